@@ -1,0 +1,34 @@
+# Every target sets up what it needs: a virtual environment with the tested versions.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check format lint types clean
+
+demo: $(READY)  ## search 60 networks on digits, print the table, write the HiPlot page
+	$(BIN)/python examples/digits_search.py
+
+test: $(READY)  ## the whole test suite, with coverage
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+check: format lint types test  ## all that must pass before a change lands
+
+format: $(READY)
+	$(BIN)/ruff format --check .
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "skact needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,31 @@
+"""Find the right activation, width and learning rate for an MLP with scikit-learn."""
+
+from skact.activations import (
+    Activation,
+    Range,
+    activation_gain,
+    get_activation,
+    list_activations,
+    make_activation,
+    register_activation,
+    unregister_activation,
+)
+from skact.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
+from skact.exceptions import DivergedError
+from skact.mlp import MLP
+
+__all__ = [
+    "MLP",
+    "ActMLP",
+    "ActMLPBinary",
+    "ActMLPRegressor",
+    "Activation",
+    "DivergedError",
+    "Range",
+    "activation_gain",
+    "get_activation",
+    "list_activations",
+    "make_activation",
+    "register_activation",
+    "unregister_activation",
+]

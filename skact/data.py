@@ -1,0 +1,136 @@
+"""How rows reach skorch's loop: whole batches at a time, in an order of the fit's own."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from skorch.dataset import Dataset
+from torch import Tensor
+from torch.utils.data import Sampler, Subset
+
+from skact.engine.plan import Seeds
+
+
+class TrainingData(Dataset):
+    """A skorch dataset that yields encoded targets and fetches whole batches.
+
+    Its `X` and `y` stay as the user gave them, because skorch's scoring callbacks and
+    splits read them there; `sample_weight` travels beside X as a dict entry.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: np.ndarray,
+        targets: np.ndarray,
+        sample_weight: np.ndarray | None,
+    ) -> None:
+        super().__init__(X, y)
+        self.targets = targets
+        self.sample_weight = sample_weight
+
+    def __getitem__(self, i: int) -> tuple:
+        """Return one sample, as a loader with a `collate_fn` of its own wants it."""
+        return self.__getitems__([int(i)])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> "Rows":
+        """Return many rows at once: torch's loader asks for a batch this way."""
+        rows = np.asarray(indices)
+        X: Any = dense_tensor(self.X[rows])
+        if self.sample_weight is not None:
+            X = {"X": X, "sample_weight": torch.from_numpy(self.sample_weight[rows])}
+        return Rows(X, torch.from_numpy(self.targets[rows]))
+
+
+class Rows(Sequence):
+    """A batch that is already collated, and still a sequence of samples."""
+
+    def __init__(self, X: Any, y: Tensor) -> None:
+        self.X, self.y = X, y
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(self.X, dict):
+            return {key: value[i] for key, value in self.X.items()}, self.y[i]
+        return self.X[i], self.y[i]
+
+
+def collate_rows(rows: Rows) -> tuple:
+    """Hand a batch of TrainingData to skorch as it is."""
+    return rows.X, rows.y
+
+
+def yields_rows(dataset: Any) -> bool:
+    """Whether a loader over this dataset can use `collate_rows`."""
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    return isinstance(dataset, TrainingData)
+
+
+class EpochOrder(Sampler):
+    """Shuffle n rows, each epoch from ``(seed, epoch)``."""
+
+    def __init__(self, n_rows: int, seed: int, first_epoch: int) -> None:
+        self.n_rows, self.seed, self.epoch = n_rows, seed, first_epoch
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def __iter__(self) -> Iterator[int]:
+        seed = Seeds.of_epoch(self.seed, self.epoch)
+        self.epoch += 1
+        generator = torch.Generator().manual_seed(seed)
+        yield from torch.randperm(self.n_rows, generator=generator).tolist()
+
+
+def dense_tensor(X: Any) -> Tensor:
+    """Turn rows of an array or CSR matrix into a tensor."""
+    X = X.toarray() if sp.issparse(X) else X
+    # memory-mapped input is read-only, which torch warns of
+    return torch.from_numpy(X if X.flags.writeable else X.copy())
+
+
+def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> None:
+    """Raise if X holds NaN or infinity, and say where.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d) or (n,), or CSR matrix
+        Checked at the cost of one sum when all is well.
+    name : str, default="X"
+        For the message.
+    columns : sequence of str or None, default=None
+        Names of the columns, for the message.
+
+    Raises
+    ------
+    ValueError
+        With the kind, row and column of the first such value, and their number.
+    """
+    values = X.data if sp.issparse(X) else X
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()) or np.isfinite(values).all():
+            return
+    if sp.issparse(X):
+        coo = X.tocoo()
+        bad = ~np.isfinite(coo.data)
+        first = int(np.lexsort((coo.col[bad], coo.row[bad]))[0])
+        where: tuple = (int(coo.row[bad][first]), int(coo.col[bad][first]))
+        value, count = coo.data[bad][first], int(bad.sum())
+    else:
+        bad = ~np.isfinite(X)
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        value, count = X[where], int(bad.sum())
+    kind = "NaN" if np.isnan(value) else "infinity (inf)"
+    place = f"row {where[0]}" + (f", column {where[1]}" if len(where) > 1 else "")
+    if columns is not None and len(where) > 1:
+        place += f" ({columns[where[1]]!r})"
+    more = f", and {count - 1} more such values" if count > 1 else ""
+    raise ValueError(
+        f"Input {name} contains {kind} at {place}{more}. Impute or drop them first, for "
+        f"example with sklearn.impute.SimpleImputer in a pipeline."
+    )

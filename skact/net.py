@@ -1,0 +1,326 @@
+"""A skorch net that is a clean scikit-learn estimator: data in, fit, predictions out.
+
+Its parameters are in `skact.parameters`, its training in `skact.skorch_loop`, and the
+estimators proper in `skact.estimators`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from sklearn.base import is_regressor
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.dataset import Dataset
+from skorch.exceptions import NotInitializedError
+from skorch.utils import data_from_dataset, is_dataset
+from torch import Tensor
+
+from skact.checks import DTYPES, check_parameters, hidden_widths
+from skact.data import check_finite, dense_tensor
+from skact.engine.plan import FitJob, Seeds
+from skact.parameters import FlatParameters
+from skact.skorch_loop import SkorchLoop
+from skact.threads import one_thread
+
+# values a forward pass may hold per layer: large batches, but not the whole data at once
+_FORWARD_VALUES = 2**22
+
+
+class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
+    """Overrides of skorch's NeuralNet; mixed in before it."""
+
+    # skorch sets these in its constructor, where scikit-learn wants parameters only
+    initialized_ = False
+    history_: Any = None
+    virtual_params_: Mapping = {}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.sparse = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.initialized_ and hasattr(self, "n_features_in_")
+
+    def initialize(self, X: Any = None, y: Any = None) -> "FlatNet":
+        """Build module, loss, optimizer and callbacks without training.
+
+        Parameters
+        ----------
+        X, y : array-like, default=None
+            Data as for ``fit``: sizes and classes are read from it. Not needed again
+            once the net has seen data.
+
+        Returns
+        -------
+        self : estimator
+            Ready for ``partial_fit``, ``load_params`` and ``predict``.
+
+        Raises
+        ------
+        skorch.exceptions.NotInitializedError
+            If the net has never seen data and gets none.
+        """
+        if X is not None:
+            check_parameters(
+                type(self).__name__, self._plain_params(), self._own_params()
+            )
+            self._validate(*_unpack(X, y), reset=True, classes=None)
+        elif not hasattr(self, "n_outputs_"):
+            raise NotInitializedError(
+                f"{type(self).__name__} learns its sizes and classes from data: call "
+                f"initialize(X, y), or fit or partial_fit it first."
+            )
+        self.seeds_ = Seeds.from_random_state(self.random_state)
+        return super().initialize()  # type: ignore[misc]
+
+    def _network(self) -> dict[str, Any]:
+        """Return the arguments of MLP that these parameters and data amount to."""
+        return {
+            "n_features": self.n_features_in_,
+            "n_outputs": self.n_outputs_,
+            "hidden": hidden_widths(vars(self)),
+            "activation": self.activation,
+            "output_activation": self.output_activation,
+            "dropout": self.dropout,
+            "norm": self.norm,
+            "init": self.init,
+            "dtype": DTYPES[self.dtype_],
+        }
+
+    # ------------------------------------------------------------------ fitting
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "FlatNet":
+        """Train a new network, or train on if `warm_start` is set.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training input.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels of any kind, or numbers (several columns for a regressor).
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss; None weighs them equally.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as they must be.
+        DivergedError
+            If the loss becomes NaN or infinite.
+        """
+        reset = not (self.warm_start and self.initialized_)
+        return self._fit(X, y, sample_weight, reset=reset)
+
+    @with_callbacks
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> "FlatNet":
+        """Train `max_epochs` more epochs, without building the network anew.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training input.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, or numbers.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come, at the first call; None takes those in y.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the loss; None weighs them equally.
+
+        Returns
+        -------
+        self : estimator
+            The fitted estimator.
+        """
+        if getattr(self, "class_weight", None) == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all rows at once, so partial_fit cannot "
+                "use it: pass a dict of weights, or sample_weight."
+            )
+        return self._fit(
+            X, y, sample_weight, reset=not self.initialized_, classes=classes
+        )
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any = None
+    ) -> "FlatNet":
+        check_parameters(type(self).__name__, self._plain_params(), self._own_params())
+        self.check_training_readiness()
+        X, y, targets = self._validate(*_unpack(X, y), reset=reset, classes=classes)
+        weight = self._row_weights(X, y, sample_weight)
+        context = self._init_callback_context(max_subtasks=self.max_epochs)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        if reset or not self.initialized_:
+            self.initialize()
+        job = FitJob(
+            X=X,
+            y=y,
+            targets=targets,
+            sample_weight=weight,
+            network=self._network(),
+            seeds=self.seeds_,
+            first_epoch=len(self.history_),
+            n_epochs=self.max_epochs,
+        )
+        self._train_by_skorch(job, context)
+        context.call_on_fit_task_end(
+            estimator=self, X=X, y=y, reconstruction_attributes=dict
+        )
+        return self
+
+    def _plain_params(self) -> dict[str, Any]:
+        return {name: vars(self)[name] for name in self._get_param_names()}
+
+    def _validate(self, X: Any, y: Any, *, reset: bool, classes: Any) -> tuple:
+        """Return X in the dtype to train in, y as given, and y as the loss wants it."""
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            ensure_all_finite=False,
+            multi_output=is_regressor(self),
+            y_numeric=is_regressor(self),
+        )
+        if reset:
+            on_cpu = self.device is None or torch.device(self.device).type == "cpu"
+            auto = X.dtype.name if on_cpu else "float32"
+            self.dtype_ = auto if self.dtype == "auto" else self.dtype
+        X = self._cast(X)
+        y, targets = self._encode(y, reset=reset, classes=classes)
+        return X, y, targets
+
+    def _cast(self, X: Any) -> Any:
+        """Bring checked X to the dtype of the network, and refuse NaN and infinity."""
+        columns = getattr(self, "feature_names_in_", None)
+        check_finite(X, columns=columns)
+        if X.dtype.name == self.dtype_:
+            return X
+        with np.errstate(over="ignore"):
+            narrow = X.astype(self.dtype_)
+        try:
+            check_finite(narrow, columns=columns)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} (A value is too large for {self.dtype_}.)"
+            ) from None
+        return narrow
+
+    def _row_weights(
+        self, X: Any, y: np.ndarray, sample_weight: Any
+    ) -> np.ndarray | None:
+        """Multiply the weights of rows and of classes; None if all are equal."""
+        weight = None
+        if sample_weight is not None:
+            weight = np.asarray(sample_weight, dtype=X.dtype)
+            if weight.ndim == 0:
+                weight = np.full(X.shape[0], weight)
+            if weight.shape != (X.shape[0],):
+                raise ValueError(
+                    f"sample_weight must have shape ({X.shape[0]},), one weight a row of "
+                    f"X, got {weight.shape}."
+                )
+            check_finite(weight, name="sample_weight")
+            if weight.min() < 0 or not weight.any():
+                raise ValueError(
+                    "sample_weight must not be negative, nor zero for all rows; got "
+                    f"values from {weight.min()} to {weight.max()}."
+                )
+        class_weight = getattr(self, "class_weight", None)
+        if class_weight is not None:
+            by_class = compute_sample_weight(class_weight, y).astype(X.dtype)
+            weight = by_class if weight is None else weight * by_class
+        return weight
+
+    # ------------------------------------------------------------------ predicting
+
+    def check_is_fitted(
+        self, attributes: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Raise NotInitializedError, a NotFittedError, unless the net is built."""
+        if attributes is None and not self.initialized_:
+            raise NotInitializedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with "
+                f"appropriate arguments before using this estimator."
+            )
+        super().check_is_fitted(attributes, *args, **kwargs)  # type: ignore[misc]
+
+    def forward_iter(
+        self, X: Any, training: bool = False, device: str = "cpu"
+    ) -> Iterator[Tensor]:
+        """Yield the module's output for X, in few large batches.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input; or a torch Dataset, which goes through skorch's loader.
+        training : bool, default=False
+            Whether the module is in training mode (dropout is on).
+        device : str, default="cpu"
+            Where the output goes.
+
+        Yields
+        ------
+        torch.Tensor of shape (n_rows, n_outputs)
+        """
+        check_is_fitted(self)
+        if is_dataset(X) or self.dataset is not Dataset:
+            dataset = X if is_dataset(X) else self.get_dataset(self._check_X(X))
+            for batch in self.get_iterator(dataset, training=False):
+                yield self._forward(batch, training).to(device)
+            return
+        X = self._check_X(X)
+        widest = max(X.shape[1], *hidden_widths(vars(self)), self.n_outputs_)
+        step = max(256, _FORWARD_VALUES // widest)
+        for start in range(0, X.shape[0], step):
+            batch = dense_tensor(X[start : start + step]), None
+            yield self._forward(batch, training).to(device)
+
+    def _forward(self, batch: tuple, training: bool) -> Tensor:
+        with one_thread():
+            return self.evaluation_step(batch, training=training)
+
+    def _check_X(self, X: Any) -> Any:
+        X = validate_data(
+            self,
+            X,
+            reset=False,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            ensure_all_finite=False,
+        )
+        return self._cast(X)
+
+
+def _unpack(X: Any, y: Any) -> tuple:
+    """Take the arrays out of a dataset; refuse what is not one table."""
+    if is_dataset(X):
+        try:
+            X, inner_y = data_from_dataset(X)
+        except AttributeError:
+            raise TypeError(
+                f"X is a {type(X).__name__}, from which X and y cannot be taken; pass "
+                f"arrays, a skorch Dataset or a torch TensorDataset of two tensors."
+            ) from None
+        y = inner_y if y is None else y
+    if isinstance(X, Mapping) and not sp.issparse(X):  # a DOK matrix is both
+        raise TypeError(
+            "X must be one table of shape (n_samples, n_features), got a dict."
+        )
+    return X, y

@@ -1,0 +1,84 @@
+"""Parameters the scikit-learn way, on a skorch net: the constructor stores, fit checks."""
+
+import inspect
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+
+class FlatParameters:
+    """What a skorch net must override to have plain scikit-learn parameters."""
+
+    def _store(self, arguments: dict[str, Any]) -> None:
+        """Keep the constructor's arguments as they are: `fit` checks them."""
+        keywords = arguments.pop("kwargs")
+        params = {k: v for k, v in arguments.items() if k not in ("self", "__class__")}
+        vars(self).update(params, **keywords)
+        self._params_to_validate = set(keywords)
+
+    @classmethod
+    def _own_params(cls) -> frozenset[str]:
+        if "_own_params_cache" not in vars(cls):
+            names = inspect.signature(cls.__init__).parameters
+            cls._own_params_cache = frozenset(names) - {"self", "kwargs"}
+        return cls._own_params_cache
+
+    def _get_param_names(self) -> list[str]:
+        # skorch takes every attribute without a trailing underscore, and so would hand
+        # scikit-learn's _skl_callbacks to clone
+        return [k for k in vars(self) if not k.startswith("_") and not k.endswith("_")]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters of this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to add those of skorch's callbacks, as ``callbacks__name__param``.
+
+        Returns
+        -------
+        dict
+            Parameter names mapped to their values.
+        """
+        params = super().get_params(deep=deep)  # type: ignore[misc]
+        return {k: v for k, v in params.items() if not k.startswith("_")}
+
+    def set_params(self, **params: Any) -> "FlatParameters":
+        """Set parameters of this estimator.
+
+        Plain parameters are stored and take effect at the next ``fit``; on a fitted net
+        ``lr`` and ``optimizer__*`` also change the live optimizer, as in skorch.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameter names and values.
+
+        Returns
+        -------
+        self : estimator
+            This estimator.
+        """
+        skorchs = {}
+        for name in [
+            k for k in params if "__" in k or (k == "lr" and self.initialized_)
+        ]:
+            if name.startswith("module__"):
+                vars(self)[name] = params.pop(name)  # fit will refuse it
+            else:
+                skorchs[name] = params.pop(name)
+        BaseEstimator.set_params(self, **params)
+        if skorchs:
+            super().set_params(**skorchs)  # type: ignore[misc]
+        return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # skorch refuses modules outside initialize_*, such as activation=nn.ReLU()
+        if name in self._own_params():
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        return BaseEstimator.__repr__(self, N_CHAR_MAX=N_CHAR_MAX)

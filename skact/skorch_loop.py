@@ -1,0 +1,297 @@
+"""Training by skorch's own loop: the components it needs, and what it may not do.
+
+skorch's loop knows neither per-fit generators nor sample weights, swallows Ctrl-C and
+calls no callbacks of scikit-learn. Each method here settles one of these.
+"""
+
+import copy
+import dis
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import is_classifier
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from skorch.callbacks import EarlyStopping
+from skorch.dataset import Dataset, get_len
+from skorch.utils import noop
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+
+from skact.checks import DTYPES, OPTIMIZERS
+from skact.data import EpochOrder, TrainingData, collate_rows, yields_rows
+from skact.engine.plan import FitJob, Seeds
+from skact.exceptions import DivergedError
+from skact.mlp import MLP
+from skact.threads import one_thread
+
+
+class _StopTraining(Exception):
+    """A callback asked to stop; nothing went wrong."""
+
+
+class _Run:
+    """What a net needs to remember only while it is being fitted."""
+
+    def __init__(self, job: FitJob, context: Any) -> None:
+        self.job, self.context = job, context
+        self.epoch_context: Any = None
+
+
+class SkorchLoop:
+    """Overrides of skorch's NeuralNet that concern training."""
+
+    _run: _Run | None = None
+
+    # ------------------------------------------------------------------ components
+
+    def get_default_callbacks(self) -> list[tuple[str, Any]]:
+        """Return skorch's callbacks, and the one that does `early_stopping`."""
+        callbacks = super().get_default_callbacks()  # type: ignore[misc]
+        if self.early_stopping:
+            stop = EarlyStopping(patience=self.patience, load_best=True, sink=noop)
+            callbacks.insert(-1, ("early_stopping", stop))  # before print_log
+        return callbacks
+
+    def initialize_module(self) -> "SkorchLoop":
+        """Build the MLP."""
+        self.module_ = MLP(**self._network(), seed=self.seeds_.weights)
+        return self
+
+    def initialize_criterion(self) -> "SkorchLoop":
+        """Build the loss so that it gives one value a row: `get_loss` weighs them."""
+        params = self.get_params_for("criterion")
+        if isinstance(self.criterion, nn.Module):
+            criterion = copy.deepcopy(self.criterion)
+            if hasattr(criterion, "reduction"):
+                criterion.reduction = "none"
+        else:
+            if "reduction" in inspect.signature(self.criterion).parameters:
+                params["reduction"] = "none"
+            criterion = self.criterion(**params)
+        if isinstance(criterion, nn.Module):
+            criterion = criterion.to(DTYPES[self.dtype_])
+        self.criterion_ = criterion
+        return self
+
+    def initialize_optimizer(self, triggered_directly: Any = None) -> "SkorchLoop":
+        """Build the optimizer; ``optimizer__*`` go before the flat parameters."""
+        args, params = self.get_params_for_optimizer(
+            "optimizer", self.get_all_learnable_params()
+        )
+        flat: dict[str, Any] = {}
+        if self.weight_decay:
+            flat["weight_decay"] = self.weight_decay
+        if self.optimizer in ("adam", "adamw"):
+            flat["weight_decay"] = self.weight_decay  # AdamW's own default is 0.01
+        if self.optimizer == "sgd":
+            flat.update(momentum=self.momentum, nesterov=self.nesterov)
+        build = (
+            OPTIMIZERS[self.optimizer]
+            if isinstance(self.optimizer, str)
+            else self.optimizer
+        )
+        self.optimizer_ = build(*args, **{**flat, **params})
+        return self
+
+    def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> tuple:
+        """Split off the rows that validate: by `train_split`, or for early stopping."""
+        if self.train_split is not None or not self.early_stopping:
+            return super().get_split_datasets(X, y, **params)  # type: ignore[misc]
+        splitter = StratifiedShuffleSplit if is_classifier(self) else ShuffleSplit
+        split = splitter(
+            1, test_size=self.validation_fraction, random_state=self._split_seed()
+        )
+        train, valid = next(split.split(np.zeros(get_len(X)), y))
+        return Subset(X, train), Subset(X, valid)
+
+    def _split_seed(self) -> int:
+        return self.seeds_.split % 2**32  # numpy's RandomState takes no more
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Build the loader; by default whole batches, shuffled in training."""
+        kind = self.iterator_train if training else self.iterator_valid
+        if kind is not DataLoader:
+            return super().get_iterator(dataset, training)  # type: ignore[misc]
+        params = self.get_params_for("iterator_train" if training else "iterator_valid")
+        if not {"sampler", "batch_sampler", "shuffle"} & set(params) and (
+            training and self.shuffle and self._run is not None
+        ):
+            job = self._run.job
+            params["sampler"] = EpochOrder(
+                len(dataset), job.seeds.order, job.first_epoch
+            )
+        if yields_rows(dataset):
+            params.setdefault("collate_fn", collate_rows)
+        if "batch_sampler" not in params:
+            size = params.setdefault("batch_size", self.batch_size)
+            params["batch_size"] = len(dataset) if size == -1 else size
+        # a loader draws a seed for its workers, which must not move the global generator
+        params.setdefault("generator", torch.Generator().manual_seed(0))
+        return DataLoader(dataset, **params)
+
+    def infer(self, x: Any, **params: Any) -> Tensor:
+        """Pass a batch through the module; sample weights are for the loss alone."""
+        if isinstance(x, Mapping) and "sample_weight" in x:
+            x = x["X"]
+        return super().infer(x, **params)  # type: ignore[misc]
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
+    ) -> Tensor:
+        """Return sum(w l) / sum(w) over the rows of a batch."""
+        losses = super().get_loss(y_pred, y_true, X=X, training=training)  # type: ignore[misc]
+        weighted = isinstance(X, Mapping) and "sample_weight" in X
+        if losses.ndim == 0:  # a criterion that averages by itself
+            if weighted:
+                raise ValueError(
+                    f"criterion={self.criterion!r} returns one value for the whole batch, "
+                    f"so sample_weight and class_weight cannot be used with it."
+                )
+            return losses
+        losses = losses.flatten(1).mean(1) if losses.ndim > 1 else losses
+        weight = X["sample_weight"].to(losses) if weighted else torch.ones_like(losses)
+        total = weight
+        class_weight = getattr(self.criterion_, "weight", None)
+        if (
+            isinstance(self.criterion_, nn.CrossEntropyLoss | nn.NLLLoss)
+            and class_weight is not None
+        ):
+            total = (
+                weight * class_weight[y_true.to(class_weight.device)]
+            )  # as torch's mean
+        # the floor is for a batch of zero weights: no gradient, and no 0 / 0
+        return (losses * weight).sum() / total.sum().clamp_min(
+            torch.finfo(losses.dtype).tiny
+        )
+
+    # ------------------------------------------------------------------ the loop
+
+    def _train_by_skorch(self, job: FitJob, context: Any) -> None:
+        """Train the initialized net on the job, telling scikit-learn's callbacks."""
+        self._run = _Run(job, context)
+        try:
+            self._train(job)
+        finally:
+            del self._run
+
+    def _train(self, job: FitJob) -> None:
+        dataset = self._training_dataset(job)
+        self.notify("on_train_begin", X=job.X, y=job.y)
+        try:
+            with one_thread(), self._own_global_generator(job):
+                self.fit_loop(dataset, job.y, epochs=job.n_epochs)
+        except _StopTraining:
+            pass
+        self._check_finite_weights()
+        self.notify("on_train_end", X=job.X, y=job.y)
+
+    def _training_dataset(self, job: FitJob) -> Any:
+        if self.dataset is Dataset and not self.get_params_for("dataset"):
+            return TrainingData(job.X, job.y, job.targets, job.sample_weight)
+        X = job.X
+        if job.sample_weight is not None:
+            X = {"X": X, "sample_weight": job.sample_weight}
+        return self.get_dataset(X, job.targets)
+
+    @contextmanager
+    def _own_global_generator(self, job: FitJob) -> Iterator[None]:
+        """Seed torch's global generator for parts that draw from it, and restore it.
+
+        Nothing of skact's draws from it; a user's module or loss may.
+        """
+        foreign = [self.activation, self.output_activation, self.criterion]
+        if all(_is_of_torch_or_skact(part) for part in foreign):
+            yield
+            return
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(Seeds.of_epoch(job.seeds.noise, job.first_epoch))
+            yield
+
+    def notify(self, method_name: str, **params: Any) -> None:
+        """Call a hook of skorch's callbacks, and scikit-learn's at each epoch.
+
+        The epoch's task of scikit-learn begins before skorch's callbacks and ends after
+        them, when the scores are in the history.
+        """
+        run, in_loop = self._run, not method_name.startswith("on_train")
+        if method_name == "on_epoch_begin" and run is not None:
+            self.module_.seed_noise(
+                Seeds.of_epoch(run.job.seeds.noise, len(self.history_))
+            )
+            run.epoch_context = run.context.subcontext(task_name="epoch")
+            run.epoch_context.call_on_fit_task_begin(estimator=self)
+        if method_name == "on_batch_end":
+            # skorch's EpochScoring keeps each batch's y and scores net.predict by it
+            X, codes = params["batch"]
+            params["batch"] = X, self._decode(codes)
+        stop = False
+        try:
+            super().notify(method_name, **params)  # type: ignore[misc]
+        except KeyboardInterrupt as interrupt:
+            if not (in_loop and _was_raised_by_code(interrupt.__traceback__)):
+                raise  # Ctrl-C is for the caller
+            stop = True
+        if method_name == "on_epoch_end" and run is not None:
+            stop |= run.epoch_context.call_on_fit_task_end(
+                estimator=self, X=run.job.X, y=run.job.y, reconstruction_attributes=dict
+            )
+        if stop:
+            raise _StopTraining
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, **params: Any
+    ) -> None:
+        """Stop at the first loss that is NaN or infinite."""
+        if training and not math.isfinite(loss := params["loss"].item()):
+            raise self._diverged(f"the loss became {loss}")
+
+    def _check_finite_weights(self) -> None:
+        """Catch a last step that overflowed: no loss comes after it."""
+        if not all(weight.isfinite().all() for weight in self.module_.parameters()):
+            raise self._diverged("the weights became NaN or infinite")
+
+    def _diverged(self, what: str) -> DivergedError:
+        epoch = len(self.history_)
+        return DivergedError(
+            f"{type(self).__name__} diverged: {what} in epoch {epoch} (lr={self.lr}, "
+            f"optimizer={self.optimizer!r}, activation={self.activation!r}). Try a smaller "
+            f"lr, for example {self.lr / 10:g}, or scale X, for example with "
+            f"StandardScaler.",
+            epoch=epoch,
+        )
+
+    def check_data(self, X: Any, y: Any = None) -> None:
+        """Do nothing: `fit` has checked, and skorch would overwrite the classes."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state.pop("_run", None)  # a callback may pickle or copy the net during a fit
+        return state
+
+
+def _was_raised_by_code(traceback: TracebackType | None) -> bool:
+    """Whether a ``raise`` statement raised this, and not a signal such as Ctrl-C.
+
+    skorch's EarlyStopping stops a fit by ``raise KeyboardInterrupt``.
+    """
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return False
+    opcode = traceback.tb_frame.f_code.co_code[traceback.tb_lasti]
+    return dis.opname[opcode] == "RAISE_VARARGS"
+
+
+def _is_of_torch_or_skact(part: Any) -> bool:
+    """Whether this draws from no generator but its own."""
+    if isinstance(part, tuple | list):
+        return all(map(_is_of_torch_or_skact, part))
+    kind = part if isinstance(part, type) else type(part)
+    builtin = isinstance(part, str) or part is None
+    return builtin or kind.__module__.startswith(("torch.nn.modules.", "skact."))

@@ -1,0 +1,42 @@
+"""Small real data, the same for every test."""
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
+from sklearn.preprocessing import scale
+
+# no test depends on how fast the machine is
+settings.register_profile("skact", deadline=None)
+settings.load_profile("skact")
+
+
+def _shuffled(X, y, n, dtype=np.float64):
+    rows = np.random.default_rng(0).permutation(len(X))[:n]
+    return scale(X[rows]).astype(dtype), y[rows]
+
+
+@pytest.fixture(scope="session")
+def iris():
+    """Iris: 150 rows, 4 columns, 3 classes."""
+    return _shuffled(*load_iris(return_X_y=True), 150)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """300 digits, 64 columns, 10 classes, float32."""
+    X, y = load_digits(return_X_y=True)
+    return _shuffled(X, y, 300, np.float32)
+
+
+@pytest.fixture(scope="session")
+def cancer():
+    """Breast cancer: 300 rows, 30 columns, 2 classes."""
+    return _shuffled(*load_breast_cancer(return_X_y=True), 300)
+
+
+@pytest.fixture(scope="session")
+def diabetes():
+    """Diabetes: 300 rows, 10 columns, y scaled."""
+    X, y = _shuffled(*load_diabetes(return_X_y=True), 300)
+    return X, scale(y)

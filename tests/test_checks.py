@@ -1,0 +1,189 @@
+"""Wrong values raise from fit: the parameter, the value, what is allowed."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skact import ActMLP, ActMLPBinary, ActMLPRegressor
+
+X, Y = np.arange(20.0).reshape(10, 2), np.tile([0, 1], 5)
+
+WRONG = [
+    ({"lr": -1}, "The 'lr' parameter of ActMLP must be a finite number > 0, got -1."),
+    ({"lr": 0}, "'lr' parameter of ActMLP must be a finite number > 0, got 0."),
+    ({"lr": float("nan")}, "must be a finite number > 0, got nan."),
+    ({"lr": "0.1"}, "must be a finite number > 0, got '0.1'."),
+    ({"width": 0}, "The 'width' parameter of ActMLP must be an int >= 1, got 0."),
+    ({"width": 2.0}, "must be an int >= 1, got 2.0."),
+    ({"width": True}, "must be an int >= 1, got True."),
+    ({"depth": -1}, "The 'depth' parameter of ActMLP must be an int >= 0, got -1."),
+    ({"hidden": (4, 0)}, "must be None or a tuple of ints >= 1, got (4, 0)."),
+    ({"hidden": 4}, "must be None or a tuple of ints >= 1, got 4."),
+    ({"activation": "rellu"}, "activation='rellu' is unknown; did you mean 'relu'"),
+    ({"activation": "relu", "output_activation": "sotfmax"}, "did you mean 'softmax'"),
+    ({"activation": ("relu", "tanh")}, "names 2 activations, but there are 1 hidden"),
+    ({"activation": ("relu",), "hidden": (3, 3)}, "names 1 activations, but there are 2"),
+    ({"dropout": 1.0}, "The 'dropout' parameter of ActMLP must be a number in [0, 1), got 1.0."),
+    ({"norm": "group"}, "must be one of None, 'batch', 'layer', got 'group'."),
+    ({"init": "he"}, "must be one of 'auto', 'torch', got 'he'."),
+    ({"optimizer": "lbfgs"}, "one of 'sgd', 'adam', 'adamw' or a class from torch.optim"),
+    ({"momentum": 1}, "The 'momentum' parameter of ActMLP must be a number in [0, 1), got 1."),
+    ({"nesterov": "yes"}, "must be True or False, got 'yes'."),
+    (
+        {"nesterov": True, "momentum": 0, "optimizer": "sgd"},
+        "cannot use nesterov=True with momentum=0",
+    ),
+    ({"weight_decay": -0.1}, "must be a finite number >= 0, got -0.1."),
+    ({"batch_size": 0}, "an int >= 1, or -1 for all rows in one batch, got 0."),
+    ({"batch_size": -2}, "an int >= 1, or -1 for all rows in one batch, got -2."),
+    ({"shuffle": 2}, "must be True or False, got 2."),
+    ({"max_epochs": 0}, "The 'max_epochs' parameter of ActMLP must be an int >= 1, got 0."),
+    ({"early_stopping": 1}, "must be True or False, got 1."),
+    ({"validation_fraction": 1.0}, "must be a number in (0, 1), got 1.0."),
+    ({"patience": 0}, "The 'patience' parameter of ActMLP must be an int >= 1, got 0."),
+    ({"class_weight": "even"}, "None, 'balanced' or a dict from class label to weight"),
+    ({"dtype": "float16"}, "one of 'auto', 'float32', 'float64', got 'float16'."),
+    ({"random_state": -1}, "None, an int >= 0 or a numpy.random.RandomState, got -1."),
+    ({"callbacks": "off"}, "None, a list of skorch callbacks or 'disable', got 'off'."),
+    ({"train_split": 0.2}, "None or a callable such as skorch.dataset.ValidSplit(5), got 0.2."),
+    ({"warm_start": None}, "must be True or False, got None."),
+    ({"device": "gpu"}, "must be a torch device such as 'cpu' or 'cuda', got 'gpu'."),
+    ({"device": 1.5}, "must be a torch device such as 'cpu' or 'cuda', got 1.5."),
+    (
+        {"early_stopping": True, "callbacks": "disable"},
+        "cannot use early_stopping=True with callbacks='disable'",
+    ),
+    ({"widht": 3}, "ActMLP got an unexpected parameter 'widht'; did you mean 'width'?"),
+    ({"optimiser__momentum": 0.9}, "unexpected parameter 'optimiser__momentum'"),
+    ({"module__width": 3}, "builds its own module, so 'module__width' would have no effect"),
+    ({"criterion__reduction": "sum"}, "'criterion__reduction' would have no effect"),
+    ({"use_caching": "never"}, "Incorrect value for use_caching"),
+]
+
+
+@pytest.mark.parametrize(("params", "message"), WRONG, ids=lambda value: str(value)[:40])
+def test_fit_names_the_parameter_the_value_and_what_is_allowed(params, message):
+    net = ActMLP(**params)  # the constructor only stores
+    with pytest.raises(ValueError, match=re.escape(message)):
+        net.fit(X, Y)
+
+
+@pytest.mark.parametrize(("params", "message"), WRONG[:3])
+def test_set_params_stores_and_the_next_fit_refuses(params, message):
+    net = ActMLP(max_epochs=1).set_params(**params)
+    for train in (net.fit, net.partial_fit, net.initialize):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            train(X, Y)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match=re.escape("torch finds 0 cuda devices here")):
+        ActMLP(device="cuda").fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"lr": np.float32(0.1), "width": np.int64(3), "shuffle": np.True_},
+        {"hidden": [3, 2], "activation": ["relu", "tanh"]},
+        {"hidden": (), "activation": ()},
+        {"depth": 0, "activation": "tanh"},
+        {"batch_size": -1},
+        {"device": torch.device("cpu")},
+        {"device": None},
+        {"optimizer__betas": (0.8, 0.9), "optimizer__eps": 1e-6},
+        {"random_state": np.random.RandomState(0)},
+        {"criterion": nn.CrossEntropyLoss(label_smoothing=0.1)},
+    ],
+    ids=lambda params: "-".join(params),
+)
+def test_right_values_of_every_spelling_are_taken(params):
+    assert ActMLP(max_epochs=1, **params).fit(X, Y).predict(X).shape == (10,)
+
+
+def test_a_regressor_has_no_class_weight():
+    with pytest.raises(ValueError, match="ActMLPRegressor got an unexpected parameter"):
+        ActMLPRegressor(class_weight="balanced").fit(X, Y)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("net", [ActMLP(), ActMLPBinary(), ActMLPRegressor()])
+def test_nan_and_infinity_in_x_are_located(net, bad):
+    dirty = X.copy()
+    dirty[3, 1] = dirty[7, 0] = bad
+    kind = "NaN" if np.isnan(bad) else "infinity (inf)"
+    message = f"Input X contains {kind} at row 3, column 1, and 1 more such values."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        net.fit(dirty, Y)
+
+
+def test_predict_locates_nan_too():
+    net = ActMLP(max_epochs=1).fit(X, Y)
+    with pytest.raises(ValueError, match="Input X contains NaN at row 0, column 0"):
+        net.predict(np.full((1, 2), np.nan))
+
+
+def test_a_value_too_large_for_float32_is_located():
+    large = X.copy()
+    large[2, 0] = 1e300
+    message = "infinity (inf) at row 2, column 0. Impute"
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        ActMLP(dtype="float32").fit(large, Y)
+    assert "too large for float32" in str(caught.value)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_and_infinity_in_y_are_refused(bad):
+    y = Y.astype(float)
+    y[3] = bad
+    for net in (ActMLP(), ActMLPRegressor()):
+        with pytest.raises(ValueError, match="Input y contains (NaN|infinity)"):
+            net.fit(X, y)
+
+
+def test_y_of_the_wrong_kind_is_refused():
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        ActMLP().fit(X, np.linspace(0, 1, 10))
+    with pytest.raises(ValueError, match="Only binary classification is supported"):
+        ActMLPBinary().fit(X, np.arange(10) % 3)
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        ActMLP().fit(X, np.eye(10, 2, dtype=int))
+    with pytest.raises(ValueError, match="could not convert string to float|Unable to convert"):
+        ActMLPRegressor().fit(X, np.array(list("abcdefghij")))
+    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+        ActMLP().fit(X, None)
+
+
+def test_sample_weights_of_the_wrong_kind_are_refused():
+    for weight, message in [
+        (np.ones(9), "sample_weight must have shape (10,), one weight a row of X, got (9,)"),
+        (np.zeros(10), "must not be negative, nor zero for all rows; got values from 0.0 to 0.0"),
+        (-np.ones(10), "must not be negative, nor zero for all rows"),
+        (np.full(10, np.nan), "Input sample_weight contains NaN at row 0"),
+    ]:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            ActMLP(max_epochs=1).fit(X, Y, sample_weight=weight)
+
+
+def test_x_that_is_no_table_is_refused():
+    with pytest.raises(TypeError, match="X must be one table of shape"):
+        ActMLP().fit({"a": X}, Y)
+    dataset = torch.utils.data.ConcatDataset([torch.utils.data.TensorDataset(torch.ones(3, 2))])
+    with pytest.raises(TypeError, match="X is a ConcatDataset, from which X and y cannot"):
+        ActMLP().fit(dataset, None)
+
+
+def test_a_refused_fit_leaves_the_fitted_net_as_it_was():
+    net = ActMLP(max_epochs=2, random_state=0).fit(X, Y)
+    before = net.predict_proba(X)
+    with pytest.raises(ValueError, match="'lr' parameter"):
+        net.set_params(lr=-1).fit(X, Y)
+    dirty = X.copy()
+    dirty[0, 0] = np.nan
+    with pytest.raises(ValueError, match="contains NaN"):
+        net.set_params(lr=0.1).fit(dirty, Y)
+    np.testing.assert_array_equal(before, net.predict_proba(X))
