@@ -9,8 +9,8 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## search 60 networks on digits, print the table, write the HiPlot page
 	$(BIN)/python examples/digits_search.py
 
-test: $(READY)  ## the whole test suite, with coverage
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+test: $(READY)  ## the whole test suite, with coverage; a thread for each worker
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 check: format lint types test  ## all that must pass before a change lands
 

@@ -41,7 +41,8 @@ class Allowed:
 
 
 def _is_int(value: Any, low: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= low
+    integral = isinstance(value, Integral) and not isinstance(value, bool)
+    return integral and int(value) >= low
 
 
 def _is_number(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""How rows reach skorch's loop: whole batches at a time, in an order of the fit's own."""
+"""How rows reach skorch's loop: whole batches, in an order of the fit's own."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -131,6 +131,6 @@ def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) 
         place += f" ({columns[where[1]]!r})"
     more = f", and {count - 1} more such values" if count > 1 else ""
     raise ValueError(
-        f"Input {name} contains {kind} at {place}{more}. Impute or drop them first, for "
-        f"example with sklearn.impute.SimpleImputer in a pipeline."
+        f"Input {name} contains {kind} at {place}{more}. Impute or drop them first, "
+        f"for example with sklearn.impute.SimpleImputer in a pipeline."
     )

@@ -23,7 +23,9 @@ class _LabelNet(FlatNet):
             return self.classes_inferred_
         except AttributeError:
             name = type(self).__name__
-            raise AttributeError(f"This {name} is not fitted yet: no classes_") from None
+            raise AttributeError(
+                f"This {name} is not fitted yet: no classes_"
+            ) from None
 
     def _encode(self, y: Any, *, reset: bool, classes: Any) -> tuple:
         check_classification_targets(y)
@@ -35,8 +37,8 @@ class _LabelNet(FlatNet):
         unseen = np.setdiff1d(y, self.classes_)
         if len(unseen):
             raise ValueError(
-                f"y has labels that are not in classes_: {unseen.tolist()[:5]}. Name all "
-                f"labels in the first partial_fit(X, y, classes=...), or fit anew."
+                f"y has labels that are not in classes_: {unseen.tolist()[:5]}. Name "
+                f"all labels in the first partial_fit(X, y, classes=...), or fit anew."
             )
         self.n_outputs_ = self._outputs()
         return y, np.searchsorted(self.classes_, y)
@@ -70,15 +72,15 @@ class _LabelNet(FlatNet):
 class ActMLP(_LabelNet, NeuralNetClassifier):
     """Multilayer perceptron classifier whose every hyperparameter is a flat argument.
 
-    A :class:`skorch.NeuralNetClassifier` that is a clean scikit-learn estimator: softmax
-    over the classes and cross-entropy, each batch's loss being sum(w l) / sum(w).
+    A :class:`skorch.NeuralNetClassifier` that is a clean scikit-learn estimator:
+    softmax over the classes and cross-entropy, each batch's loss being sum(w l) / sum(w).
 
     Parameters
     ----------
     activation : activation spec or tuple of them, default="relu"
         A name (:func:`skact.list_activations`), a name with parameters such as
-        ``"leaky_relu(0.2)"``, an ``nn.Module`` class or instance, a callable on tensors,
-        a ``torch.autograd.Function``; or a tuple with one for each hidden layer.
+        ``"leaky_relu(0.2)"``, an ``nn.Module`` class or instance, a callable on
+        tensors, a ``torch.autograd.Function``; or a tuple, one for each hidden layer.
     width : int, default=100
         Units in each hidden layer.
     depth : int, default=1
@@ -97,7 +99,7 @@ class ActMLP(_LabelNet, NeuralNetClassifier):
         "auto" scales initial weights to suit the activation
         (:func:`skact.activation_gain`), "torch" is what ``nn.Linear`` does.
     optimizer : {"sgd", "adam", "adamw"} or torch.optim class, default="adam"
-        A class gets `lr`, a non-zero `weight_decay`, and the ``optimizer__*`` parameters.
+        A class gets `lr`, a non-zero `weight_decay`, and ``optimizer__*``.
     lr : float, default=0.01
         Learning rate.
     momentum : float, default=0.9
@@ -113,8 +115,8 @@ class ActMLP(_LabelNet, NeuralNetClassifier):
     max_epochs : int, default=50
         Epochs to train, in `fit` and in each `partial_fit`.
     early_stopping : bool, default=False
-        Hold out `validation_fraction` of the rows, stop when their loss has not improved
-        for `patience` epochs, and keep the best weights. With `train_split` set, that
+        Hold out `validation_fraction` of the rows, stop when their loss has not
+        improved for `patience` epochs, and keep the best weights. With `train_split` set, that
         decides which rows validate.
     validation_fraction : float, default=0.1
         In (0, 1); stratified by class. Used by `early_stopping` only.
@@ -123,11 +125,11 @@ class ActMLP(_LabelNet, NeuralNetClassifier):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn.
     dtype : {"auto", "float32", "float64"}, default="auto"
-        Of the computation. "auto" follows X on a CPU, as scikit-learn's MLP does, and is
-        float32 on an accelerator. float32 is faster; most tables come as float64.
+        Of the computation. "auto" follows X on a CPU, as scikit-learn's MLP does, and
+        is float32 on an accelerator. float32 is faster; most tables come as float64.
     random_state : int, RandomState or None, default=None
-        Decides initial weights, batch order, dropout and the held-out rows. An int gives
-        the same network every time; None a new one. No global generator is used.
+        Decides initial weights, batch order, dropout and the held-out rows. An int
+        gives the same network every time; None a new one. No global generator is used.
     device : str, torch.device or None, default="cpu"
         Where to compute, such as "cuda".
     callbacks : list of skorch callbacks, "disable" or None, default=None
@@ -189,7 +191,8 @@ class ActMLP(_LabelNet, NeuralNetClassifier):
     >>> from skact import ActMLP
     >>> X, y = load_iris(return_X_y=True)
     >>> grid = {"activation": ["relu", "tanh"], "width": [8, 32]}
-    >>> search = GridSearchCV(ActMLP(max_epochs=5, random_state=0), grid, cv=2).fit(X, y)
+    >>> net = ActMLP(max_epochs=5, random_state=0)
+    >>> search = GridSearchCV(net, grid, cv=2).fit(X, y)
     >>> sorted(search.best_params_)
     ['activation', 'width']
     """
@@ -367,8 +370,8 @@ class ActMLPBinary(_LabelNet, NeuralNetBinaryClassifier):
 class ActMLPRegressor(FlatNet, NeuralNetRegressor):
     """Multilayer perceptron for numbers, one or several outputs: squared error.
 
-    A :class:`skorch.NeuralNetRegressor` that is a clean scikit-learn estimator. It has no
-    `class_weight`. Scale y as well as X if its numbers are large, for example with
+    A :class:`skorch.NeuralNetRegressor` that is a clean scikit-learn estimator. It has
+    no `class_weight`. Scale y as well as X if its numbers are large, for example with
     ``sklearn.compose.TransformedTargetRegressor``.
 
     Parameters

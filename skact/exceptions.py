@@ -5,8 +5,8 @@ class DivergedError(FloatingPointError):
     """Training was stopped because the loss or the weights were no longer finite.
 
     Raised by ``fit`` and ``partial_fit`` of every estimator of skact. The usual cure is
-    a smaller ``lr``, or input that is scaled (``StandardScaler``). In a search it counts
-    as any failed fit: scikit-learn's ``error_score`` decides.
+    a smaller ``lr``, or input that is scaled (``StandardScaler``). In a search it
+    counts as any failed fit: scikit-learn's ``error_score`` decides.
 
     Parameters
     ----------

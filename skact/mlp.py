@@ -170,7 +170,7 @@ class MLP(nn.Module):
             device = self.output.weight.device
             generator = torch.Generator(device).manual_seed(seed)
             for module in noisy:
-                module.generator = generator
+                vars(module)["generator"] = generator
 
 
 def activation_per_layer(activation: Any, n_layers: int) -> tuple:

@@ -26,7 +26,7 @@ from skact.parameters import FlatParameters
 from skact.skorch_loop import SkorchLoop
 from skact.threads import one_thread
 
-# values a forward pass may hold per layer: large batches, but not the whole data at once
+# values that a forward pass may hold per layer: large batches, not all data at once
 _FORWARD_VALUES = 2**22
 
 
@@ -39,7 +39,7 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
     virtual_params_: Mapping = {}
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
@@ -76,7 +76,7 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
                 f"initialize(X, y), or fit or partial_fit it first."
             )
         self.seeds_ = Seeds.from_random_state(self.random_state)
-        return super().initialize()  # type: ignore[misc]
+        return super().initialize()
 
     def _network(self) -> dict[str, Any]:
         """Return the arguments of MLP that these parameters and data amount to."""
@@ -156,8 +156,8 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any = None
     ) -> "FlatNet":
-        check_parameters(type(self).__name__, self._plain_params(), self._own_params())
         self.check_training_readiness()
+        check_parameters(type(self).__name__, self._plain_params(), self._own_params())
         X, y, targets = self._validate(*_unpack(X, y), reset=reset, classes=classes)
         weight = self._row_weights(X, y, sample_weight)
         context = self._init_callback_context(max_subtasks=self.max_epochs)
@@ -171,7 +171,6 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
             sample_weight=weight,
             network=self._network(),
             seeds=self.seeds_,
-            first_epoch=len(self.history_),
             n_epochs=self.max_epochs,
         )
         self._train_by_skorch(job, context)
@@ -232,8 +231,8 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
                 weight = np.full(X.shape[0], weight)
             if weight.shape != (X.shape[0],):
                 raise ValueError(
-                    f"sample_weight must have shape ({X.shape[0]},), one weight a row of "
-                    f"X, got {weight.shape}."
+                    f"sample_weight must have shape ({X.shape[0]},), one weight a row "
+                    f"of X, got {weight.shape}."
                 )
             check_finite(weight, name="sample_weight")
             if weight.min() < 0 or not weight.any():
@@ -249,16 +248,23 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
 
     # ------------------------------------------------------------------ predicting
 
+    def trim_for_prediction(self) -> None:
+        """Drop all that only training needs, as in skorch; predicting still works."""
+        # "auto" infers it from the criterion, which goes
+        nonlinearity = self._get_predict_nonlinearity()
+        self.set_params(predict_nonlinearity=nonlinearity)
+        super().trim_for_prediction()
+
     def check_is_fitted(
         self, attributes: Any = None, *args: Any, **kwargs: Any
     ) -> None:
         """Raise NotInitializedError, a NotFittedError, unless the net is built."""
         if attributes is None and not self.initialized_:
             raise NotInitializedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with "
-                f"appropriate arguments before using this estimator."
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
+                f"with appropriate arguments before using this estimator."
             )
-        super().check_is_fitted(attributes, *args, **kwargs)  # type: ignore[misc]
+        super().check_is_fitted(attributes, *args, **kwargs)
 
     def forward_iter(
         self, X: Any, training: bool = False, device: str = "cpu"

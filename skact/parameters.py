@@ -1,19 +1,20 @@
-"""Parameters the scikit-learn way, on a skorch net: the constructor stores, fit checks."""
+"""Parameters the scikit-learn way: the constructor stores, fit checks."""
 
 import inspect
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from skorch import NeuralNet
 
 
-class FlatParameters:
+class FlatParameters(NeuralNet):
     """What a skorch net must override to have plain scikit-learn parameters."""
 
     def _store(self, arguments: dict[str, Any]) -> None:
         """Keep the constructor's arguments as they are: `fit` checks them."""
         keywords = arguments.pop("kwargs")
         params = {k: v for k, v in arguments.items() if k not in ("self", "__class__")}
-        vars(self).update(params, **keywords)
+        self.__dict__.update(params, **keywords)
         self._params_to_validate = set(keywords)
 
     @classmethod
@@ -41,7 +42,7 @@ class FlatParameters:
         dict
             Parameter names mapped to their values.
         """
-        params = super().get_params(deep=deep)  # type: ignore[misc]
+        params = super().get_params(deep=deep)
         return {k: v for k, v in params.items() if not k.startswith("_")}
 
     def set_params(self, **params: Any) -> "FlatParameters":
@@ -65,12 +66,12 @@ class FlatParameters:
             k for k in params if "__" in k or (k == "lr" and self.initialized_)
         ]:
             if name.startswith("module__"):
-                vars(self)[name] = params.pop(name)  # fit will refuse it
+                self.__dict__[name] = params.pop(name)  # fit will refuse it
             else:
                 skorchs[name] = params.pop(name)
         BaseEstimator.set_params(self, **params)
         if skorchs:
-            super().set_params(**skorchs)  # type: ignore[misc]
+            super().set_params(**skorchs)
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:

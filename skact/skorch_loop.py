@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from sklearn.base import is_classifier
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from skorch.dataset import Dataset, get_len
-from skorch.utils import noop
+from skorch.utils import data_from_dataset, is_skorch_dataset, noop
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
@@ -43,7 +44,7 @@ class _Run:
         self.epoch_context: Any = None
 
 
-class SkorchLoop:
+class SkorchLoop(NeuralNet):
     """Overrides of skorch's NeuralNet that concern training."""
 
     _run: _Run | None = None
@@ -52,7 +53,7 @@ class SkorchLoop:
 
     def get_default_callbacks(self) -> list[tuple[str, Any]]:
         """Return skorch's callbacks, and the one that does `early_stopping`."""
-        callbacks = super().get_default_callbacks()  # type: ignore[misc]
+        callbacks = super().get_default_callbacks()
         if self.early_stopping:
             stop = EarlyStopping(patience=self.patience, load_best=True, sink=noop)
             callbacks.insert(-1, ("early_stopping", stop))  # before print_log
@@ -69,7 +70,7 @@ class SkorchLoop:
         if isinstance(self.criterion, nn.Module):
             criterion = copy.deepcopy(self.criterion)
             if hasattr(criterion, "reduction"):
-                criterion.reduction = "none"
+                vars(criterion)["reduction"] = "none"
         else:
             if "reduction" in inspect.signature(self.criterion).parameters:
                 params["reduction"] = "none"
@@ -102,36 +103,39 @@ class SkorchLoop:
     def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> tuple:
         """Split off the rows that validate: by `train_split`, or for early stopping."""
         if self.train_split is not None or not self.early_stopping:
-            return super().get_split_datasets(X, y, **params)  # type: ignore[misc]
+            train, valid = super().get_split_datasets(X, y, **params)
+            return train, self._encoded(valid) if yields_rows(train) else valid
         splitter = StratifiedShuffleSplit if is_classifier(self) else ShuffleSplit
-        split = splitter(
-            1, test_size=self.validation_fraction, random_state=self._split_seed()
-        )
+        seed = self.seeds_.split % 2**32  # numpy's RandomState takes no more
+        split = splitter(1, test_size=self.validation_fraction, random_state=seed)
         train, valid = next(split.split(np.zeros(get_len(X)), y))
         return Subset(X, train), Subset(X, valid)
 
-    def _split_seed(self) -> int:
-        return self.seeds_.split % 2**32  # numpy's RandomState takes no more
+    def _encoded(self, dataset: Any) -> Any:
+        """Give a validation set from predefined_split our codes and dtype."""
+        if not is_skorch_dataset(dataset) or yields_rows(dataset):
+            return dataset
+        X, y = data_from_dataset(dataset)
+        X, y, targets = self._validate(X, y, reset=False, classes=None)
+        return TrainingData(X, y, targets, None)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Build the loader; by default whole batches, shuffled in training."""
         kind = self.iterator_train if training else self.iterator_valid
         if kind is not DataLoader:
-            return super().get_iterator(dataset, training)  # type: ignore[misc]
+            return super().get_iterator(dataset, training)
         params = self.get_params_for("iterator_train" if training else "iterator_valid")
         if not {"sampler", "batch_sampler", "shuffle"} & set(params) and (
             training and self.shuffle and self._run is not None
         ):
-            job = self._run.job
-            params["sampler"] = EpochOrder(
-                len(dataset), job.seeds.order, job.first_epoch
-            )
+            seed, epoch = self._run.job.seeds.order, len(self.history_)
+            params["sampler"] = EpochOrder(len(dataset), seed, epoch)
         if yields_rows(dataset):
             params.setdefault("collate_fn", collate_rows)
         if "batch_sampler" not in params:
             size = params.setdefault("batch_size", self.batch_size)
             params["batch_size"] = len(dataset) if size == -1 else size
-        # a loader draws a seed for its workers, which must not move the global generator
+        # a loader draws a seed for its workers: not from the global generator
         params.setdefault("generator", torch.Generator().manual_seed(0))
         return DataLoader(dataset, **params)
 
@@ -139,19 +143,19 @@ class SkorchLoop:
         """Pass a batch through the module; sample weights are for the loss alone."""
         if isinstance(x, Mapping) and "sample_weight" in x:
             x = x["X"]
-        return super().infer(x, **params)  # type: ignore[misc]
+        return super().infer(x, **params)
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
     ) -> Tensor:
         """Return sum(w l) / sum(w) over the rows of a batch."""
-        losses = super().get_loss(y_pred, y_true, X=X, training=training)  # type: ignore[misc]
+        losses = super().get_loss(y_pred, y_true, X=X, training=training)
         weighted = isinstance(X, Mapping) and "sample_weight" in X
         if losses.ndim == 0:  # a criterion that averages by itself
             if weighted:
                 raise ValueError(
-                    f"criterion={self.criterion!r} returns one value for the whole batch, "
-                    f"so sample_weight and class_weight cannot be used with it."
+                    f"criterion={self.criterion!r} returns one value for the whole "
+                    f"batch, so sample_weight and class_weight cannot be used with it."
                 )
             return losses
         losses = losses.flatten(1).mean(1) if losses.ndim > 1 else losses
@@ -210,7 +214,7 @@ class SkorchLoop:
             yield
             return
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(Seeds.of_epoch(job.seeds.noise, job.first_epoch))
+            torch.manual_seed(Seeds.of_epoch(job.seeds.noise, len(self.history_)))
             yield
 
     def notify(self, method_name: str, **params: Any) -> None:
@@ -232,7 +236,7 @@ class SkorchLoop:
             params["batch"] = X, self._decode(codes)
         stop = False
         try:
-            super().notify(method_name, **params)  # type: ignore[misc]
+            super().notify(method_name, **params)
         except KeyboardInterrupt as interrupt:
             if not (in_loop and _was_raised_by_code(interrupt.__traceback__)):
                 raise  # Ctrl-C is for the caller
@@ -260,8 +264,8 @@ class SkorchLoop:
         epoch = len(self.history_)
         return DivergedError(
             f"{type(self).__name__} diverged: {what} in epoch {epoch} (lr={self.lr}, "
-            f"optimizer={self.optimizer!r}, activation={self.activation!r}). Try a smaller "
-            f"lr, for example {self.lr / 10:g}, or scale X, for example with "
+            f"optimizer={self.optimizer!r}, activation={self.activation!r}). Try a "
+            f"smaller lr, for example {self.lr / 10:g}, or scale X, for example with "
             f"StandardScaler.",
             epoch=epoch,
         )

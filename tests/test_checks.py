@@ -25,12 +25,24 @@ WRONG = [
     ({"activation": "rellu"}, "activation='rellu' is unknown; did you mean 'relu'"),
     ({"activation": "relu", "output_activation": "sotfmax"}, "did you mean 'softmax'"),
     ({"activation": ("relu", "tanh")}, "names 2 activations, but there are 1 hidden"),
-    ({"activation": ("relu",), "hidden": (3, 3)}, "names 1 activations, but there are 2"),
-    ({"dropout": 1.0}, "The 'dropout' parameter of ActMLP must be a number in [0, 1), got 1.0."),
+    (
+        {"activation": ("relu",), "hidden": (3, 3)},
+        "names 1 activations, but there are 2",
+    ),
+    (
+        {"dropout": 1.0},
+        "The 'dropout' parameter of ActMLP must be a number in [0, 1), got 1.0.",
+    ),
     ({"norm": "group"}, "must be one of None, 'batch', 'layer', got 'group'."),
     ({"init": "he"}, "must be one of 'auto', 'torch', got 'he'."),
-    ({"optimizer": "lbfgs"}, "one of 'sgd', 'adam', 'adamw' or a class from torch.optim"),
-    ({"momentum": 1}, "The 'momentum' parameter of ActMLP must be a number in [0, 1), got 1."),
+    (
+        {"optimizer": "lbfgs"},
+        "one of 'sgd', 'adam', 'adamw' or a class from torch.optim",
+    ),
+    (
+        {"momentum": 1},
+        "The 'momentum' parameter of ActMLP must be a number in [0, 1), got 1.",
+    ),
     ({"nesterov": "yes"}, "must be True or False, got 'yes'."),
     (
         {"nesterov": True, "momentum": 0, "optimizer": "sgd"},
@@ -40,7 +52,10 @@ WRONG = [
     ({"batch_size": 0}, "an int >= 1, or -1 for all rows in one batch, got 0."),
     ({"batch_size": -2}, "an int >= 1, or -1 for all rows in one batch, got -2."),
     ({"shuffle": 2}, "must be True or False, got 2."),
-    ({"max_epochs": 0}, "The 'max_epochs' parameter of ActMLP must be an int >= 1, got 0."),
+    (
+        {"max_epochs": 0},
+        "The 'max_epochs' parameter of ActMLP must be an int >= 1, got 0.",
+    ),
     ({"early_stopping": 1}, "must be True or False, got 1."),
     ({"validation_fraction": 1.0}, "must be a number in (0, 1), got 1.0."),
     ({"patience": 0}, "The 'patience' parameter of ActMLP must be an int >= 1, got 0."),
@@ -48,7 +63,10 @@ WRONG = [
     ({"dtype": "float16"}, "one of 'auto', 'float32', 'float64', got 'float16'."),
     ({"random_state": -1}, "None, an int >= 0 or a numpy.random.RandomState, got -1."),
     ({"callbacks": "off"}, "None, a list of skorch callbacks or 'disable', got 'off'."),
-    ({"train_split": 0.2}, "None or a callable such as skorch.dataset.ValidSplit(5), got 0.2."),
+    (
+        {"train_split": 0.2},
+        "None or a callable such as skorch.dataset.ValidSplit(5), got 0.2.",
+    ),
     ({"warm_start": None}, "must be True or False, got None."),
     ({"device": "gpu"}, "must be a torch device such as 'cpu' or 'cuda', got 'gpu'."),
     ({"device": 1.5}, "must be a torch device such as 'cpu' or 'cuda', got 1.5."),
@@ -58,13 +76,18 @@ WRONG = [
     ),
     ({"widht": 3}, "ActMLP got an unexpected parameter 'widht'; did you mean 'width'?"),
     ({"optimiser__momentum": 0.9}, "unexpected parameter 'optimiser__momentum'"),
-    ({"module__width": 3}, "builds its own module, so 'module__width' would have no effect"),
+    (
+        {"module__width": 3},
+        "builds its own module, so 'module__width' would have no effect",
+    ),
     ({"criterion__reduction": "sum"}, "'criterion__reduction' would have no effect"),
     ({"use_caching": "never"}, "Incorrect value for use_caching"),
 ]
 
 
-@pytest.mark.parametrize(("params", "message"), WRONG, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("params", "message"), WRONG, ids=lambda value: str(value)[:40]
+)
 def test_fit_names_the_parameter_the_value_and_what_is_allowed(params, message):
     net = ActMLP(**params)  # the constructor only stores
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -141,7 +164,7 @@ def test_nan_and_infinity_in_y_are_refused(bad):
     y = Y.astype(float)
     y[3] = bad
     for net in (ActMLP(), ActMLPRegressor()):
-        with pytest.raises(ValueError, match="Input y contains (NaN|infinity)"):
+        with pytest.raises(ValueError, match=r"Input y contains (NaN|infinity)"):
             net.fit(X, y)
 
 
@@ -152,16 +175,26 @@ def test_y_of_the_wrong_kind_is_refused():
         ActMLPBinary().fit(X, np.arange(10) % 3)
     with pytest.raises(ValueError, match="y should be a 1d array"):
         ActMLP().fit(X, np.eye(10, 2, dtype=int))
-    with pytest.raises(ValueError, match="could not convert string to float|Unable to convert"):
+    with pytest.raises(
+        ValueError, match=r"could not convert string to float|Unable to convert"
+    ):
         ActMLPRegressor().fit(X, np.array(list("abcdefghij")))
-    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+    with pytest.raises(
+        ValueError, match="requires y to be passed, but the target y is None"
+    ):
         ActMLP().fit(X, None)
 
 
 def test_sample_weights_of_the_wrong_kind_are_refused():
     for weight, message in [
-        (np.ones(9), "sample_weight must have shape (10,), one weight a row of X, got (9,)"),
-        (np.zeros(10), "must not be negative, nor zero for all rows; got values from 0.0 to 0.0"),
+        (
+            np.ones(9),
+            "sample_weight must have shape (10,), one weight a row of X, got (9,)",
+        ),
+        (
+            np.zeros(10),
+            "must not be negative, nor zero for all rows; got values from 0.0 to 0.0",
+        ),
         (-np.ones(10), "must not be negative, nor zero for all rows"),
         (np.full(10, np.nan), "Input sample_weight contains NaN at row 0"),
     ]:
@@ -172,8 +205,12 @@ def test_sample_weights_of_the_wrong_kind_are_refused():
 def test_x_that_is_no_table_is_refused():
     with pytest.raises(TypeError, match="X must be one table of shape"):
         ActMLP().fit({"a": X}, Y)
-    dataset = torch.utils.data.ConcatDataset([torch.utils.data.TensorDataset(torch.ones(3, 2))])
-    with pytest.raises(TypeError, match="X is a ConcatDataset, from which X and y cannot"):
+    dataset = torch.utils.data.ConcatDataset(
+        [torch.utils.data.TensorDataset(torch.ones(3, 2))]
+    )
+    with pytest.raises(
+        TypeError, match="X is a ConcatDataset, from which X and y cannot"
+    ):
         ActMLP().fit(dataset, None)
 
 

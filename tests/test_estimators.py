@@ -24,7 +24,10 @@ def params_of(net):
 
 
 def same(first, second):
-    return all(np.array_equal(a, b) for a, b in zip(params_of(first), params_of(second), strict=True))
+    return all(
+        np.array_equal(a, b)
+        for a, b in zip(params_of(first), params_of(second), strict=True)
+    )
 
 
 def two_classes(X, y):
@@ -111,7 +114,10 @@ def test_torch_tensors_and_datasets_are_taken_as_tables(iris):
     expected = ActMLP(max_epochs=2, random_state=0).fit(X, y)
     tensors = torch.from_numpy(X), torch.from_numpy(y)
     assert same(expected, ActMLP(max_epochs=2, random_state=0).fit(*tensors))
-    assert same(expected, ActMLP(max_epochs=2, random_state=0).fit(TensorDataset(*tensors), None))
+    assert same(
+        expected,
+        ActMLP(max_epochs=2, random_state=0).fit(TensorDataset(*tensors), None),
+    )
 
 
 @pytest.mark.parametrize("net", [*CLASSIFIERS, ActMLPRegressor])
@@ -143,7 +149,9 @@ def test_class_weights_are_sample_weights(net, iris):
     options = {"max_epochs": 3, "random_state": 0}
     expected = net(**options).fit(X, names, sample_weight=by_hand)
     balanced = net(**options, class_weight="balanced").fit(X, names)
-    named = net(**options, class_weight=dict(zip("ab", len(y) / (2 * counts), strict=True)))
+    named = net(
+        **options, class_weight=dict(zip("ab", len(y) / (2 * counts), strict=True))
+    )
     assert same(expected, balanced)
     assert same(expected, named.fit(X, names))
 
@@ -152,13 +160,19 @@ def test_class_weights_and_sample_weights_multiply(iris):
     X, y = iris
     weight = np.random.default_rng(0).uniform(0.5, 2, len(X))
     options = {"max_epochs": 3, "random_state": 0}
-    both = ActMLP(**options, class_weight={0: 2, 1: 1, 2: 1}).fit(X, y, sample_weight=weight)
-    product = ActMLP(**options).fit(X, y, sample_weight=weight * np.where(y == 0, 2.0, 1.0))
+    both = ActMLP(**options, class_weight={0: 2, 1: 1, 2: 1}).fit(
+        X, y, sample_weight=weight
+    )
+    product = ActMLP(**options).fit(
+        X, y, sample_weight=weight * np.where(y == 0, 2.0, 1.0)
+    )
     assert same(both, product)
 
 
 def test_balanced_classes_and_partial_fit_do_not_go_together(iris):
-    with pytest.raises(ValueError, match="class_weight='balanced' needs all rows at once"):
+    with pytest.raises(
+        ValueError, match="class_weight='balanced' needs all rows at once"
+    ):
         ActMLP(class_weight="balanced").partial_fit(*iris)
 
 
@@ -166,7 +180,13 @@ def test_a_batch_of_zero_weights_moves_nothing(iris):
     X, y = iris
     weight = np.ones(len(X))
     weight[128:] = 0
-    options = {"max_epochs": 1, "random_state": 0, "shuffle": False, "optimizer": "sgd", "momentum": 0.0}
+    options = {
+        "max_epochs": 1,
+        "random_state": 0,
+        "shuffle": False,
+        "optimizer": "sgd",
+        "momentum": 0.0,
+    }
     expected = ActMLP(**options).fit(X[:128], y[:128])
     assert same(expected, ActMLP(**options).fit(X, y, sample_weight=weight))
 
@@ -227,7 +247,9 @@ def test_the_binary_net_is_a_logistic_regression_without_hidden_layers(cancer):
     from sklearn.linear_model import LogisticRegression
 
     X, y = cancer
-    net = ActMLPBinary(depth=0, max_epochs=300, batch_size=-1, lr=0.1, random_state=0).fit(X, y)
+    net = ActMLPBinary(
+        depth=0, max_epochs=300, batch_size=-1, lr=0.1, random_state=0
+    ).fit(X, y)
     reference = LogisticRegression(C=np.inf, max_iter=5000).fit(X, y)
     assert (net.predict(X) == reference.predict(X)).mean() > 0.97
     assert net.module_.output.out_features == 1
@@ -274,7 +296,9 @@ def test_an_autograd_function_is_an_activation(iris):
 
 def test_output_activations_stand_before_the_loss(iris):
     X, y = iris
-    net = ActMLP(depth=0, output_activation="sigmoid", max_epochs=5, random_state=0).fit(X, y)
+    net = ActMLP(
+        depth=0, output_activation="sigmoid", max_epochs=5, random_state=0
+    ).fit(X, y)
     logits = net.forward(X)
     assert logits.min() > 0
     assert logits.max() < 1
@@ -293,8 +317,12 @@ def test_a_column_of_labels_is_taken_with_a_warning(iris):
 @pytest.mark.parametrize("net", [*CLASSIFIERS, ActMLPRegressor])
 def test_an_unfitted_net_says_so(net):
     for method in ("predict", "forward", "score"):
-        with pytest.raises(NotFittedError, match=f"This {net.__name__} instance is not fitted"):
-            getattr(net(), method)(*([[[1.0]], [1]] if method == "score" else [[[1.0]]]))
+        with pytest.raises(
+            NotFittedError, match=f"This {net.__name__} instance is not fitted"
+        ):
+            getattr(net(), method)(
+                *([[[1.0]], [1]] if method == "score" else [[[1.0]]])
+            )
     assert not hasattr(net(), "classes_")
 
 

@@ -20,7 +20,10 @@ def weights(module):
 
 
 @given(
-    st.integers(1, 5), st.integers(1, 4), st.lists(st.integers(1, 6), max_size=3), st.integers(1, 5)
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.lists(st.integers(1, 6), max_size=3),
+    st.integers(1, 5),
 )
 def test_shapes_are_those_of_hidden(n_features, n_outputs, hidden, rows):
     mlp = MLP(n_features, n_outputs, hidden=hidden, seed=0)
@@ -30,7 +33,9 @@ def test_shapes_are_those_of_hidden(n_features, n_outputs, hidden, rows):
 
 
 def test_a_hidden_layer_is_linear_norm_activation_dropout_in_this_order():
-    mlp = MLP(3, 2, hidden=(4,), activation="tanh", norm="layer", dropout=0.5, seed=0).eval()
+    mlp = MLP(
+        3, 2, hidden=(4,), activation="tanh", norm="layer", dropout=0.5, seed=0
+    ).eval()
     x = torch.randn(5, 3)
     layer = mlp.hidden[0]
     by_hand = torch.tanh(nn.functional.layer_norm(layer.linear(x), (4,)))
@@ -52,7 +57,9 @@ def test_a_tuple_names_one_activation_for_each_layer():
 
 
 def test_a_tuple_of_another_length_is_refused():
-    with pytest.raises(ValueError, match=re.escape("names 2 activations, but there are 1")):
+    with pytest.raises(
+        ValueError, match=re.escape("names 2 activations, but there are 1")
+    ):
         activation_per_layer(("relu", "tanh"), 1)
 
 
@@ -110,7 +117,9 @@ def test_torch_init_has_the_distribution_of_nn_linear():
     bound = 1 / math.sqrt(200)
     for parameter in (linear.weight, linear.bias):
         assert parameter.abs().max() <= bound
-    assert linear.weight.std().item() == pytest.approx(reference.weight.std().item(), rel=0.02)
+    assert linear.weight.std().item() == pytest.approx(
+        reference.weight.std().item(), rel=0.02
+    )
 
 
 def test_dropout_zeroes_the_stated_share_and_keeps_the_mean():
