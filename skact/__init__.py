@@ -12,7 +12,9 @@ from skact.activations import (
 )
 from skact.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.exceptions import DivergedError
+from skact.frames import to_frame
 from skact.mlp import MLP
+from skact.views import to_hiplot
 
 __all__ = [
     "MLP",
@@ -27,5 +29,7 @@ __all__ = [
     "list_activations",
     "make_activation",
     "register_activation",
+    "to_frame",
+    "to_hiplot",
     "unregister_activation",
 ]

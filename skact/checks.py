@@ -187,7 +187,7 @@ def _check_keyword(name: str, key: str, own: frozenset[str]) -> None:
         )
     if key == "criterion__reduction":
         raise ValueError(
-            f"{name} takes the loss of a batch as sum(w * l) / sum(w) over its rows, so "
+            f"{name} takes the loss of a batch as sum(w * l) / sum(w), so "
             f"'criterion__reduction' would have no effect."
         )
     if separator and rest and prefix in PREFIXES:

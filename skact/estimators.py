@@ -73,7 +73,8 @@ class ActMLP(_LabelNet, NeuralNetClassifier):
     """Multilayer perceptron classifier whose every hyperparameter is a flat argument.
 
     A :class:`skorch.NeuralNetClassifier` that is a clean scikit-learn estimator:
-    softmax over the classes and cross-entropy, each batch's loss being sum(w l) / sum(w).
+    softmax over the classes and cross-entropy. The loss of a batch is
+    sum(w l) / sum(w) over its rows.
 
     Parameters
     ----------
@@ -116,8 +117,8 @@ class ActMLP(_LabelNet, NeuralNetClassifier):
         Epochs to train, in `fit` and in each `partial_fit`.
     early_stopping : bool, default=False
         Hold out `validation_fraction` of the rows, stop when their loss has not
-        improved for `patience` epochs, and keep the best weights. With `train_split` set, that
-        decides which rows validate.
+        improved for `patience` epochs, and keep the best weights. With `train_split`
+        set, that decides which rows validate.
     validation_fraction : float, default=0.1
         In (0, 1); stratified by class. Used by `early_stopping` only.
     patience : int, default=10

@@ -54,5 +54,4 @@ class FitJob:
     sample_weight: np.ndarray | None  # (n,), class weights included; None: all equal
     network: Mapping[str, Any]  # the keyword arguments of skact.MLP
     seeds: Seeds
-    first_epoch: int  # epochs trained before: more than 0 when a fit is continued
-    n_epochs: int  # epochs to train now
+    n_epochs: int  # epochs to train now; earlier ones, if any, are in the net's history

@@ -10,7 +10,9 @@ from skact.engine.plan import Seeds
 
 @given(st.integers(0, 2**32 - 1))
 def test_an_int_gives_the_same_seeds_every_time(random_state):
-    assert Seeds.from_random_state(random_state) == Seeds.from_random_state(random_state)
+    assert Seeds.from_random_state(random_state) == Seeds.from_random_state(
+        random_state
+    )
 
 
 @given(st.integers(0, 2**32 - 1))

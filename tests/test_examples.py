@@ -1,0 +1,65 @@
+"""The examples run as a user runs them, in their quick mode."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+QUICK = {
+    "digits_search.py": ["--epochs", "2"],
+    "mnist_activations.py": ["--quick"],
+}
+
+
+def run(name, *arguments, cwd, **environment):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "examples" / name), *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_each_example_is_here():
+    assert {path.name for path in (ROOT / "examples").rglob("*.py")} == set(QUICK)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_an_example_prints_a_table_and_says_where_the_page_is(name, tmp_path):
+    result = run(name, *QUICK[name], cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "activation" in result.stdout
+    page = re.search(r"HiPlot page: file://(\S+)", result.stdout)[1]
+    assert Path(page).parent == tmp_path
+    assert Path(page).stat().st_size > 1_000_000
+
+
+def test_the_demo_shows_its_progress(tmp_path):
+    result = run("digits_search.py", "--epochs", "1", cwd=tmp_path)
+    assert "GridSearchCV" in result.stdout
+    assert "100%" in result.stdout
+    assert "60 networks trained" in result.stdout
+
+
+def test_without_data_the_mnist_example_says_what_it_needs(tmp_path):
+    environment = {
+        key: value for key, value in os.environ.items() if key != "SKACT_DATA"
+    }
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "mnist_activations.py")],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert (
+        "SKACT_DATA must name a folder that holds mnist/train-images" in result.stderr
+    )

@@ -1,0 +1,97 @@
+"""Imports point one way: a module imports only from modules named above it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import skact
+
+ROOT = Path(skact.__file__).parent
+
+# top to bottom; a module may import from those above it only
+LAYERS = [
+    "skact.exceptions",
+    "skact.threads",
+    "skact.activations",
+    "skact.mlp",
+    "skact.engine.plan",
+    "skact.engine",
+    "skact.data",
+    "skact.checks",
+    "skact.parameters",
+    "skact.skorch_loop",
+    "skact.net",
+    "skact.estimators",
+    "skact.frames",
+    "skact.views",
+    "skact",
+]
+# what the picture side and the engine side must not know
+FORBIDDEN = {
+    "skact.frames": {"torch", "hiplot", "skorch", "skact.net", "skact.estimators"},
+    "skact.views": {"torch", "skorch", "skact.net", "skact.estimators"},
+    "skact.engine.plan": {"torch", "sklearn", "skorch", "joblib", "hiplot"},
+}
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports(path):
+    """All modules imported anywhere in a file, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+FILES = {module_name(path): path for path in ROOT.rglob("*.py")}
+
+
+def test_every_module_has_its_layer():
+    assert set(FILES) == set(LAYERS)
+
+
+def test_a_module_imports_only_from_layers_above_it():
+    for name, path in FILES.items():
+        ours = {module for module in imports(path) if module.split(".")[0] == "skact"}
+        above = set(LAYERS[: LAYERS.index(name)])
+        assert ours <= above, f"{name} imports {sorted(ours - above)}"
+
+
+def test_layers_know_nothing_of_what_is_not_theirs():
+    for name, forbidden in FORBIDDEN.items():
+        for module in imports(FILES[name]):
+            hits = {
+                bad
+                for bad in forbidden
+                if module == bad or module.startswith(bad + ".")
+            }
+            assert not hits, f"{name} imports {module}"
+
+
+def test_only_views_imports_hiplot():
+    users = {
+        name
+        for name, path in FILES.items()
+        if any("hiplot" in m for m in imports(path))
+    }
+    assert users == {"skact.views"}
+
+
+def test_importing_skact_draws_nothing_and_sets_nothing():
+    script = (
+        "import random, numpy, torch, warnings, sklearn\n"
+        "state = lambda: (random.getstate(), numpy.random.get_state()[1].tolist(),\n"
+        "    torch.get_rng_state().tolist(), torch.get_num_threads(),\n"
+        "    sklearn.get_config(), list(warnings.filters), torch.get_default_dtype())\n"
+        "import skorch, pandas, joblib, hiplot\n"
+        "before = state()\n"
+        "import skact\n"
+        "assert state() == before\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)

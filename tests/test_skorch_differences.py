@@ -1,0 +1,220 @@
+"""The README's table of deliberate differences from skorch: one test a row."""
+
+import os
+import re
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skorch import NeuralNetClassifier, NeuralNetRegressor
+from skorch.callbacks import Callback
+from skorch.exceptions import NotInitializedError
+
+from skact import ActMLP, ActMLPBinary, ActMLPRegressor, DivergedError
+
+
+def test_row_initialize(iris):
+    message = "learns its sizes and classes from data: call initialize(X, y)"
+    for call in (
+        ActMLP().initialize,
+        lambda: ActMLP().load_params(checkpoint=_Checkpoint()),
+    ):
+        with pytest.raises(NotInitializedError, match=re.escape(message)):
+            call()
+    net = ActMLP().initialize(*iris)
+    assert net.predict(iris[0]).shape == (150,)
+    assert not net.history
+    assert (
+        net.initialize().module_.output.out_features == 3
+    )  # the data are not needed again
+
+
+class _Checkpoint:
+    f_history = None
+
+
+def test_row_shuffle(iris):
+    X, y = iris
+    shuffled = ActMLP(max_epochs=2, batch_size=30, random_state=0).fit(X, y)
+    ordered = ActMLP(max_epochs=2, batch_size=30, random_state=0, shuffle=False).fit(
+        X, y
+    )
+    assert not torch.equal(
+        shuffled.module_.output.weight, ordered.module_.output.weight
+    )
+
+
+def test_row_train_split(iris):
+    net = ActMLP(max_epochs=1).fit(*iris)
+    assert "valid_loss" not in net.history[-1]
+    assert sum(batch["train_batch_size"] for batch in net.history[-1, "batches"]) == 150
+
+
+def test_row_defaults():
+    ours, theirs = (
+        ActMLP().get_params(),
+        NeuralNetClassifier(torch.nn.Identity).get_params(),
+    )
+    assert (ours["verbose"], theirs["verbose"]) == (0, 1)
+    assert (ours["optimizer"], theirs["optimizer"]) == ("adam", torch.optim.SGD)
+    assert (ours["max_epochs"], theirs["max_epochs"]) == (50, 10)
+    assert (ours["lr"], ours["batch_size"]) == (theirs["lr"], theirs["batch_size"])
+
+
+@pytest.mark.parametrize("moment", ["on_batch_begin", "on_epoch_end"])
+def test_row_ctrl_c(moment, iris):
+    # a real signal, once in the loop and once inside a callback
+    class PressCtrlC(Callback):
+        pass
+
+    def press(self, net, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait(5)  # the signal arrives in here
+
+    setattr(PressCtrlC, moment, press)
+    with pytest.raises(KeyboardInterrupt):
+        ActMLP(callbacks=[PressCtrlC()]).fit(*iris)
+
+
+def test_row_ctrl_c_is_not_a_callback_that_stops(iris):
+    class Stop(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise KeyboardInterrupt  # skorch's own way, in EarlyStopping
+
+    assert len(ActMLP(callbacks=[Stop()]).fit(*iris).history) == 1
+
+
+def test_row_keywords(iris):
+    for params, message in [
+        ({"module__width": 3}, "'module__width' would have no effect"),
+        (
+            {"criterion__reduction": "sum"},
+            "'criterion__reduction' would have no effect",
+        ),
+        ({"no_such": 3}, "unexpected parameter 'no_such'"),
+    ]:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            ActMLP(**params).fit(*iris)
+
+
+def test_row_set_params(iris):
+    net = ActMLP(width=8, max_epochs=1).fit(*iris)
+    net.set_params(
+        width=16, module__bias=False
+    )  # skorch would build the module anew here
+    assert net.module_.hidden[0].linear.out_features == 8
+    del net.module__bias
+    assert net.fit(*iris).module_.hidden[0].linear.out_features == 16
+
+
+def test_row_labels(cancer):
+    X, y = cancer
+    for kind in (ActMLP, ActMLPBinary):
+        net = kind(max_epochs=2).fit(X, np.where(y, "benign", "malignant"))
+        assert set(net.predict(X)) <= {"benign", "malignant"}
+        assert net.classes_.tolist() == ["benign", "malignant"]
+    with pytest.raises(ValueError, match="unexpected parameter 'classes'"):
+        ActMLP(classes=[0, 1]).fit(X, y)
+    assert ActMLP(max_epochs=1).partial_fit(
+        X, y, classes=[0, 1, 2]
+    ).classes_.tolist() == [0, 1, 2]
+
+
+def test_row_threshold(cancer):
+    with pytest.raises(ValueError, match="unexpected parameter 'threshold'"):
+        ActMLPBinary(threshold=0.3).fit(*cancer)
+
+
+def test_row_loss(iris):
+    X, y = iris
+    weight = np.where(y == 0, 3.0, 1.0)
+    options = {"max_epochs": 1, "batch_size": -1, "lr": 1e-30, "random_state": 0}
+    net = ActMLP(**options).fit(X, y, sample_weight=weight)
+    logits = ActMLP(random_state=0).initialize(X, y).forward(X)
+    losses = torch.nn.functional.cross_entropy(
+        logits, torch.from_numpy(y), reduction="none"
+    )
+    expected = np.average(losses.numpy(), weights=weight)
+    assert net.history[-1, "train_loss"] == pytest.approx(expected)
+
+
+def test_row_dtype(iris):
+    X, y = iris
+    assert ActMLP(max_epochs=1).fit(X, y).module_.output.weight.dtype == torch.float64
+    linear = {"module__in_features": 4, "module__out_features": 3}
+    skorchs = NeuralNetClassifier(torch.nn.Linear, verbose=0, **linear)
+    with pytest.raises(RuntimeError, match="dtype"):  # skorch leaves it to the user
+        skorchs.fit(X, y)
+
+
+def test_row_regressor(diabetes):
+    X, y = diabetes
+    net = ActMLPRegressor(max_epochs=1).fit(X, y)
+    assert net.predict(X).shape == y.shape == (300,)
+    assert not hasattr(net, "predict_proba")
+    assert hasattr(NeuralNetRegressor(torch.nn.Identity), "predict_proba")
+
+
+def test_row_diverged(diabetes):
+    with pytest.raises(DivergedError):
+        ActMLPRegressor(optimizer="sgd", lr=1e9).fit(*diabetes)
+
+
+def test_row_prediction(iris):
+    X, y = iris
+
+    class Count(ActMLP):
+        def infer(self, x, **params):
+            sizes.append(len(x))
+            return super().infer(x, **params)
+
+    sizes: list = []
+    net = Count(max_epochs=1, batch_size=10).fit(X, y)
+    sizes.clear()
+    net.predict(X)
+    assert sizes == [150]
+
+
+def test_row_random_state(iris):
+    X, y = iris
+    before = torch.get_rng_state()
+    first, second = (ActMLP(max_epochs=1, random_state=0).fit(X, y) for _ in range(2))
+    assert torch.equal(first.module_.output.weight, second.module_.output.weight)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_row_threads(iris):
+    class Threads(ActMLP):
+        def infer(self, x, **params):
+            seen.add(torch.get_num_threads())
+            return super().infer(x, **params)
+
+    seen: set = set()
+    before = torch.get_num_threads()
+    Threads(max_epochs=1).fit(*iris).predict(iris[0])
+    assert seen == {1}
+    assert torch.get_num_threads() == before
+
+
+def test_row_input(iris):
+    X, y = iris
+    dataset = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
+    assert ActMLP(max_epochs=1).fit(dataset, None).n_features_in_ == 4
+    with pytest.raises(TypeError, match="must be one table"):
+        ActMLP().fit({"X": X}, y)
+
+
+def test_each_row_of_the_readme_has_its_test():
+    readme = Path(__file__).parent.parent / "README.md"
+    table = readme.read_text().split("## Differences from skorch")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)
+    tests = {
+        name.removeprefix("test_row_")
+        for name in globals()
+        if name.startswith("test_row_")
+    }
+    assert rows
+    assert set(rows) == tests - {"ctrl_c_is_not_a_callback_that_stops"}
