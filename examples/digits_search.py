@@ -31,7 +31,7 @@ net = ActMLP(max_epochs=args.epochs, dtype="float32", random_state=0)
 grid = {
     "actmlp__activation": ["relu", "tanh", "leaky_relu(0.2)"],
     "actmlp__width": [32, 128],
-    "actmlp__lr": [0.01, 0.0001],
+    "actmlp__lr": [0.03, 0.0003],
 }
 search = GridSearchCV(make_pipeline(StandardScaler(), net), grid, cv=5)
 search.set_callbacks(ProgressBar(max_propagation_depth=0))

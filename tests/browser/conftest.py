@@ -1,0 +1,146 @@
+"""A headless Chromium that opens pages and tells what they draw, say and ask for."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",  # containers run as root, where Chromium refuses its own sandbox
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1400,1000",
+]
+
+# Before anything else in each page: counts a canvas' lines since it was last cleared,
+# and keeps alerts from stopping the browser.
+HOOK = """
+const proto = CanvasRenderingContext2D.prototype, {stroke, clearRect} = proto;
+window.alerts = [];
+window.alert = (message) => window.alerts.push(String(message));
+proto.stroke = function () {
+  this.canvas.lines = (this.canvas.lines ?? 0) + 1;
+  return stroke.apply(this, arguments);
+};
+proto.clearRect = function () {
+  this.canvas.lines = 0;
+  return clearRect.apply(this, arguments);
+};
+"""
+LINES = "return document.querySelector('.pplot-root canvas')?.lines ?? 0"
+CELLS = "return document.querySelectorAll('.sample-rows-table tbody td').length"
+TEXTS = """
+return [...document.querySelectorAll(arguments[0])].map((node) => {
+  const {left, right, top} = node.getBoundingClientRect();
+  return {text: node.textContent, left, right, top};
+})
+"""
+
+
+class Page:
+    """A page of one experiment, settled."""
+
+    def __init__(self, driver: Chrome, url: str, *, in_frame: bool):
+        self.driver = driver
+        self.url = url
+        for log in ("browser", "performance"):
+            driver.get_log(log)  # what earlier pages have left
+        driver.get(url)
+        if in_frame:
+            driver.switch_to.frame(0)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait for the table, and until no more lines are drawn: there is no event."""
+        seen, since, start = None, time.monotonic(), time.monotonic()
+        while seen is None or time.monotonic() - since < 0.4:
+            now = (self.lines, self.run(CELLS))
+            if now != seen or not now[1]:
+                seen, since = now, time.monotonic()
+            if time.monotonic() - start > 20:
+                raise TimeoutError(
+                    f"{self.url} does not settle; it shows {self.text!r}."
+                )
+            time.sleep(0.05)
+
+    def run(self, script: str, *args: Any) -> Any:
+        return self.driver.execute_script(script, *args)  # type: ignore[no-untyped-call]
+
+    @property
+    def lines(self) -> int:
+        return self.run(LINES)
+
+    @property
+    def text(self) -> str:
+        return self.run("return document.body.innerText")
+
+    def texts(self, selector: str) -> list[dict[str, Any]]:
+        """Give text and place of each node, from left to right."""
+        return sorted(self.run(TEXTS, selector), key=lambda node: node["left"])
+
+    @property
+    def axes(self) -> list[str]:
+        return [node["text"] for node in self.texts(".pplot-root .label-name")]
+
+    @property
+    def errors(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    @property
+    def requests(self) -> list[str]:
+        log = [
+            json.loads(entry["message"]) for entry in self.driver.get_log("performance")
+        ]
+        sent = [
+            entry["message"]["params"]["request"]["url"]
+            for entry in log
+            if entry["message"]["method"] == "Network.requestWillBeSent"
+        ]
+        return [url for url in sent if not url.startswith("data:")]
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """Start the browser once, or skip; in CI there is no skipping."""
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or chromedriver is None:
+        reason = "needs chromium and chromedriver on the PATH"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = ChromeOptions()
+    options.binary_location = chromium
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
+        options.add_argument(flag)
+    with Chrome(options=options, service=Service(chromedriver)) as driver:
+        driver.execute_cdp_cmd(
+            "Page.addScriptToEvaluateOnNewDocument", {"source": HOOK}
+        )
+        yield driver
+
+
+@pytest.fixture
+def open_page(driver: Chrome, tmp_path: Path) -> Callable[..., Page]:
+    """Give a function that opens a page from a file."""
+
+    def open_html(page: str, in_frame: bool = False) -> Page:
+        path = tmp_path / "page.html"
+        path.write_text(page, encoding="utf-8")
+        return Page(driver, path.as_uri(), in_frame=in_frame)
+
+    return open_html
