@@ -3,10 +3,8 @@
 from skact.activations import (
     Activation,
     Range,
-    activation_gain,
     get_activation,
     list_activations,
-    make_activation,
     register_activation,
     unregister_activation,
 )
@@ -14,6 +12,7 @@ from skact.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.exceptions import DivergedError
 from skact.frames import to_frame
 from skact.mlp import MLP
+from skact.specs import activation_gain, make_activation
 from skact.views import to_hiplot
 
 __all__ = [

@@ -6,15 +6,12 @@ range, kinks, what it is good and bad at, the paper) beside what the estimator n
 gain). What can be worked out from an entry is worked out (`Activation.bounded`,
 `smooth`, `monotonic`, `zero_centred`, `gain`), so that it cannot contradict the code.
 
->>> import skact.activations as sa
->>> sa.make_activation("leaky_relu(0.2)")
-LeakyReLU(negative_slope=0.2)
->>> print(sa.get_activation("swish").range())
-[-0.278465, inf)
+>>> from skact import get_activation
+>>> swish = get_activation("swish")
+>>> print(swish.formula, swish.range(), swish.gain)
+x * sigmoid(x) [-0.278465, inf) 1.67653
 """
 
-import ast
-import copy
 import dataclasses
 import difflib
 import functools
@@ -24,149 +21,14 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = [
-    "Activation",
-    "FunctionActivation",
-    "RReLU",
-    "Range",
-    "SwishBeta",
-    "activation_gain",
-    "activation_name",
-    "get_activation",
-    "list_activations",
-    "make_activation",
-    "register_activation",
-    "unregister_activation",
-]
-
-Value: TypeAlias = bool | int | float | str
-ActivationSpec: TypeAlias = (
-    str
-    | nn.Module
-    | type[nn.Module]
-    | type[torch.autograd.Function]
-    | Callable[[Tensor], Tensor]
-)
-
-
-class RReLU(nn.RReLU):
-    """Randomised leaky ReLU whose slopes can be drawn from a generator of its own.
-
-    `torch.nn.RReLU` draws from torch's global generator, so that one network's
-    training would depend on what else runs in the process. Evaluation uses the mean
-    slope, as torch does.
-
-    Parameters
-    ----------
-    lower : float, default=1/8
-        Smallest slope for negative inputs.
-    upper : float, default=1/3
-        Largest slope for negative inputs.
-    generator : torch.Generator or None, default=None
-        Source of the slopes in training, on the input's device; None is torch's
-        global generator.
-
-    Examples
-    --------
-    >>> import torch
-    >>> RReLU(0.1, 0.3, generator=torch.Generator().manual_seed(0))
-    RReLU(lower=0.1, upper=0.3)
-    """
-
-    def __init__(
-        self,
-        lower: float = 1 / 8,
-        upper: float = 1 / 3,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(lower, upper)
-        self.generator = generator
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply a fresh slope per element in training, the mean slope otherwise."""
-        if not self.training:
-            return super().forward(input)
-        slopes = torch.empty_like(input).uniform_(
-            self.lower, self.upper, generator=self.generator
-        )
-        return torch.where(input >= 0, input, slopes * input)
-
-
-class SwishBeta(nn.Module):
-    """Swish with a learnable sharpness, ``x * sigmoid(beta * x)``.
-
-    Parameters
-    ----------
-    beta : float, default=1.0
-        Where the learnable `beta` starts: 0 is the line x / 2, 1 is SiLU, and large
-        values approach ReLU.
-
-    Examples
-    --------
-    >>> SwishBeta(1.5).beta.item()
-    1.5
-    """
-
-    def __init__(self, beta: float = 1.0) -> None:
-        super().__init__()
-        self.init = beta
-        self.beta = nn.Parameter(torch.tensor(float(beta)))
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply the activation elementwise."""
-        return input * torch.sigmoid(self.beta * input)
-
-    def extra_repr(self) -> str:
-        """Show where `beta` started."""
-        return f"init={self.init}"
-
-
-class FunctionActivation(nn.Module):
-    """A function on tensors, or a `torch.autograd.Function`, as a module.
-
-    The function is shared between copies: state belongs in an `nn.Module`.
-
-    Parameters
-    ----------
-    function : callable or torch.autograd.Function subclass
-        Called with the input (through ``.apply`` for an autograd function).
-    **arguments : bool, int, float or str
-        Passed on, by keyword to a callable and in order to ``.apply``.
-
-    Examples
-    --------
-    >>> import torch
-    >>> FunctionActivation(torch.nn.functional.elu, alpha=0.5)
-    FunctionActivation(elu, alpha=0.5)
-    """
-
-    def __init__(
-        self,
-        function: Callable[..., Tensor] | type[torch.autograd.Function],
-        **arguments: Value,
-    ) -> None:
-        super().__init__()
-        self.function = function
-        self.arguments = arguments
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply the function."""
-        if isinstance(self.function, type):
-            function: Any = self.function  # mypy sees a bare `type` here
-            return function.apply(input, *self.arguments.values())
-        return self.function(input, **self.arguments)
-
-    def extra_repr(self) -> str:
-        """Show the function's name and its arguments."""
-        given = [f"{name}={value!r}" for name, value in self.arguments.items()]
-        return ", ".join([activation_name(self.function), *given])
+from skact.activation_modules import FunctionActivation, RReLU, SwishBeta, Value
+from skact.gains import gain_of_values, gaussian_mean, values_on_grid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -292,7 +154,7 @@ class Activation:
 
     def _default_values(self) -> np.ndarray | None:
         """Values of the default module on the grid."""
-        return _values_on_grid(
+        return values_on_grid(
             functools.partial(self.factory, **self.parameters),
             n_inputs=1 if self.elementwise else 2,
         )
@@ -325,12 +187,12 @@ class Activation:
         signs is not enough: ELU and leaky ReLU shift the mean up.
         """
         values = self._default_values()
-        return None if values is None else abs(_gaussian_mean(values)) < 1e-6
+        return None if values is None else abs(gaussian_mean(values)) < 1e-6
 
     @property
     def gain(self) -> float:
         """The weight-initialisation gain, see `activation_gain`."""
-        return _gain(self._default_values()) if self.elementwise else 1.0
+        return gain_of_values(self._default_values()) if self.elementwise else 1.0
 
 
 def _entry(
@@ -420,6 +282,7 @@ def _softplus_kinks(beta: float, threshold: float) -> tuple[float, ...]:
 
 
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
 
 _TABLE = (
     _entry(
@@ -861,15 +724,17 @@ _TABLE = (
 )
 
 
-def _key(name: str) -> str:
+def folded(name: str) -> str:
     """Fold case and drop separators: LeakyReLU, leaky-relu and leaky_relu are one."""
     return re.sub(r"[\s_-]", "", name).lower()
 
 
 _CATALOGUE = {
-    _key(name): entry for entry in _TABLE for name in (entry.name, *entry.aliases)
+    folded(name): entry for entry in _TABLE for name in (entry.name, *entry.aliases)
 }
-_BUILT_IN = frozenset(_TABLE)
+
+
+BUILT_IN = frozenset(_TABLE)
 
 
 def list_activations() -> list[str]:
@@ -913,23 +778,23 @@ def get_activation(name: str) -> Activation:
     """
     if not isinstance(name, str):
         raise TypeError(f"name={name!r} must be a string")
-    return _look_up(name, _quoted(name))
+    return look_up(name, quoted_spec(name))
 
 
-def _look_up(name: str, quoted: str) -> Activation:
+def look_up(name: str, quoted: str) -> Activation:
     """Find the entry called `name`, or say which names are near."""
-    entry = _CATALOGUE.get(_key(name))
+    entry = _CATALOGUE.get(folded(name))
     if entry is not None:
         return entry
-    spelt = {_key(n): n for e in _CATALOGUE.values() for n in (e.name, *e.aliases)}
-    near = difflib.get_close_matches(_key(name), spelt)
+    spelt = {folded(n): n for e in _CATALOGUE.values() for n in (e.name, *e.aliases)}
+    near = difflib.get_close_matches(folded(name), spelt)
     hint = f"did you mean {', '.join(repr(spelt[key]) for key in near)}? " * bool(near)
     raise ValueError(
         f"activation={quoted} is unknown; {hint}list_activations() names all"
     )
 
 
-def _quoted(spec: str) -> str:
+def quoted_spec(spec: str) -> str:
     """Quote a spec in a message, cut if it is absurdly long."""
     text = str(spec)
     return repr(text if len(text) <= 80 else text[:77] + "...")
@@ -976,7 +841,7 @@ def register_activation(
     --------
     >>> import torch
     >>> entry = register_activation("sine", torch.sin, range=Range(-1, 1, True, True))
-    >>> make_activation("sine"), entry.bounded, entry.zero_centred
+    >>> entry.factory(), entry.bounded, entry.zero_centred
     (FunctionActivation(sin), True, True)
     >>> unregister_activation("sine")
     """
@@ -984,28 +849,27 @@ def register_activation(
         raise TypeError(f"aliases={aliases!r} must be a tuple of names, not one string")
     aliases = tuple(aliases)
     for given in (name, *aliases):
-        if not (isinstance(given, str) and given.isidentifier() and _key(given)):
+        if not (isinstance(given, str) and given.isidentifier() and folded(given)):
             raise ValueError(f"name={given!r} must be an identifier, such as 'my_relu'")
     for parameter, default in (parameters or {}).items():
-        if type(default) not in _ALLOWED or not _fits(default, default):
+        if type(default) not in ALLOWED_VALUES or not fits(default, default):
             raise ValueError(
                 f"{name}: the default of {parameter!r} must be a finite number, a "
                 f"string or a bool, got {default!r}"
             )
     entry = _entry(
-        name, _as_factory(factory), parameters=parameters, aliases=aliases, **fields
+        name, as_factory(factory), parameters=parameters, aliases=aliases, **fields
     )
     _make_room((name, *aliases), overwrite)
-    _CATALOGUE.update({_key(given): entry for given in (name, *aliases)})
-    _gain_of_text.cache_clear()
+    _CATALOGUE.update({folded(given): entry for given in (name, *aliases)})
     return entry
 
 
 def _make_room(names: tuple[str, ...], overwrite: bool) -> None:
     """Remove the registered entries in the way, or refuse."""
-    taken = {n: _CATALOGUE[_key(n)] for n in names if _key(n) in _CATALOGUE}
+    taken = {n: _CATALOGUE[folded(n)] for n in names if folded(n) in _CATALOGUE}
     for given, entry in taken.items():
-        if entry in _BUILT_IN:
+        if entry in BUILT_IN:
             raise ValueError(f"{given!r} is the built-in {entry.name}: choose another")
         if not overwrite:
             raise ValueError(
@@ -1038,14 +902,13 @@ def unregister_activation(name: str) -> None:
     False
     """
     entry = get_activation(name)
-    if entry in _BUILT_IN:
+    if entry in BUILT_IN:
         raise ValueError(f"{name!r} is the built-in {entry.name}: it cannot be removed")
     for key in [key for key, other in _CATALOGUE.items() if other is entry]:
         del _CATALOGUE[key]
-    _gain_of_text.cache_clear()
 
 
-def _as_factory(given: Any) -> Callable[..., nn.Module]:
+def as_factory(given: Any) -> Callable[..., nn.Module]:
     """Turn what a user registers into a callable that returns a fresh module."""
     if isinstance(given, type) and issubclass(given, nn.Module):
         return RReLU if given is nn.RReLU else given
@@ -1059,97 +922,8 @@ def _as_factory(given: Any) -> Callable[..., nn.Module]:
     )
 
 
-def make_activation(spec: ActivationSpec) -> nn.Module:
-    """Build the module an activation parameter asks for, always a fresh one.
-
-    Parameters
-    ----------
-    spec : str, nn.Module class or instance, torch.autograd.Function subclass, callable
-        A name, with parameters in brackets where they differ from the defaults
-        (parsed as literals, never evaluated); a module class, called without
-        arguments; a module, copied; or a function of one tensor, wrapped. A function
-        is shared, so it should hold no state. `torch.nn.RReLU` gives `RReLU`.
-
-    Returns
-    -------
-    nn.Module
-        A module that shares no parameter or buffer with any other.
-
-    Raises
-    ------
-    ValueError
-        If a string is not of that form, or names what the catalogue does not have.
-    TypeError
-        If `spec` is of another type, or a class cannot be called without arguments.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> make_activation("gelu(approximate='tanh')")
-    GELU(approximate='tanh')
-    >>> make_activation(nn.ReLU)
-    ReLU()
-    """
-    if isinstance(spec, str):
-        return _build(*_parse(spec), _quoted(spec))
-    if type(spec) is nn.RReLU:
-        return RReLU(spec.lower, spec.upper).train(spec.training)
-    if isinstance(spec, nn.Module):
-        return copy.deepcopy(spec)
-    if isinstance(spec, list | tuple):
-        raise TypeError(
-            f"activation={spec!r} must be a single activation here; one per hidden "
-            "layer is for the estimator's parameter activation"
-        )
-    try:
-        factory = _as_factory(spec)
-    except TypeError:
-        raise TypeError(
-            f"activation={spec!r} must be a name such as 'relu' (list_activations() "
-            "names all), an nn.Module class or instance, a torch.autograd.Function "
-            "subclass or a function of a tensor"
-        ) from None
-    try:
-        return factory()
-    except TypeError as error:
-        raise TypeError(
-            f"activation={activation_name(spec)} cannot be built without arguments "
-            f"({error}); give an instance, which is copied"
-        ) from error
-
-
-def activation_name(spec: ActivationSpec) -> str:
-    """Return a short name of an activation for tables and plots.
-
-    Parameters
-    ----------
-    spec : str, nn.Module class or instance, torch.autograd.Function subclass, callable
-        What `make_activation` takes.
-
-    Returns
-    -------
-    str
-        A string as given, a class's or function's name, a module's repr on one line.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> activation_name(nn.LeakyReLU(0.2))
-    'LeakyReLU(negative_slope=0.2)'
-    """
-    if isinstance(spec, str):
-        return " ".join(spec.split())
-    if isinstance(spec, nn.Module):
-        return " ".join(repr(spec).split())
-    if isinstance(spec, functools.partial):
-        given = [repr(value) for value in spec.args]
-        given += [f"{name}={value!r}" for name, value in spec.keywords.items()]
-        return f"{activation_name(spec.func)}({', '.join(given)})"
-    return getattr(spec, "__name__", type(spec).__name__).strip("<>")
-
-
 # What a parameter takes, by the type of its default.
-_ALLOWED: dict[type, str] = {
+ALLOWED_VALUES: dict[type, str] = {
     float: "a finite number",
     int: "an integer",
     str: "a string",
@@ -1157,181 +931,9 @@ _ALLOWED: dict[type, str] = {
 }
 
 
-def _fits(value: Any, default: Value) -> bool:
+def fits(value: Any, default: Value) -> bool:
     """Whether `value` may replace `default`."""
     if isinstance(default, float) and type(value) in (int, float):
         # Comparing refuses nan, inf, and integers that float() cannot hold.
         return abs(value) <= sys.float_info.max
     return type(value) is type(default)
-
-
-def _parse(spec: str) -> tuple[Activation, dict[str, Value]]:
-    """Read ``name`` or ``name(literals)`` into an entry and the parameters given."""
-    quoted = _quoted(spec)
-    malformed = ValueError(
-        f"activation={quoted} must be a name with literal parameters, such as 'relu', "
-        "'leaky_relu(0.2)' or \"gelu(approximate='tanh')\""
-    )
-    head, bracket, _ = spec.partition("(")
-    # Longer than any real one: keeps hostile input away from the parser's own limits.
-    if len(spec) > 1000 or not _key(head).isidentifier():
-        raise malformed
-    entry = _look_up(head, quoted)
-    if not bracket:
-        return entry, {}
-    try:
-        # The name is out of the parser's sight: it may hold hyphens or be a keyword.
-        call = ast.parse(f"f{spec[len(head) :]}", mode="eval").body
-        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
-            raise malformed
-        positional = [ast.literal_eval(node) for node in call.args]
-        named = [(word.arg, ast.literal_eval(word.value)) for word in call.keywords]
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-        raise malformed from None
-    if any(word is None for word, _ in named):
-        raise malformed
-    return entry, _bind(entry, positional, named, quoted)
-
-
-def _bind(
-    entry: Activation,
-    positional: list[Any],
-    named: list[tuple[Any, Any]],
-    quoted: str,
-) -> dict[str, Value]:
-    """Match literals to the entry's parameters, in the type of their defaults."""
-    names = list(entry.parameters)
-    stated = [f"{name} (default {entry.parameters[name]!r})" for name in names]
-    takes = f"it takes {', '.join(stated) or 'no parameters'}"
-    said = f"activation={quoted}: {entry.name}"
-    if len(positional) > len(names):
-        raise ValueError(f"{said} was given {len(positional)} parameters; {takes}")
-    given: dict[str, Value] = {}
-    for name, value in [*zip(names, positional, strict=False), *named]:
-        if name not in entry.parameters:
-            raise ValueError(f"{said} has no parameter {name!r}; {takes}")
-        if name in given:
-            raise ValueError(f"{said} was given {name!r} twice; {takes}")
-        default = entry.parameters[name]
-        if not _fits(value, default):
-            allowed = _ALLOWED[type(default)]
-            raise ValueError(f"{said} needs {name} to be {allowed}, got {value!r}")
-        given[name] = type(default)(value)
-    return given
-
-
-def _build(entry: Activation, given: dict[str, Value], quoted: str) -> nn.Module:
-    """Call the entry's factory, any complaint told in terms of the spec."""
-    values = {**entry.parameters, **given}
-    if entry.constraint is not None:
-        words, holds = entry.constraint
-        if not holds(**values):
-            got = ", ".join(f"{name}={value!r}" for name, value in values.items())
-            raise ValueError(
-                f"activation={quoted}: {entry.name} needs {words}, got {got}"
-            )
-    try:
-        return entry.factory(**values)
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"activation={quoted}: {entry.name} could not be built: {error}"
-        ) from error
-
-
-def activation_gain(spec: ActivationSpec) -> float:
-    r"""Return the weight-initialisation gain of an activation.
-
-    .. math:: g = 1 / \sqrt{E[f(z)^2]}, \quad z \sim N(0, 1)
-
-    Weights of standard deviation ``g / sqrt(fan_in)`` keep the second moment of the
-    signal from layer to layer, which is He et al. [1]_ beyond ReLU: identity 1, ReLU
-    sqrt(2), leaky ReLU sqrt(2 / (1 + slope**2)), SELU 1.
-
-    Parameters
-    ----------
-    spec : str, nn.Module class or instance, torch.autograd.Function subclass, callable
-        What `make_activation` takes; a module is measured in evaluation mode.
-
-    Returns
-    -------
-    float
-        The gain to 6 significant digits. 1.0 where the integral says nothing: for
-        softmax and log-softmax, and for a module or function that cannot be applied
-        to one float64 column, or whose second moment is zero or not finite.
-
-    References
-    ----------
-    .. [1] He, Zhang, Ren & Sun (2015), Delving Deep into Rectifiers,
-       arXiv:1502.01852.
-
-    Examples
-    --------
-    >>> activation_gain("relu"), activation_gain("tanh")
-    (1.41421, 1.59254)
-    """
-    if isinstance(spec, str):
-        return _gain_of_text(spec)
-    return _gain(_values_on_grid(functools.partial(make_activation, spec)))
-
-
-@functools.lru_cache(maxsize=256)
-def _gain_of_text(text: str) -> float:
-    entry, given = _parse(text)
-    if not entry.elementwise:
-        return 1.0
-    build = functools.partial(_build, entry, given, _quoted(text))
-    return _gain(_values_on_grid(build))
-
-
-def _gain(values: np.ndarray | None) -> float:
-    """Work the gain out from the values on the grid."""
-    if values is None:
-        return 1.0
-    with np.errstate(all="ignore"):
-        second_moment = _gaussian_mean(values**2)
-    if not (math.isfinite(second_moment) and second_moment > 0):
-        return 1.0
-    # Six digits hide the last bits, where vectorised kernels differ by machine.
-    return float(f"{second_moment**-0.5:.6g}")
-
-
-@functools.cache
-def _grid() -> np.ndarray:
-    """20,000 points on [-10, 10], half a step off every kink at a round number.
-
-    A jump midway between two points costs the trapezoidal rule nothing. So few points
-    stay below torch's grain size (32,768), so no number of threads changes a result.
-    """
-    step = 20 / 20_000
-    return -10 + step * (np.arange(20_000) + 0.5)
-
-
-def _gaussian_mean(values: np.ndarray) -> float:
-    """E[f(z)], z ~ N(0, 1), by the trapezoidal rule; the ends weigh less than 1e-22."""
-    grid = _grid()
-    with np.errstate(all="ignore"):
-        weighted = values * np.exp(-(grid**2) / 2)
-        return float(weighted.sum() * (grid[1] - grid[0]) / math.sqrt(2 * math.pi))
-
-
-def _values_on_grid(
-    build: Callable[[], nn.Module], n_inputs: int = 1
-) -> np.ndarray | None:
-    """Apply a module to the grid: its first output, further inputs held at zero.
-
-    None if that is not possible.
-    """
-    x = torch.zeros(len(_grid()), n_inputs, dtype=torch.float64, device="cpu")
-    x[:, 0] = torch.from_numpy(_grid())  # (n_points, n_inputs)
-    # A user's module or function may draw random numbers when built or applied.
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        module = build()
-        try:
-            y = module.to("cpu", torch.float64).eval()(x)
-        except Exception:
-            # Whatever it raises, it is made for other inputs (a convolution, a width
-            # fixed beforehand), and training will tell if it is really broken.
-            return None
-    if not (isinstance(y, Tensor) and y.is_floating_point() and y.shape == x.shape):
-        return None
-    return y[:, 0].double().numpy()

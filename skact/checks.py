@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from skact.activations import make_activation
 from skact.mlp import INITS, NORMS, activation_per_layer
+from skact.specs import make_activation
 
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,

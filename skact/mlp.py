@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skact.activations import activation_gain, make_activation
+from skact.specs import activation_gain, make_activation
 
 NORMS = ("batch", "layer")
 INITS = ("auto", "torch")

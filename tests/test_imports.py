@@ -13,7 +13,10 @@ ROOT = Path(skact.__file__).parent
 LAYERS = [
     "skact.exceptions",
     "skact.threads",
+    "skact.gains",
+    "skact.activation_modules",
     "skact.activations",
+    "skact.specs",
     "skact.mlp",
     "skact.engine.plan",
     "skact.engine",
