@@ -1,6 +1,6 @@
 """ReLU, Tanh or LeakyReLU on MNIST? The grid search of a well-known notebook.
 
-    SKACT_DATA=<folder> python examples/mnist_activations.py    # about 4 minutes
+    SKACT_DATA=<folder> python examples/mnist_activations.py    # about 3 minutes
     python examples/mnist_activations.py --quick                # digits, seconds
 
 A 784-128-64-10 network, SGD with lr .01 and momentum .95, batches of 128, 25 epochs, 3

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 from torch import Tensor, nn
 
-from skact import activations, gains, specs
+from skact import gains, specs
 from skact.activation_modules import (
     FunctionActivation,
     RReLU,
