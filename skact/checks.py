@@ -3,6 +3,7 @@
 import difflib
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from skact.generators import borrowed_generator
 from skact.mlp import INITS, NORMS, activation_per_layer
-from skact.specs import make_activation
+from skact.specs import is_foreign, make_activation
 
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,
@@ -165,10 +167,14 @@ def check_parameters(name: str, params: Mapping[str, Any], own: frozenset[str]) 
     _check_device(name, params["device"])
     _check_together(name, params)
     n_layers = len(hidden_widths(params))
-    for spec in activation_per_layer(params["activation"], n_layers):
-        make_activation(spec)
+    specs = [*activation_per_layer(params["activation"], n_layers)]
     if params["output_activation"] is not None:
-        make_activation(params["output_activation"])
+        specs.append(params["output_activation"])
+    for spec in specs:
+        # a class of the user's own may draw initial values when it is built
+        lent = borrowed_generator(0, torch.device("cpu"))
+        with lent if is_foreign(spec) else nullcontext():
+            make_activation(spec)
 
 
 def hidden_widths(params: Mapping[str, Any]) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ estimators proper in `skact.estimators`.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -66,10 +67,9 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
             If the net has never seen data and gets none.
         """
         if X is not None:
-            check_parameters(
-                type(self).__name__, self._plain_params(), self._own_params()
-            )
-            self._validate(*_unpack(X, y), reset=True, classes=None)
+            with self._unchanged_on_error():
+                self._check_parameters()
+                self._validate(*_unpack(X, y), reset=True, classes=None)
         elif not hasattr(self, "n_outputs_"):
             raise NotInitializedError(
                 f"{type(self).__name__} learns its sizes and classes from data: call "
@@ -157,9 +157,10 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any = None
     ) -> "FlatNet":
         self.check_training_readiness()
-        check_parameters(type(self).__name__, self._plain_params(), self._own_params())
-        X, y, targets = self._validate(*_unpack(X, y), reset=reset, classes=classes)
-        weight = self._row_weights(X, y, sample_weight)
+        with self._unchanged_on_error():
+            self._check_parameters()
+            X, y, targets = self._validate(*_unpack(X, y), reset=reset, classes=classes)
+            weight = self._row_weights(X, y, sample_weight)
         context = self._init_callback_context(max_subtasks=self.max_epochs)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         if reset or not self.initialized_:
@@ -169,7 +170,6 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
             y=y,
             targets=targets,
             sample_weight=weight,
-            network=self._network(),
             seeds=self.seeds_,
             n_epochs=self.max_epochs,
         )
@@ -179,8 +179,20 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
         )
         return self
 
-    def _plain_params(self) -> dict[str, Any]:
-        return {name: vars(self)[name] for name in self._get_param_names()}
+    @contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        """Leave a fitted net usable when it refuses to be fitted anew."""
+        before = dict(vars(self))
+        try:
+            yield
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _check_parameters(self) -> None:
+        params = {name: vars(self)[name] for name in self._get_param_names()}
+        check_parameters(type(self).__name__, params, self._own_params())
 
     def _validate(self, X: Any, y: Any, *, reset: bool, classes: Any) -> tuple:
         """Return X in the dtype to train in, y as given, and y as the loss wants it."""
@@ -291,7 +303,7 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
                 yield self._forward(batch, training).to(device)
             return
         X = self._check_X(X)
-        widest = max(X.shape[1], *hidden_widths(vars(self)), self.n_outputs_)
+        widest = max(max(weight.shape) for weight in self.module_.parameters())
         step = max(256, _FORWARD_VALUES // widest)
         for start in range(0, X.shape[0], step):
             batch = dense_tensor(X[start : start + step]), None

@@ -8,8 +8,8 @@ import copy
 import dis
 import inspect
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -24,11 +24,13 @@ from skorch.utils import data_from_dataset, is_skorch_dataset, noop
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from skact.checks import DTYPES, OPTIMIZERS
+from skact.checks import DTYPES, OPTIMIZERS, hidden_widths
 from skact.data import EpochOrder, TrainingData, collate_rows, yields_rows
 from skact.engine.plan import FitJob, Seeds
 from skact.exceptions import DivergedError
-from skact.mlp import MLP
+from skact.generators import borrowed_generator
+from skact.mlp import MLP, activation_per_layer
+from skact.specs import is_foreign
 from skact.threads import one_thread
 
 
@@ -61,7 +63,9 @@ class SkorchLoop(NeuralNet):
 
     def initialize_module(self) -> "SkorchLoop":
         """Build the MLP."""
-        self.module_ = MLP(**self._network(), seed=self.seeds_.weights)
+        seed = self.seeds_.weights
+        with self._generator_for_foreign_parts(seed, torch.device("cpu")):
+            self.module_ = MLP(**self._network(), seed=seed)
         return self
 
     def initialize_criterion(self) -> "SkorchLoop":
@@ -85,18 +89,13 @@ class SkorchLoop(NeuralNet):
         args, params = self.get_params_for_optimizer(
             "optimizer", self.get_all_learnable_params()
         )
+        named = isinstance(self.optimizer, str)
         flat: dict[str, Any] = {}
-        if self.weight_decay:
+        if named or self.weight_decay:  # a class keeps its own default
             flat["weight_decay"] = self.weight_decay
-        if self.optimizer in ("adam", "adamw"):
-            flat["weight_decay"] = self.weight_decay  # AdamW's own default is 0.01
-        if self.optimizer == "sgd":
+        if named and self.optimizer == "sgd":
             flat.update(momentum=self.momentum, nesterov=self.nesterov)
-        build = (
-            OPTIMIZERS[self.optimizer]
-            if isinstance(self.optimizer, str)
-            else self.optimizer
-        )
+        build = OPTIMIZERS[self.optimizer] if named else self.optimizer
         self.optimizer_ = build(*args, **{**flat, **params})
         return self
 
@@ -160,19 +159,18 @@ class SkorchLoop(NeuralNet):
             return losses
         losses = losses.flatten(1).mean(1) if losses.ndim > 1 else losses
         weight = X["sample_weight"].to(losses) if weighted else torch.ones_like(losses)
-        total = weight
-        class_weight = getattr(self.criterion_, "weight", None)
-        if (
-            isinstance(self.criterion_, nn.CrossEntropyLoss | nn.NLLLoss)
-            and class_weight is not None
-        ):
-            total = (
-                weight * class_weight[y_true.to(class_weight.device)]
-            )  # as torch's mean
+        total = (weight * self._criterion_weight(y_true, losses)).sum()
         # the floor is for a batch of zero weights: no gradient, and no 0 / 0
-        return (losses * weight).sum() / total.sum().clamp_min(
-            torch.finfo(losses.dtype).tiny
-        )
+        floor = torch.finfo(losses.dtype).tiny
+        return (losses * weight).sum() / total.clamp_min(floor)
+
+    def _criterion_weight(self, codes: Tensor, losses: Tensor) -> Tensor:
+        """Return the weight of each row in the criterion, as its own mean counts it."""
+        weight = getattr(self.criterion_, "weight", None)
+        by_class = isinstance(self.criterion_, nn.CrossEntropyLoss | nn.NLLLoss)
+        if weight is None or not by_class:
+            return torch.ones_like(losses)
+        return weight[codes.to(weight.device)]
 
     # ------------------------------------------------------------------ the loop
 
@@ -187,8 +185,10 @@ class SkorchLoop(NeuralNet):
     def _train(self, job: FitJob) -> None:
         dataset = self._training_dataset(job)
         self.notify("on_train_begin", X=job.X, y=job.y)
+        seed = Seeds.of_epoch(job.seeds.noise, len(self.history_))
+        device = self.module_.output.weight.device
         try:
-            with one_thread(), self._own_global_generator(job):
+            with one_thread(), self._generator_for_foreign_parts(seed, device):
                 self.fit_loop(dataset, job.y, epochs=job.n_epochs)
         except _StopTraining:
             pass
@@ -203,19 +203,14 @@ class SkorchLoop(NeuralNet):
             X = {"X": X, "sample_weight": job.sample_weight}
         return self.get_dataset(X, job.targets)
 
-    @contextmanager
-    def _own_global_generator(self, job: FitJob) -> Iterator[None]:
-        """Seed torch's global generator for parts that draw from it, and restore it.
-
-        Nothing of skact's draws from it; a user's module or loss may.
-        """
-        foreign = [self.activation, self.output_activation, self.criterion]
-        if all(_is_of_torch_or_skact(part) for part in foreign):
-            yield
-            return
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(Seeds.of_epoch(job.seeds.noise, len(self.history_)))
-            yield
+    def _generator_for_foreign_parts(
+        self, seed: int, device: torch.device
+    ) -> AbstractContextManager[None]:
+        """Lend the global generator to modules and losses of the user's own."""
+        specs = activation_per_layer(self.activation, len(hidden_widths(vars(self))))
+        if any(map(is_foreign, (*specs, self.output_activation, self.criterion))):
+            return borrowed_generator(seed, device)
+        return nullcontext()
 
     def notify(self, method_name: str, **params: Any) -> None:
         """Call a hook of skorch's callbacks, and scikit-learn's at each epoch.
@@ -290,12 +285,3 @@ def _was_raised_by_code(traceback: TracebackType | None) -> bool:
         return False
     opcode = traceback.tb_frame.f_code.co_code[traceback.tb_lasti]
     return dis.opname[opcode] == "RAISE_VARARGS"
-
-
-def _is_of_torch_or_skact(part: Any) -> bool:
-    """Whether this draws from no generator but its own."""
-    if isinstance(part, tuple | list):
-        return all(map(_is_of_torch_or_skact, part))
-    kind = part if isinstance(part, type) else type(part)
-    builtin = isinstance(part, str) or part is None
-    return builtin or kind.__module__.startswith(("torch.nn.modules.", "skact."))

@@ -20,6 +20,14 @@ from skact.activations import (
 )
 from skact.gains import gain_of_values, values_on_grid
 
+# modules that draw nothing at random, but for RReLU, which becomes skact's own
+_OWN_GENERATOR_ONLY = {
+    "torch.nn.modules.activation",
+    "torch.nn.modules.linear",
+    "torch.nn.modules.loss",
+    "skact.activation_modules",
+}
+
 
 def make_activation(spec: ActivationSpec) -> nn.Module:
     """Build the module an activation parameter asks for, always a fresh one.
@@ -151,6 +159,33 @@ def _build(entry: Activation, given: dict[str, Value], quoted: str) -> nn.Module
         raise ValueError(
             f"activation={quoted}: {entry.name} could not be built: {error}"
         ) from error
+
+
+def is_foreign(part: Any) -> bool:
+    """Whether users brought this, so that it may draw from a global generator.
+
+    Parameters
+    ----------
+    part : activation spec, loss class or instance, or None
+        Torch's and skact's own activations and losses are not foreign; a module that
+        holds others, such as ``nn.Sequential``, is.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> [is_foreign(part) for part in ("relu", nn.Tanh(), nn.MSELoss, nn.Dropout)]
+    [False, False, False, True]
+    """
+    if part is None:
+        return False
+    if isinstance(part, str):
+        return _parse(part)[0] not in BUILT_IN
+    kind = part if isinstance(part, type) else type(part)
+    return kind.__module__ not in _OWN_GENERATOR_ONLY
 
 
 def activation_gain(spec: ActivationSpec) -> float:

@@ -824,6 +824,10 @@ def test_defaults_and_order_of_parameters_are_those_of_the_class(
     assert dict(entry.parameters) == expected
 
 
+def test_threshold_without_parameters_is_relu() -> None:
+    torch.testing.assert_close(make_activation("threshold")(GRID), GRID.relu())
+
+
 # Refusals ------------------------------------------------------------------------
 
 FORM = (

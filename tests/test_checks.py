@@ -223,4 +223,8 @@ def test_a_refused_fit_leaves_the_fitted_net_as_it_was():
     dirty[0, 0] = np.nan
     with pytest.raises(ValueError, match="contains NaN"):
         net.set_params(lr=0.1).fit(dirty, Y)
+    with pytest.raises(ValueError, match="sample_weight must not be negative"):
+        net.fit(np.ones((4, 3)), list("abcd"), sample_weight=[-1, 1, 1, 1])
+    assert net.n_features_in_ == 2
+    assert net.classes_.tolist() == [0, 1]
     np.testing.assert_array_equal(before, net.predict_proba(X))

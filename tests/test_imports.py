@@ -13,6 +13,7 @@ ROOT = Path(skact.__file__).parent
 LAYERS = [
     "skact.exceptions",
     "skact.threads",
+    "skact.generators",
     "skact.gains",
     "skact.activation_modules",
     "skact.activations",

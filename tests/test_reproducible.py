@@ -12,7 +12,13 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from torch import nn
 
-from skact import ActMLP, ActMLPBinary, ActMLPRegressor
+from skact import (
+    ActMLP,
+    ActMLPBinary,
+    ActMLPRegressor,
+    register_activation,
+    unregister_activation,
+)
 
 NETS = [ActMLP, ActMLPBinary, ActMLPRegressor]
 # all that is drawn at random: weights, order, masks, slopes, held-out rows
@@ -70,22 +76,37 @@ def test_no_global_generator_is_touched(kind, digits):
     assert state() == before
 
 
-def test_a_module_of_the_users_own_may_draw_at_random_and_is_seeded_too(digits):
-    class Noise(nn.Module):
-        def forward(self, x):
-            return (
-                torch.relu(x + torch.randn_like(x)) if self.training else torch.relu(x)
-            )
+class Noise(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.shift = nn.Parameter(torch.randn(()))
 
-    before = torch.get_rng_state()
-    first = ActMLP(Noise, random_state=0, max_epochs=2).fit(*digits)
-    torch.rand(3)
-    second = ActMLP(Noise, random_state=0, max_epochs=2).fit(*digits)
-    other = ActMLP(Noise, random_state=1, max_epochs=2).fit(*digits)
+    def forward(self, x):
+        noise = torch.randn_like(x) if self.training else 0
+        return torch.relu(x + self.shift + noise)
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [Noise, nn.Sequential(nn.ReLU(), nn.Dropout(0.3)), "noise"],
+    ids=["class", "sequence", "registered"],
+)
+def test_parts_of_the_users_own_may_draw_at_random_and_are_seeded_too(
+    activation, digits
+):
+    register_activation("noise", Noise)
+    try:
+        before = torch.get_rng_state()
+        first = ActMLP(activation, random_state=0, max_epochs=2).fit(*digits)
+        assert torch.equal(before, torch.get_rng_state())
+        with torch.random.fork_rng():
+            torch.rand(3)
+            second = ActMLP(activation, random_state=0, max_epochs=2).fit(*digits)
+        other = ActMLP(activation, random_state=1, max_epochs=2).fit(*digits)
+    finally:
+        unregister_activation("noise")
     np.testing.assert_array_equal(weights(first), weights(second))
     assert not np.array_equal(weights(first), weights(other))
-    torch.rand(3)
-    torch.set_rng_state(before)
 
 
 def test_each_kind_of_chance_is_there(digits):

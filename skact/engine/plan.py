@@ -1,6 +1,5 @@
 """What one fit is, in plain values: the job that an estimator hands to its trainer."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +51,5 @@ class FitJob:
     y: np.ndarray  # (n,) or (n, n_outputs) as the user gave it: labels, not codes
     targets: np.ndarray  # y as the loss wants it: class codes, 0./1., or floats (n, k)
     sample_weight: np.ndarray | None  # (n,), class weights included; None: all equal
-    network: Mapping[str, Any]  # the keyword arguments of skact.MLP
     seeds: Seeds
     n_epochs: int  # epochs to train now; earlier ones, if any, are in the net's history
