@@ -26,6 +26,7 @@ types: $(READY)
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "skact needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up $(VENV) with the tested versions: once, a few minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@

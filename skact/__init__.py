@@ -15,6 +15,8 @@ from skact.mlp import MLP
 from skact.specs import activation_gain, make_activation
 from skact.views import to_hiplot
 
+__version__ = "0.1.0.dev0"
+
 __all__ = [
     "MLP",
     "ActMLP",

@@ -148,6 +148,10 @@ class Activation:
     bad: str = ""
     paper: str = ""
 
+    def __repr__(self) -> str:
+        about = f" = {self.formula}" if self.formula else ""
+        return f"<Activation {self.name}(x){about}>"
+
     def __reduce__(self) -> tuple[Callable[[str], "Activation"], tuple[str]]:
         # By name: the table's functions do not pickle, and a copy would be no entry.
         return get_activation, (self.name,)
@@ -790,7 +794,9 @@ def look_up(name: str, quoted: str) -> Activation:
     near = difflib.get_close_matches(folded(name), spelt)
     hint = f"did you mean {', '.join(repr(spelt[key]) for key in near)}? " * bool(near)
     raise ValueError(
-        f"activation={quoted} is unknown; {hint}list_activations() names all"
+        f"activation={quoted} is unknown; {hint}list_activations() names all that "
+        "this process knows (a registered name is not known in worker processes, nor "
+        "after loading: pass the function or class itself)"
     )
 
 

@@ -22,6 +22,18 @@ OPTIMIZERS = {
 }
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
+# names in scikit-learn's MLPClassifier and MLPRegressor -> ours
+FROM_MLP_CLASSIFIER = {
+    "hidden_layer_sizes": "hidden",
+    "solver": "optimizer",
+    "alpha": "weight_decay",
+    "learning_rate": "lr",
+    "learning_rate_init": "lr",
+    "max_iter": "max_epochs",
+    "nesterovs_momentum": "nesterov",
+    "n_iter_no_change": "patience",
+}
+
 # skorch's prefixes that reach something; module__ would not, skact builds the module
 PREFIXES = (
     "callbacks",
@@ -167,14 +179,21 @@ def check_parameters(name: str, params: Mapping[str, Any], own: frozenset[str]) 
     _check_device(name, params["device"])
     _check_together(name, params)
     n_layers = len(hidden_widths(params))
-    specs = [*activation_per_layer(params["activation"], n_layers)]
+    for spec in activation_per_layer(params["activation"], n_layers):
+        _check_activation(spec)
     if params["output_activation"] is not None:
-        specs.append(params["output_activation"])
-    for spec in specs:
-        # a class of the user's own may draw initial values when it is built
-        lent = borrowed_generator(0, torch.device("cpu"))
-        with lent if is_foreign(spec) else nullcontext():
-            make_activation(spec)
+        try:
+            _check_activation(params["output_activation"])
+        except (TypeError, ValueError) as error:
+            message = str(error).replace("activation=", "output_activation=", 1)
+            raise type(error)(message) from None
+
+
+def _check_activation(spec: Any) -> None:
+    # a class of the user's own may draw initial values when it is built
+    foreign = is_foreign(spec)
+    with borrowed_generator(0, torch.device("cpu")) if foreign else nullcontext():
+        make_activation(spec)
 
 
 def hidden_widths(params: Mapping[str, Any]) -> tuple[int, ...]:
@@ -200,6 +219,7 @@ def _check_keyword(name: str, key: str, own: frozenset[str]) -> None:
         return
     known = [*own, *(f"{prefix}__" for prefix in PREFIXES)]
     near = difflib.get_close_matches(key, known, n=1)
+    near = [FROM_MLP_CLASSIFIER[key]] if key in FROM_MLP_CLASSIFIER else near
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{name} got an unexpected parameter {key!r}{hint}")
 

@@ -1,5 +1,6 @@
 """The network itself: a multilayer perceptron, built in labelled stages."""
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skact.specs import activation_gain, make_activation
+from skact.activation_modules import activation_name
+from skact.specs import activation_gain, is_foreign, make_activation
 
 NORMS = ("batch", "layer")
 INITS = ("auto", "torch")
@@ -58,6 +60,8 @@ class Hidden(nn.Module):
         self.linear = nn.utils.skip_init(nn.Linear, d_in, d_out)
         self.norm = _norm(norm, d_out)
         self.activation = make_activation(activation)
+        if not isinstance(activation, str) or is_foreign(activation):
+            _check_shape(self.activation, d_out, activation)
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -202,10 +206,28 @@ def activation_per_layer(activation: Any, n_layers: int) -> tuple:
         return (activation,) * n_layers
     if len(activation) != n_layers:
         raise ValueError(
-            f"activation={activation!r} names {len(activation)} activations, but there "
-            f"are {n_layers} hidden layers: give one for each, or a single one for all"
+            f"activation={activation!r} names {len(activation)} activations, but the "
+            f"number of hidden layers (depth, or the length of hidden) is {n_layers}: "
+            f"give one for each, or a single one for all"
         )
     return tuple(activation)
+
+
+def _check_shape(activation: nn.Module, width: int, spec: Any) -> None:
+    """Raise unless the activation gives a tensor of the shape that it gets."""
+    x = torch.zeros(2, width, requires_grad=True)
+    said = (
+        f"activation={activation_name(spec)} must turn a tensor of shape (rows, width)"
+    )
+    try:
+        y = copy.deepcopy(activation).eval()(x)
+    except Exception as error:
+        raise ValueError(f"{said} into another; it raised {error!r}") from error
+    if not isinstance(y, Tensor) or y.shape != x.shape:
+        got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
+        raise ValueError(
+            f"{said} into one of the same shape, got {got} for {tuple(x.shape)}"
+        )
 
 
 def _norm(norm: str | None, width: int) -> nn.Module:

@@ -161,6 +161,8 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
             self._check_parameters()
             X, y, targets = self._validate(*_unpack(X, y), reset=reset, classes=classes)
             weight = self._row_weights(X, y, sample_weight)
+            if not reset:
+                self._check_same_network()
         context = self._init_callback_context(max_subtasks=self.max_epochs)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         if reset or not self.initialized_:
@@ -193,6 +195,17 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
     def _check_parameters(self) -> None:
         params = {name: vars(self)[name] for name in self._get_param_names()}
         check_parameters(type(self).__name__, params, self._own_params())
+
+    def _check_same_network(self) -> None:
+        """Refuse to train on with a network that the parameters no longer describe."""
+        now, built = self._network(), self.network_
+        changed = [name for name in now if now[name] != built[name]]
+        if changed:
+            was = ", ".join(f"{name}={built[name]!r}" for name in changed)
+            raise ValueError(
+                f"{type(self).__name__} cannot train on, because its network was built "
+                f"with {was}: set that back, or fit anew with warm_start=False."
+            )
 
     def _validate(self, X: Any, y: Any, *, reset: bool, classes: Any) -> tuple:
         """Return X in the dtype to train in, y as given, and y as the loss wants it."""

@@ -65,7 +65,8 @@ class SkorchLoop(NeuralNet):
         """Build the MLP."""
         seed = self.seeds_.weights
         with self._generator_for_foreign_parts(seed, torch.device("cpu")):
-            self.module_ = MLP(**self._network(), seed=seed)
+            self.network_ = self._network()
+            self.module_ = MLP(**self.network_, seed=seed)
         return self
 
     def initialize_criterion(self) -> "SkorchLoop":
@@ -107,7 +108,14 @@ class SkorchLoop(NeuralNet):
         splitter = StratifiedShuffleSplit if is_classifier(self) else ShuffleSplit
         seed = self.seeds_.split % 2**32  # numpy's RandomState takes no more
         split = splitter(1, test_size=self.validation_fraction, random_state=seed)
-        train, valid = next(split.split(np.zeros(get_len(X)), y))
+        try:
+            train, valid = next(split.split(np.zeros(get_len(X)), y))
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping=True cannot hold out "
+                f"validation_fraction={self.validation_fraction} of {get_len(X)} rows: "
+                f"{error}"
+            ) from error
         return Subset(X, train), Subset(X, valid)
 
     def _encoded(self, dataset: Any) -> Any:
@@ -236,6 +244,13 @@ class SkorchLoop(NeuralNet):
             if not (in_loop and _was_raised_by_code(interrupt.__traceback__)):
                 raise  # Ctrl-C is for the caller
             stop = True
+        except Exception as error:
+            if "valid_" in str(error) and not self._has_validation():
+                error.add_note(
+                    "There are no validation rows: skact trains on all rows, unless "
+                    "train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
+                )
+            raise
         if method_name == "on_epoch_end" and run is not None:
             stop |= run.epoch_context.call_on_fit_task_end(
                 estimator=self, X=run.job.X, y=run.job.y, reconstruction_attributes=dict
@@ -243,25 +258,36 @@ class SkorchLoop(NeuralNet):
         if stop:
             raise _StopTraining
 
+    def _has_validation(self) -> bool:
+        return self.train_split is not None or self.early_stopping
+
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, **params: Any
     ) -> None:
         """Stop at the first loss that is NaN or infinite."""
         if training and not math.isfinite(loss := params["loss"].item()):
-            raise self._diverged(f"the loss became {loss}")
+            if len(self.history_) == 1 and len(self.history_[0]["batches"]) == 1:
+                cure = "No step was taken yet: look at X, y and the activations."
+                raise self._diverged(f"the loss was {loss}", cure)
+            raise self._diverged(f"the loss became {loss}", self._smaller_steps())
 
     def _check_finite_weights(self) -> None:
         """Catch a last step that overflowed: no loss comes after it."""
         if not all(weight.isfinite().all() for weight in self.module_.parameters()):
-            raise self._diverged("the weights became NaN or infinite")
+            what = "the weights became NaN or infinite"
+            raise self._diverged(what, self._smaller_steps())
 
-    def _diverged(self, what: str) -> DivergedError:
+    def _smaller_steps(self) -> str:
+        return (
+            f"Try a smaller lr, for example {min(self.lr / 10, 0.1):g}, or scale X, "
+            f"for example with StandardScaler."
+        )
+
+    def _diverged(self, what: str, cure: str) -> DivergedError:
         epoch = len(self.history_)
         return DivergedError(
             f"{type(self).__name__} diverged: {what} in epoch {epoch} (lr={self.lr}, "
-            f"optimizer={self.optimizer!r}, activation={self.activation!r}). Try a "
-            f"smaller lr, for example {self.lr / 10:g}, or scale X, for example with "
-            f"StandardScaler.",
+            f"optimizer={self.optimizer!r}, activation={self.activation!r}). {cure}",
             epoch=epoch,
         )
 

@@ -27,6 +27,7 @@ _JAVASCRIPT = re.compile(
 )
 _NO_WIDTH = "\u200b\u200c"
 _OWN = ("uid", "from_uid")  # columns that HiPlot adds
+_RATES = {"lr", "learning_rate", "weight_decay", "alpha", "C", "gamma"}  # tried by tens
 _MAX_CATEGORIES = 80  # on one axis: HiPlot would hide it if it had more
 _LABEL_ROOM = 15  # letters that fit between the page's edge and the first axis
 # A page needs its own scripts, eval, and nothing from anywhere else. HiPlot cuts words
@@ -58,19 +59,25 @@ class Experiment(hiplot.Experiment):
     >>> page = to_hiplot(results).to_html()  # or .to_html("search.html"), or .display()
     """
 
-    def to_html(self, file: Any = None, **opts: Any) -> str:
-        """Give the page, which needs nothing else; write it to a path or open file."""
+    def to_html(self, file: Any = None, **opts: Any) -> str | None:  # type: ignore[override]
+        """Write the page to a path or open file; without one, return it.
+
+        The page needs nothing else. It is over a megabyte long, so a cell that ends
+        with ``to_html(path)`` had better not show it.
+        """
         # A page that kept its state in its address would mirror its axes on reload.
         opts.setdefault("persistentState", None)
         with warnings.catch_warnings():
             # HiPlot never closes the file of the icon that it embeds.
             warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
             page = super().to_html(None, **opts).replace("<head>", _HEAD, 1)
+        if file is None:
+            return page
         if isinstance(file, str | Path):
             Path(file).write_text(page, encoding="utf-8")
-        elif file is not None:
+        else:
             file.write(page)
-        return page
+        return None
 
     def display(self, **opts: Any) -> None:  # type: ignore[override]
         """Show the page in a notebook; elsewhere there is :meth:`to_html`."""
@@ -86,7 +93,7 @@ class Experiment(hiplot.Experiment):
     def _repr_html_(self, **opts: Any) -> str:
         height = 1170 if self.enabledDisplays != [hiplot.Displays.TABLE] else 600
         style = f"width: 100%; height: {height}px; border: 0"
-        page = html.escape(self.to_html(**opts))
+        page = html.escape(self.to_html(**opts) or "")
         frame = f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{page}">'
         return f"<div>{frame}</iframe></div>"  # IPython warns of HTML that is an iframe
 
@@ -114,7 +121,7 @@ def to_hiplot(
         Further columns without an axis. The table keeps them.
     log : str or iterable of str, default=None
         Columns with a logarithmic axis, besides those parameters and times that are
-        positive and span a factor of 100 or more.
+        positive and span a factor of 100 or more (10 for ``lr`` and its like).
 
     Returns
     -------
@@ -235,7 +242,7 @@ def _column(label: str, name: str, series: pd.Series, *, log: bool) -> _Column:
         shown = [None if v is None else words[type(v), v] for v in shown]
         return _Column(label, name, shown, "categorical")
     if positive and (label.endswith("_time") or not is_result):
-        log = log or numbers[-1] >= 100 * numbers[0]
+        log = log or numbers[-1] >= (10 if label in _RATES else 100) * numbers[0]
     return _Column(label, name, shown, "numericlog" if log else "numeric")
 
 

@@ -990,7 +990,7 @@ def test_the_form_is_shown() -> None:
 
 def test_importing_by_name_is_only_an_unknown_activation() -> None:
     message = "activation=\"__import__('os')\" is unknown; list_activations() names all"
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)} that this process"):
         make_activation("__import__('os')")
 
 
@@ -1235,6 +1235,10 @@ def test_a_factory_that_fails_is_told_in_terms_of_the_spec() -> None:
     message = "activation='affine(2)': affine could not be built: "
     with pytest.raises(ValueError, match=re.escape(message)):
         make_activation("affine(2)")
+
+
+def test_an_entry_shows_its_name_and_formula() -> None:
+    assert repr(get_activation("relu")) == "<Activation relu(x) = max(0, x)>"
 
 
 def test_looking_up_needs_a_string() -> None:

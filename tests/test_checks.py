@@ -23,11 +23,17 @@ WRONG = [
     ({"hidden": (4, 0)}, "must be None or a tuple of ints >= 1, got (4, 0)."),
     ({"hidden": 4}, "must be None or a tuple of ints >= 1, got 4."),
     ({"activation": "rellu"}, "activation='rellu' is unknown; did you mean 'relu'"),
-    ({"activation": "relu", "output_activation": "sotfmax"}, "did you mean 'softmax'"),
-    ({"activation": ("relu", "tanh")}, "names 2 activations, but there are 1 hidden"),
+    (
+        {"output_activation": "sotfmax"},
+        "output_activation='sotfmax' is unknown; did you mean 'softmax'",
+    ),
+    (
+        {"activation": ("relu", "tanh")},
+        "names 2 activations, but the number of hidden layers",
+    ),
     (
         {"activation": ("relu",), "hidden": (3, 3)},
-        "names 1 activations, but there are 2",
+        "or the length of hidden) is 2: give one",
     ),
     (
         {"dropout": 1.0},
@@ -212,6 +218,55 @@ def test_x_that_is_no_table_is_refused():
         TypeError, match="X is a ConcatDataset, from which X and y cannot"
     ):
         ActMLP().fit(dataset, None)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("hidden_layer_sizes", "hidden"), ("alpha", "weight_decay"), ("solver", "optimizer"),
+     ("max_iter", "max_epochs"), ("learning_rate_init", "lr")],
+)  # fmt: skip
+def test_names_of_mlpclassifier_are_answered_with_ours(theirs, ours):
+    message = f"unexpected parameter {theirs!r}; did you mean {ours!r}?"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ActMLP(**{theirs: 1}).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("activation", "message"),
+    [
+        (lambda x: x.sum(), "into one of the same shape, got () for (2, 5)"),
+        (lambda x: x[:, :3], "into one of the same shape, got (2, 3) for (2, 5)"),
+        (lambda x: x.detach().numpy(), "same shape, got ndarray for (2, 5)"),
+        (np.tanh, "activation=tanh must turn a tensor of shape (rows, width) into"),
+        (nn.PReLU(7), "activation=PReLU(num_parameters=7) must turn a tensor"),
+    ],
+    ids=["scalar", "narrow", "ndarray", "numpy", "another width"],
+)
+def test_an_activation_that_does_not_keep_the_shape_is_named(activation, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ActMLP(activation, width=5).fit(X, Y)
+
+
+def test_early_stopping_on_too_few_rows_names_its_parameters():
+    message = "early_stopping=True cannot hold out validation_fraction=0.1 of 10 rows: "
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ActMLP(early_stopping=True).fit(X, Y)
+
+
+@pytest.mark.parametrize("train_on", ["fit", "partial_fit"])
+def test_a_network_is_not_trained_on_under_other_parameters(train_on):
+    net = ActMLP(max_epochs=1, warm_start=True).fit(X, Y)
+    net.set_params(width=5, activation="tanh")
+    message = (
+        "its network was built with hidden=(100,), activation='relu': set that back"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        getattr(net, train_on)(X, Y)
+    assert (
+        len(net.set_params(width=100, activation="relu", lr=0.1).fit(X, Y).history) == 2
+    )
+    net.set_params(width=5, warm_start=False).fit(X, Y)
+    assert net.module_.output.in_features == 5
 
 
 def test_a_refused_fit_leaves_the_fitted_net_as_it_was():

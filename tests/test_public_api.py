@@ -20,6 +20,12 @@ def test_all_is_sorted_complete_and_importable():
         assert getattr(skact, name).__module__.startswith("skact.")
 
 
+def test_the_version_is_that_of_the_installed_package():
+    from importlib.metadata import version
+
+    assert skact.__version__ == version("skact")
+
+
 def test_the_package_is_typed():
     assert (Path(skact.__file__).parent / "py.typed").exists()
 

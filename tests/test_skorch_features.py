@@ -166,6 +166,13 @@ def test_the_early_stopping_parameter_holds_rows_out_and_keeps_the_best(kind, ca
     assert other.history[:, "valid_loss"] != losses
 
 
+def test_a_monitor_without_validation_rows_is_told_how_to_get_them(named):
+    with pytest.raises(KeyError, match="valid_loss") as caught:
+        ActMLP(callbacks=[EarlyStopping()], max_epochs=1).fit(*named)
+    (note,) = caught.value.__notes__
+    assert "train_split=skorch.dataset.ValidSplit(5) or early_stopping=True" in note
+
+
 def test_gradient_norm_clipping_bounds_the_gradient(diabetes):
     X, y = diabetes
 

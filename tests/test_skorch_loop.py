@@ -146,6 +146,13 @@ def test_a_fit_that_diverges_says_when_and_what_to_try(lr, epochs, diabetes):
     assert f"in epoch {caught.value.epoch} (lr={lr}" in str(caught.value)
 
 
+def test_a_loss_that_is_nan_from_the_start_does_not_blame_the_rate(iris):
+    net = ActMLP(torch.log, max_epochs=2, init="torch", random_state=0)
+    with pytest.raises(DivergedError, match="No step was taken yet") as caught:
+        net.fit(*iris)
+    assert caught.value.epoch == 1
+
+
 def test_weights_that_overflow_in_the_very_last_step_are_found(diabetes):
     X, y = diabetes
     net = ActMLPRegressor(
