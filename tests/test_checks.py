@@ -222,9 +222,14 @@ def test_x_that_is_no_table_is_refused():
 
 @pytest.mark.parametrize(
     ("theirs", "ours"),
-    [("hidden_layer_sizes", "hidden"), ("alpha", "weight_decay"), ("solver", "optimizer"),
-     ("max_iter", "max_epochs"), ("learning_rate_init", "lr")],
-)  # fmt: skip
+    [
+        ("hidden_layer_sizes", "hidden"),
+        ("alpha", "weight_decay"),
+        ("solver", "optimizer"),
+        ("max_iter", "max_epochs"),
+        ("learning_rate_init", "lr"),
+    ],
+)
 def test_names_of_mlpclassifier_are_answered_with_ours(theirs, ours):
     message = f"unexpected parameter {theirs!r}; did you mean {ours!r}?"
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -257,9 +262,7 @@ def test_early_stopping_on_too_few_rows_names_its_parameters():
 def test_a_network_is_not_trained_on_under_other_parameters(train_on):
     net = ActMLP(max_epochs=1, warm_start=True).fit(X, Y)
     net.set_params(width=5, activation="tanh")
-    message = (
-        "its network was built with hidden=(100,), activation='relu': set that back"
-    )
+    message = "network was built with hidden=(100,), activation='relu': set that back"
     with pytest.raises(ValueError, match=re.escape(message)):
         getattr(net, train_on)(X, Y)
     assert (
