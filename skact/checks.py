@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from skorch.dataset import Dataset
 
-from skact.generators import borrowed_generator
+from skact.generators import borrowed_generators
 from skact.mlp import INITS, NORMS, activation_per_layer
 from skact.specs import is_foreign, make_activation
 
@@ -148,6 +149,15 @@ PARAMETERS: Mapping[str, Allowed] = {
         "None or a callable such as skorch.dataset.ValidSplit(5)",
     ),
     "warm_start": _BOOL,
+    "verbose": Allowed(lambda value: isinstance(value, Integral), "an int or a bool"),
+    "criterion": Allowed(
+        lambda value: callable(value) and not isinstance(value, str),
+        "a loss class such as torch.nn.CrossEntropyLoss, or an instance",
+    ),
+    "iterator_train": Allowed(callable, "a class such as torch.utils.data.DataLoader"),
+    "iterator_valid": Allowed(callable, "a class such as torch.utils.data.DataLoader"),
+    "dataset": Allowed(callable, "a class such as skorch.dataset.Dataset"),
+    "compile": _BOOL,
 }
 
 
@@ -192,7 +202,7 @@ def check_parameters(name: str, params: Mapping[str, Any], own: frozenset[str]) 
 def _check_activation(spec: Any) -> None:
     # a class of the user's own may draw initial values when it is built
     foreign = is_foreign(spec)
-    with borrowed_generator(0, torch.device("cpu")) if foreign else nullcontext():
+    with borrowed_generators(0, torch.device("cpu")) if foreign else nullcontext():
         make_activation(spec)
 
 
@@ -250,6 +260,11 @@ def _check_together(name: str, params: Mapping[str, Any]) -> None:
     """Check values that are fine alone and not together."""
     if params["nesterov"] and params["optimizer"] == "sgd" and not params["momentum"]:
         raise ValueError(f"{name} cannot use nesterov=True with momentum=0.")
+    if params["use_caching"] is False and params["dataset"] is not Dataset:
+        raise ValueError(
+            f"{name} cannot use use_caching=False with a dataset class of your own: "
+            f"scoring callbacks would find class codes in it, not labels."
+        )
     if params["early_stopping"] and params["callbacks"] == "disable":
         raise ValueError(
             f"{name} cannot use early_stopping=True with callbacks='disable': it stops "

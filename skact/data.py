@@ -8,7 +8,7 @@ import scipy.sparse as sp
 import torch
 from skorch.dataset import Dataset
 from torch import Tensor
-from torch.utils.data import Sampler, Subset
+from torch.utils.data import Sampler, Subset, TensorDataset
 
 from skact.engine.plan import Seeds
 
@@ -62,6 +62,31 @@ class Rows(Sequence):
 def collate_rows(rows: Rows) -> tuple:
     """Hand a batch of TrainingData to skorch as it is."""
     return rows.X, rows.y
+
+
+def unpack_table(dataset: Any) -> tuple[Any, Any] | None:
+    """Take X and y out of a dataset that is one table, or return None.
+
+    A skorch Dataset, a TensorDataset of two tensors, or a Subset of one. A subclass may
+    transform what it yields, so it counts as no table.
+    """
+    if isinstance(dataset, Subset):
+        table = unpack_table(dataset.dataset)
+        if table is None:
+            return None
+        rows = np.asarray(dataset.indices)
+        return tuple(None if part is None else part[rows] for part in table)  # type: ignore[return-value]
+    if type(dataset) is TensorDataset and len(dataset.tensors) == 2:
+        X, y = dataset.tensors
+        return X.numpy(force=True), y.numpy(force=True)
+    if type(dataset) is not Dataset or isinstance(dataset.X, dict | list | tuple):
+        return None
+    arrays = [
+        part.numpy(force=True) if isinstance(part, Tensor) else part
+        for part in (dataset.X, dataset.y)
+    ]
+    rows = arrays[0].to_numpy() if hasattr(arrays[0], "to_numpy") else arrays[0]
+    return rows, None if arrays[1] is None else np.asarray(arrays[1])
 
 
 def yields_rows(dataset: Any) -> bool:

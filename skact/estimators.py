@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
@@ -10,6 +11,7 @@ from skorch.dataset import Dataset
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from skact.data import check_finite
 from skact.net import FlatNet
 
 
@@ -30,10 +32,15 @@ class _LabelNet(FlatNet):
     def _encode(self, y: Any, *, reset: bool, classes: Any) -> tuple:
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
+        labels = np.unique(y if classes is None else classes)
         if reset:
-            labels = np.unique(y if classes is None else classes)
             self._check_labels(labels)
             self.classes_inferred_ = labels
+        elif classes is not None and not np.array_equal(labels, self.classes_):
+            raise ValueError(
+                f"classes={labels.tolist()} is not what the first call to partial_fit "
+                f"was told: {self.classes_.tolist()}."
+            )
         unseen = np.setdiff1d(y, self.classes_)
         if len(unseen):
             raise ValueError(
@@ -45,6 +52,23 @@ class _LabelNet(FlatNet):
 
     def _decode(self, codes: Tensor) -> np.ndarray:
         return self.classes_[codes.cpu().numpy().astype(int)]
+
+    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
+        if self.class_weight is None:
+            return None
+        if self.class_weight == "balanced":
+            return compute_sample_weight("balanced", y)
+        labels, weights = self.classes_.tolist(), dict(self.class_weight)
+        of_class = np.array([weights.get(label, 1.0) for label in labels], dtype=float)
+        rows = of_class[np.searchsorted(self.classes_, y)]
+        good = np.isfinite(of_class).all() and of_class.min() >= 0 and rows.any()
+        if not good or not set(weights) <= set(labels):
+            raise ValueError(
+                f"The 'class_weight' parameter of {type(self).__name__} must give "
+                f"weights that are finite, >= 0 and not all 0, to labels among "
+                f"{labels}, got {self.class_weight!r}."
+            )
+        return rows
 
     def _check_labels(self, labels: np.ndarray) -> None:
         """Refuse labels that this classifier cannot serve."""
@@ -445,7 +469,10 @@ class ActMLPRegressor(FlatNet, NeuralNetRegressor):
                 f"y has {outputs} columns, but {type(self).__name__} was fitted with "
                 f"{self.n_outputs_}."
             )
-        return y, y.reshape(len(y), outputs).astype(self.dtype_)
+        with np.errstate(over="ignore"):
+            targets = y.reshape(len(y), outputs).astype(self.dtype_)
+        check_finite(targets, name=f"y (as {self.dtype_})")
+        return y, targets
 
     def _decode(self, targets: Tensor) -> np.ndarray:
         return self._shape_like_y(targets.cpu().numpy())

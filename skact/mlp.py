@@ -60,8 +60,6 @@ class Hidden(nn.Module):
         self.linear = nn.utils.skip_init(nn.Linear, d_in, d_out)
         self.norm = _norm(norm, d_out)
         self.activation = make_activation(activation)
-        if not isinstance(activation, str) or is_foreign(activation):
-            _check_shape(self.activation, d_out, activation)
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -154,6 +152,9 @@ class MLP(nn.Module):
         for linear, gain in zip(linears, [*gains, 1.0], strict=True):
             _init_linear(linear, gain if init == "auto" else None, generator)
         self.to(dtype)
+        for layer, spec, width in zip(self.hidden, activations, hidden, strict=True):
+            if not isinstance(spec, str) or is_foreign(spec):
+                _check_shape(layer.activation, spec, torch.zeros(2, width, dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, n_features) to (B, n_outputs)."""
@@ -213,14 +214,15 @@ def activation_per_layer(activation: Any, n_layers: int) -> tuple:
     return tuple(activation)
 
 
-def _check_shape(activation: nn.Module, width: int, spec: Any) -> None:
+def _check_shape(activation: Any, spec: Any, x: Tensor) -> None:
     """Raise unless the activation gives a tensor of the shape that it gets."""
-    x = torch.zeros(2, width, requires_grad=True)
     said = (
         f"activation={activation_name(spec)} must turn a tensor of shape (rows, width)"
     )
     try:
-        y = copy.deepcopy(activation).eval()(x)
+        with torch.random.fork_rng(devices=[]):  # it may draw even in eval mode
+            # not a leaf, as in training: numpy's functions fail, in-place ones do not
+            y = copy.deepcopy(activation).eval()(x.requires_grad_() * 1)
     except Exception as error:
         raise ValueError(f"{said} into another; it raised {error!r}") from error
     if not isinstance(y, Tensor) or y.shape != x.shape:

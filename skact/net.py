@@ -13,16 +13,17 @@ import scipy.sparse as sp
 import torch
 from sklearn.base import is_regressor
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.dataset import Dataset
 from skorch.exceptions import NotInitializedError
-from skorch.utils import data_from_dataset, is_dataset
+from skorch.history import History
+from skorch.utils import is_dataset
 from torch import Tensor
 
 from skact.checks import DTYPES, check_parameters, hidden_widths
-from skact.data import check_finite, dense_tensor
+from skact.data import check_finite, dense_tensor, unpack_table
 from skact.engine.plan import FitJob, Seeds
+from skact.exceptions import DivergedError
 from skact.parameters import FlatParameters
 from skact.skorch_loop import SkorchLoop
 from skact.threads import one_thread
@@ -76,7 +77,13 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
                 f"initialize(X, y), or fit or partial_fit it first."
             )
         self.seeds_ = Seeds.from_random_state(self.random_state)
+        self.built_with_ = self._built_with()
         return super().initialize()
+
+    def initialize_history(self) -> "FlatNet":
+        """Begin a new history; the old one stays as it is for whoever has it."""
+        self.history_ = History()
+        return self
 
     def _network(self) -> dict[str, Any]:
         """Return the arguments of MLP that these parameters and data amount to."""
@@ -91,6 +98,12 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
             "init": self.init,
             "dtype": DTYPES[self.dtype_],
         }
+
+    def _built_with(self) -> dict[str, Any]:
+        """Return what cannot change under a network that trains on."""
+        fixed = ["optimizer", "momentum", "nesterov", "weight_decay", "criterion"]
+        fixed += ["early_stopping", "patience", "callbacks"]
+        return {**self._network(), **{name: getattr(self, name) for name in fixed}}
 
     # ------------------------------------------------------------------ fitting
 
@@ -161,12 +174,12 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
             self._check_parameters()
             X, y, targets = self._validate(*_unpack(X, y), reset=reset, classes=classes)
             weight = self._row_weights(X, y, sample_weight)
-            if not reset:
+            if reset:
+                self.initialize()
+            else:
                 self._check_same_network()
         context = self._init_callback_context(max_subtasks=self.max_epochs)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        if reset or not self.initialized_:
-            self.initialize()
         job = FitJob(
             X=X,
             y=y,
@@ -175,7 +188,12 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
             seeds=self.seeds_,
             n_epochs=self.max_epochs,
         )
-        self._train_by_skorch(job, context)
+        try:
+            self._train_by_skorch(job, context)
+        except Exception as error:
+            if isinstance(error, DivergedError) or not self.history_:
+                self.initialized_ = False  # what there is must not answer
+            raise
         context.call_on_fit_task_end(
             estimator=self, X=X, y=y, reconstruction_attributes=dict
         )
@@ -198,13 +216,13 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
 
     def _check_same_network(self) -> None:
         """Refuse to train on with a network that the parameters no longer describe."""
-        now, built = self._network(), self.network_
-        changed = [name for name in now if now[name] != built[name]]
+        now, built = self._built_with(), self.built_with_
+        changed = [name for name in now if not _same(now[name], built[name])]
         if changed:
             was = ", ".join(f"{name}={built[name]!r}" for name in changed)
             raise ValueError(
-                f"{type(self).__name__} cannot train on, because its network was built "
-                f"with {was}: set that back, or fit anew with warm_start=False."
+                f"{type(self).__name__} cannot train on, because it was built with "
+                f"{was}: set that back, or fit anew with warm_start=False."
             )
 
     def _validate(self, X: Any, y: Any, *, reset: bool, classes: Any) -> tuple:
@@ -265,11 +283,15 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
                     "sample_weight must not be negative, nor zero for all rows; got "
                     f"values from {weight.min()} to {weight.max()}."
                 )
-        class_weight = getattr(self, "class_weight", None)
-        if class_weight is not None:
-            by_class = compute_sample_weight(class_weight, y).astype(X.dtype)
-            weight = by_class if weight is None else weight * by_class
-        return weight
+        by_class = self._class_weights(y)
+        if by_class is None:
+            return weight
+        by_class = by_class.astype(X.dtype)
+        return by_class if weight is None else weight * by_class
+
+    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
+        """Return the weight of each row's class; None if there are none."""
+        return None
 
     # ------------------------------------------------------------------ predicting
 
@@ -310,20 +332,23 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
         torch.Tensor of shape (n_rows, n_outputs)
         """
         check_is_fitted(self)
+        if is_dataset(X) and (table := unpack_table(X)) is not None:
+            X = table[0]
         if is_dataset(X) or self.dataset is not Dataset:
             dataset = X if is_dataset(X) else self.get_dataset(self._check_X(X))
-            for batch in self.get_iterator(dataset, training=False):
-                yield self._forward(batch, training).to(device)
+            for part, batch in enumerate(self.get_iterator(dataset, training=False)):
+                yield self._forward(batch, training, part).to(device)
             return
         X = self._check_X(X)
-        widest = max(max(weight.shape) for weight in self.module_.parameters())
+        widest = max(max(w.shape, default=1) for w in self.module_.parameters())
         step = max(256, _FORWARD_VALUES // widest)
         for start in range(0, X.shape[0], step):
             batch = dense_tensor(X[start : start + step]), None
-            yield self._forward(batch, training).to(device)
+            yield self._forward(batch, training, part=start).to(device)
 
-    def _forward(self, batch: tuple, training: bool) -> Tensor:
-        with one_thread():
+    def _forward(self, batch: tuple, training: bool, part: int) -> Tensor:
+        seed = Seeds.of_epoch(self.seeds_.noise, part)
+        with one_thread(), self._generators_for_foreign_parts(seed):
             return self.evaluation_step(batch, training=training)
 
     def _check_X(self, X: Any) -> Any:
@@ -339,16 +364,21 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
         return self._cast(X)
 
 
+def _same(now: Any, built: Any) -> bool:
+    """Whether two values of a parameter amount to the same: modules have no ==."""
+    return now is built or repr(now) == repr(built)
+
+
 def _unpack(X: Any, y: Any) -> tuple:
     """Take the arrays out of a dataset; refuse what is not one table."""
     if is_dataset(X):
-        try:
-            X, inner_y = data_from_dataset(X)
-        except AttributeError:
+        table = unpack_table(X)
+        if table is None:
             raise TypeError(
                 f"X is a {type(X).__name__}, from which X and y cannot be taken; pass "
                 f"arrays, a skorch Dataset or a torch TensorDataset of two tensors."
-            ) from None
+            )
+        X, inner_y = table
         y = inner_y if y is None else y
     if isinstance(X, Mapping) and not sp.issparse(X):  # a DOK matrix is both
         raise TypeError(

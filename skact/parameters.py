@@ -20,8 +20,17 @@ class FlatParameters(NeuralNet):
     @classmethod
     def _own_params(cls) -> frozenset[str]:
         if "_own_params_cache" not in vars(cls):
-            names = inspect.signature(cls.__init__).parameters
-            cls._own_params_cache = frozenset(names) - {"self", "kwargs"}
+            # a subclass may take *args and **kwargs and hand them on
+            kinds = [kind for kind in cls.__mro__ if issubclass(kind, FlatParameters)]
+            signatures = [inspect.signature(kind.__init__) for kind in kinds]
+            cls._own_params_cache = frozenset(
+                name
+                for signature in signatures
+                for name, parameter in signature.parameters.items()
+                if name != "self"
+                and parameter.kind
+                not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+            )
         return cls._own_params_cache
 
     def _get_param_names(self) -> list[str]:

@@ -8,6 +8,7 @@ import copy
 import dis
 import inspect
 import math
+import signal
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
@@ -18,17 +19,23 @@ import torch
 from sklearn.base import is_classifier
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import EarlyStopping, PassthroughScoring
 from skorch.dataset import Dataset, get_len
-from skorch.utils import data_from_dataset, is_skorch_dataset, noop
+from skorch.utils import noop
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from skact.checks import DTYPES, OPTIMIZERS, hidden_widths
-from skact.data import EpochOrder, TrainingData, collate_rows, yields_rows
+from skact.checks import DTYPES, OPTIMIZERS
+from skact.data import (
+    EpochOrder,
+    TrainingData,
+    collate_rows,
+    unpack_table,
+    yields_rows,
+)
 from skact.engine.plan import FitJob, Seeds
 from skact.exceptions import DivergedError
-from skact.generators import borrowed_generator
+from skact.generators import borrowed_generators, seed_generators
 from skact.mlp import MLP, activation_per_layer
 from skact.specs import is_foreign
 from skact.threads import one_thread
@@ -44,6 +51,19 @@ class _Run:
     def __init__(self, job: FitJob, context: Any) -> None:
         self.job, self.context = job, context
         self.epoch_context: Any = None
+        self.batch_weight = 0.0  # sum(w) of the batch whose loss was taken last
+
+
+class WeightedLoss(PassthroughScoring):
+    """The mean loss of an epoch over its rows, by their weights."""
+
+    def get_avg_score(self, history: Any) -> float:
+        """Return sum(w l) / sum(w) over all batches."""
+        key = f"{'train' if self.on_train else 'valid'}_batch_weight"
+        losses, weights = zip(*history[-1, "batches", :, (self.name, key)], strict=True)
+        if not any(weights):
+            return super().get_avg_score(history)
+        return float(np.average(losses, weights=weights))
 
 
 class SkorchLoop(NeuralNet):
@@ -53,33 +73,52 @@ class SkorchLoop(NeuralNet):
 
     # ------------------------------------------------------------------ components
 
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        weighted = {
+            "train_loss": WeightedLoss(name="train_loss", on_train=True),
+            "valid_loss": WeightedLoss(name="valid_loss"),
+        }
+        return [
+            (name, weighted.get(name, cb)) for name, cb in super()._default_callbacks
+        ]
+
     def get_default_callbacks(self) -> list[tuple[str, Any]]:
         """Return skorch's callbacks, and the one that does `early_stopping`."""
         callbacks = super().get_default_callbacks()
         if self.early_stopping:
             stop = EarlyStopping(patience=self.patience, load_best=True, sink=noop)
-            callbacks.insert(-1, ("early_stopping", stop))  # before print_log
+            callbacks.append(("early_stopping", stop))
         return callbacks
+
+    def initialize_callbacks(self) -> "SkorchLoop":
+        """Initialize callbacks; the one that stops comes after all that record."""
+        super().initialize_callbacks()
+        self.callbacks_.sort(key=lambda named: named[0] == "early_stopping")
+        return self
 
     def initialize_module(self) -> "SkorchLoop":
         """Build the MLP."""
         seed = self.seeds_.weights
-        with self._generator_for_foreign_parts(seed, torch.device("cpu")):
-            self.network_ = self._network()
-            self.module_ = MLP(**self.network_, seed=seed)
+        with self._generators_for_foreign_parts(seed):
+            self.module_ = MLP(**self._network(), seed=seed)
+        self.module_.seed_noise(Seeds.of_epoch(self.seeds_.noise, 0))
         return self
 
     def initialize_criterion(self) -> "SkorchLoop":
         """Build the loss so that it gives one value a row: `get_loss` weighs them."""
         params = self.get_params_for("criterion")
-        if isinstance(self.criterion, nn.Module):
+        if isinstance(self.criterion, nn.Module) and not params:
             criterion = copy.deepcopy(self.criterion)
             if hasattr(criterion, "reduction"):
                 vars(criterion)["reduction"] = "none"
-        else:
-            if "reduction" in inspect.signature(self.criterion).parameters:
+        else:  # as in skorch, parameters build an instance anew
+            given = self.criterion
+            build = type(given) if isinstance(given, nn.Module) else given
+            if "reduction" in inspect.signature(build).parameters:
                 params["reduction"] = "none"
-            criterion = self.criterion(**params)
+            with self._generators_for_foreign_parts(self.seeds_.weights):
+                criterion = build(**params)
         if isinstance(criterion, nn.Module):
             criterion = criterion.to(DTYPES[self.dtype_])
         self.criterion_ = criterion
@@ -103,7 +142,9 @@ class SkorchLoop(NeuralNet):
     def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> tuple:
         """Split off the rows that validate: by `train_split`, or for early stopping."""
         if self.train_split is not None or not self.early_stopping:
-            train, valid = super().get_split_datasets(X, y, **params)
+            # a split such as ValidSplit(0.2) draws from numpy's global generator
+            with borrowed_generators(self.seeds_.split, torch.device("cpu")):
+                train, valid = super().get_split_datasets(X, y, **params)
             return train, self._encoded(valid) if yields_rows(train) else valid
         splitter = StratifiedShuffleSplit if is_classifier(self) else ShuffleSplit
         seed = self.seeds_.split % 2**32  # numpy's RandomState takes no more
@@ -120,31 +161,31 @@ class SkorchLoop(NeuralNet):
 
     def _encoded(self, dataset: Any) -> Any:
         """Give a validation set from predefined_split our codes and dtype."""
-        if not is_skorch_dataset(dataset) or yields_rows(dataset):
+        table = None if yields_rows(dataset) else unpack_table(dataset)
+        if table is None:
             return dataset
-        X, y = data_from_dataset(dataset)
-        X, y, targets = self._validate(X, y, reset=False, classes=None)
+        X, y, targets = self._validate(*table, reset=False, classes=None)
         return TrainingData(X, y, targets, None)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Build the loader; by default whole batches, shuffled in training."""
         kind = self.iterator_train if training else self.iterator_valid
-        if kind is not DataLoader:
+        if not (isinstance(kind, type) and issubclass(kind, DataLoader)):
             return super().get_iterator(dataset, training)
         params = self.get_params_for("iterator_train" if training else "iterator_valid")
-        if not {"sampler", "batch_sampler", "shuffle"} & set(params) and (
-            training and self.shuffle and self._run is not None
-        ):
-            seed, epoch = self._run.job.seeds.order, len(self.history_)
-            params["sampler"] = EpochOrder(len(dataset), seed, epoch)
+        ordered = {"sampler", "batch_sampler"} & set(params)
+        if training and not ordered and params.pop("shuffle", self.shuffle):
+            epoch = len(self.history_)
+            params["sampler"] = EpochOrder(len(dataset), self.seeds_.order, epoch)
         if yields_rows(dataset):
             params.setdefault("collate_fn", collate_rows)
         if "batch_sampler" not in params:
             size = params.setdefault("batch_size", self.batch_size)
             params["batch_size"] = len(dataset) if size == -1 else size
         # a loader draws a seed for its workers: not from the global generator
-        params.setdefault("generator", torch.Generator().manual_seed(0))
-        return DataLoader(dataset, **params)
+        generator = torch.Generator().manual_seed(self.seeds_.order)
+        params.setdefault("generator", generator)
+        return kind(dataset, **params)
 
     def infer(self, x: Any, **params: Any) -> Tensor:
         """Pass a batch through the module; sample weights are for the loss alone."""
@@ -159,6 +200,7 @@ class SkorchLoop(NeuralNet):
         losses = super().get_loss(y_pred, y_true, X=X, training=training)
         weighted = isinstance(X, Mapping) and "sample_weight" in X
         if losses.ndim == 0:  # a criterion that averages by itself
+            self._remember_weight(float(len(y_true)))
             if weighted:
                 raise ValueError(
                     f"criterion={self.criterion!r} returns one value for the whole "
@@ -168,17 +210,23 @@ class SkorchLoop(NeuralNet):
         losses = losses.flatten(1).mean(1) if losses.ndim > 1 else losses
         weight = X["sample_weight"].to(losses) if weighted else torch.ones_like(losses)
         total = (weight * self._criterion_weight(y_true, losses)).sum()
+        self._remember_weight(total.item())
         # the floor is for a batch of zero weights: no gradient, and no 0 / 0
         floor = torch.finfo(losses.dtype).tiny
         return (losses * weight).sum() / total.clamp_min(floor)
 
     def _criterion_weight(self, codes: Tensor, losses: Tensor) -> Tensor:
         """Return the weight of each row in the criterion, as its own mean counts it."""
-        weight = getattr(self.criterion_, "weight", None)
-        by_class = isinstance(self.criterion_, nn.CrossEntropyLoss | nn.NLLLoss)
-        if weight is None or not by_class:
+        if not isinstance(self.criterion_, nn.CrossEntropyLoss | nn.NLLLoss):
             return torch.ones_like(losses)
-        return weight[codes.to(weight.device)]
+        codes = codes.to(losses.device)
+        counted = (codes != self.criterion_.ignore_index).to(losses)
+        weight = self.criterion_.weight
+        return counted if weight is None else counted * weight[codes]
+
+    def _remember_weight(self, batch_weight: float) -> None:
+        if self._run is not None:
+            self._run.batch_weight = batch_weight
 
     # ------------------------------------------------------------------ the loop
 
@@ -193,10 +241,9 @@ class SkorchLoop(NeuralNet):
     def _train(self, job: FitJob) -> None:
         dataset = self._training_dataset(job)
         self.notify("on_train_begin", X=job.X, y=job.y)
-        seed = Seeds.of_epoch(job.seeds.noise, len(self.history_))
-        device = self.module_.output.weight.device
         try:
-            with one_thread(), self._generator_for_foreign_parts(seed, device):
+            # seeded anew in each epoch
+            with one_thread(), self._generators_for_foreign_parts(job.seeds.noise):
                 self.fit_loop(dataset, job.y, epochs=job.n_epochs)
         except _StopTraining:
             pass
@@ -211,14 +258,28 @@ class SkorchLoop(NeuralNet):
             X = {"X": X, "sample_weight": job.sample_weight}
         return self.get_dataset(X, job.targets)
 
-    def _generator_for_foreign_parts(
-        self, seed: int, device: torch.device
-    ) -> AbstractContextManager[None]:
-        """Lend the global generator to modules and losses of the user's own."""
-        specs = activation_per_layer(self.activation, len(hidden_widths(vars(self))))
-        if any(map(is_foreign, (*specs, self.output_activation, self.criterion))):
-            return borrowed_generator(seed, device)
+    def _generators_for_foreign_parts(self, seed: int) -> AbstractContextManager[None]:
+        """Lend the global generators to what users brought."""
+        if self._has_foreign_parts():
+            return borrowed_generators(seed, self._torch_device())
         return nullcontext()
+
+    def _has_foreign_parts(self) -> bool:
+        """Whether something of the users' own may draw from a global generator."""
+        built = self.built_with_  # the parameters may have been set to others since
+        specs = activation_per_layer(built["activation"], len(built["hidden"]))
+        parts = (*specs, built["output_activation"], built["criterion"])
+        loading = (self.iterator_train, self.iterator_valid, self.dataset)
+        samplers = {"sampler", "batch_sampler"}
+        return (
+            any(map(is_foreign, parts))
+            or loading != (DataLoader, DataLoader, Dataset)
+            or not samplers.isdisjoint(self.get_params_for("iterator_train"))
+        )
+
+    def _torch_device(self) -> torch.device:
+        module = getattr(self, "module_", None)
+        return torch.device("cpu") if module is None else module.output.weight.device
 
     def notify(self, method_name: str, **params: Any) -> None:
         """Call a hook of skorch's callbacks, and scikit-learn's at each epoch.
@@ -228,9 +289,10 @@ class SkorchLoop(NeuralNet):
         """
         run, in_loop = self._run, not method_name.startswith("on_train")
         if method_name == "on_epoch_begin" and run is not None:
-            self.module_.seed_noise(
-                Seeds.of_epoch(run.job.seeds.noise, len(self.history_))
-            )
+            seed = Seeds.of_epoch(run.job.seeds.noise, len(self.history_))
+            self.module_.seed_noise(seed)
+            if self._has_foreign_parts():
+                seed_generators(seed, self._torch_device())
             run.epoch_context = run.context.subcontext(task_name="epoch")
             run.epoch_context.call_on_fit_task_begin(estimator=self)
         if method_name == "on_batch_end":
@@ -264,7 +326,10 @@ class SkorchLoop(NeuralNet):
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, **params: Any
     ) -> None:
-        """Stop at the first loss that is NaN or infinite."""
+        """Record the weight of the batch; stop at a loss that is NaN or infinite."""
+        if self._run is not None:
+            prefix = "train" if training else "valid"
+            self.history_.record_batch(f"{prefix}_batch_weight", self._run.batch_weight)
         if training and not math.isfinite(loss := params["loss"].item()):
             if len(self.history_) == 1 and len(self.history_[0]["batches"]) == 1:
                 cure = "No step was taken yet: look at X, y and the activations."
@@ -296,7 +361,9 @@ class SkorchLoop(NeuralNet):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        state.pop("_run", None)  # a callback may pickle or copy the net during a fit
+        # a callback may pickle or copy the net during a fit
+        for name in ("_run", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
+            state.pop(name, None)
         return state
 
 
@@ -309,5 +376,9 @@ def _was_raised_by_code(traceback: TracebackType | None) -> bool:
         traceback = traceback.tb_next
     if traceback is None:
         return False
-    opcode = traceback.tb_frame.f_code.co_code[traceback.tb_lasti]
-    return dis.opname[opcode] == "RAISE_VARARGS"
+    code = traceback.tb_frame.f_code
+    # a handler of Ctrl-C that is written in Python raises by code, too
+    handler = signal.getsignal(signal.SIGINT)
+    if code is getattr(getattr(handler, "func", handler), "__code__", None):
+        return False
+    return dis.opname[code.co_code[traceback.tb_lasti]] == "RAISE_VARARGS"

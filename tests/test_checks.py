@@ -1,10 +1,12 @@
 """Wrong values raise from fit: the parameter, the value, what is allowed."""
 
+import copy
 import re
 
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor
@@ -88,6 +90,10 @@ WRONG = [
     ),
     ({"criterion__reduction": "sum"}, "'criterion__reduction' would have no effect"),
     ({"use_caching": "never"}, "Incorrect value for use_caching"),
+    ({"criterion": "mse"}, "The 'criterion' parameter of ActMLP must be a loss class"),
+    ({"dataset": None}, "The 'dataset' parameter of ActMLP must be a class such as"),
+    ({"verbose": "x"}, "The 'verbose' parameter of ActMLP must be an int or a bool"),
+    ({"compile": "yes"}, "The 'compile' parameter of ActMLP must be True or False"),
 ]
 
 
@@ -262,14 +268,74 @@ def test_early_stopping_on_too_few_rows_names_its_parameters():
 def test_a_network_is_not_trained_on_under_other_parameters(train_on):
     net = ActMLP(max_epochs=1, warm_start=True).fit(X, Y)
     net.set_params(width=5, activation="tanh")
-    message = "network was built with hidden=(100,), activation='relu': set that back"
+    message = "it was built with hidden=(100,), activation='relu': set that back"
     with pytest.raises(ValueError, match=re.escape(message)):
         getattr(net, train_on)(X, Y)
     assert (
         len(net.set_params(width=100, activation="relu", lr=0.1).fit(X, Y).history) == 2
     )
+    for change in ({"optimizer": "sgd"}, {"early_stopping": True}, {"callbacks": []}):
+        with pytest.raises(
+            ValueError, match="cannot train on, because it was built with"
+        ):
+            copy.deepcopy(net).set_params(**change).fit(X, Y)
     net.set_params(width=5, warm_start=False).fit(X, Y)
     assert net.module_.output.in_features == 5
+
+
+def test_an_equal_module_is_no_other_architecture():
+    net = ActMLP(nn.PReLU(), max_epochs=1, warm_start=True).fit(X, Y)
+    assert len(net.set_params(activation=nn.PReLU()).fit(X, Y).history) == 2
+
+
+@pytest.mark.parametrize(
+    "weights", [{0: -1}, {0: np.nan}, {0: 0, 1: 0}, {0: 1, "no such label": 2}], ids=str
+)
+def test_class_weights_are_checked(weights):
+    message = (
+        "'class_weight' parameter of ActMLP must give weights that are finite, >= 0"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ActMLP(class_weight=weights).fit(X, Y)
+
+
+def test_classes_cannot_change_between_calls_of_partial_fit():
+    net = ActMLP(max_epochs=1).partial_fit(X, Y, classes=[0, 1, 2])
+    message = (
+        "classes=[0, 1] is not what the first call to partial_fit was told: [0, 1, 2]"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        net.partial_fit(X, Y, classes=[0, 1])
+
+
+def test_y_too_large_for_float32_is_refused():
+    y = Y * 1e300
+    with pytest.raises(ValueError, match=re.escape("y (as float32) contains infinity")):
+        ActMLPRegressor(dtype="float32").fit(X, y)
+
+
+def test_a_fit_that_fails_at_its_start_leaves_no_net_that_answers():
+    net = ActMLP(early_stopping=True)
+    with pytest.raises(ValueError, match="cannot hold out"):
+        net.fit(X[:3], [0, 1, 2])
+    with pytest.raises(NotFittedError):
+        net.predict(X)
+    fitted = ActMLP(max_epochs=2, random_state=0).fit(X, Y)
+    before, epochs = fitted.predict_proba(X), len(fitted.history)
+    fitted.optimizer__no_such = 1
+    with pytest.raises(TypeError, match="no_such"):
+        fitted.fit(X, Y)
+    np.testing.assert_array_equal(before, fitted.predict_proba(X))
+    assert len(fitted.history) == epochs
+
+
+def test_a_subclass_may_hand_its_arguments_on():
+    class Mine(ActMLP):
+        def __init__(self, *args, extra=1, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.extra = extra
+
+    assert Mine("tanh", extra=2, width=3, max_epochs=1).fit(X, Y).extra == 2
 
 
 def test_a_refused_fit_leaves_the_fitted_net_as_it_was():

@@ -1,5 +1,6 @@
 """Data as scikit-learn users have it: labels, dtypes, weights, odd shapes."""
 
+import pickle
 import re
 import warnings
 
@@ -11,10 +12,11 @@ import torch
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.metrics import r2_score
 from sklearn.utils import estimator_html_repr
+from skorch.dataset import Dataset
 from torch import nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import Subset, TensorDataset
 
-from skact import ActMLP, ActMLPBinary, ActMLPRegressor
+from skact import ActMLP, ActMLPBinary, ActMLPRegressor, list_activations
 
 CLASSIFIERS = [ActMLP, ActMLPBinary]
 
@@ -346,3 +348,87 @@ def test_read_only_input_is_no_trouble(iris):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ActMLP(max_epochs=1).fit(X, y).predict(X)
+
+
+@pytest.mark.parametrize("name", list_activations())
+def test_every_activation_of_the_catalogue_trains_and_predicts(name, iris):
+    X, y = iris
+    net = ActMLP(name, max_epochs=2, width=8, random_state=0).fit(X, y)
+    assert net.predict(X).shape == (150,)
+    assert np.isfinite(net.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [nn.ReLU(inplace=True), torch.relu_, lambda x: x.clamp_(min=0)],
+    ids=["module", "function", "lambda"],
+)
+def test_activations_may_work_in_place(activation, iris):
+    X, y = iris
+    options = {"max_epochs": 3, "random_state": 0}
+    expected = ActMLP("relu", **options).fit(X, y)
+    assert same(expected, ActMLP(activation, **options).fit(X, y))
+
+
+def test_an_activation_may_hold_float64(iris):
+    X, y = iris
+    shift = torch.ones((), dtype=torch.float64)
+    net = ActMLP(lambda x: torch.relu(x + shift), max_epochs=1).fit(X, y)
+    assert net.predict(X).shape == (150,)
+    assert ActMLP(nn.PReLU(dtype=torch.float64), max_epochs=1).fit(X, y).predict(X).size
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda X, y: Dataset(X, y),
+        lambda X, y: TensorDataset(torch.from_numpy(X), torch.from_numpy(y)),
+        lambda X, y: Subset(
+            TensorDataset(torch.from_numpy(X), torch.from_numpy(y)), range(150)
+        ),
+        lambda X, y: Subset(Dataset(X, y), np.arange(150)),
+    ],
+    ids=["Dataset", "TensorDataset", "Subset of tensors", "Subset"],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_dataset_that_is_a_table_is_fitted_and_predicted_as_one(wrap, dtype, iris):
+    X, y = iris
+    options = {"max_epochs": 2, "random_state": 0, "dtype": dtype}
+    expected = ActMLP(**options).fit(X, y)
+    net = ActMLP(**options).fit(wrap(X, y), None)
+    assert same(expected, net)
+    np.testing.assert_array_equal(
+        net.predict_proba(wrap(X, y)), expected.predict_proba(X)
+    )
+    dirty = X.copy()
+    dirty[1, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN at row 1, column 2"):
+        net.predict(wrap(dirty, y))
+
+
+def test_a_dataset_that_transforms_is_not_mistaken_for_a_table(iris):
+    class Doubling(Dataset):
+        def transform(self, X, y):
+            return 2 * X, y
+
+    with pytest.raises(TypeError, match="X is a Doubling, from which X and y cannot"):
+        ActMLP().fit(Doubling(*iris), None)
+
+
+def test_classes_without_a_weight_count_as_one_also_chunk_by_chunk(iris):
+    X, y = iris
+    net = ActMLP(max_epochs=1, class_weight={0: 2.0}, random_state=0)
+    net.partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X[y > 0], y[y > 0])
+    assert len(net.history) == 2
+    by_hand = ActMLP(max_epochs=1, random_state=0)
+    by_hand.partial_fit(X, y, sample_weight=np.where(y == 0, 2.0, 1.0))
+    assert same(
+        by_hand, ActMLP(max_epochs=1, class_weight={0: 2.0}, random_state=0).fit(X, y)
+    )
+
+
+def test_a_fitted_net_keeps_no_data(iris):
+    X, y = np.tile(iris[0], (100, 1)), np.tile(iris[1], 100)
+    net = ActMLP(max_epochs=1, batch_size=5000, random_state=0).fit(X, y)
+    assert X.nbytes > 400_000
+    assert len(pickle.dumps(net)) < 50_000

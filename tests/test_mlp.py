@@ -58,7 +58,7 @@ def test_a_tuple_names_one_activation_for_each_layer():
 
 def test_a_tuple_of_another_length_is_refused():
     with pytest.raises(
-        ValueError, match=re.escape("names 2 activations, but there are 1")
+        ValueError, match=re.escape("names 2 activations, but the number of hidden")
     ):
         activation_per_layer(("relu", "tanh"), 1)
 

@@ -10,7 +10,9 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict
+from skorch.dataset import ValidSplit
 from torch import nn
+from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from skact import (
     ActMLP,
@@ -109,6 +111,67 @@ def test_parts_of_the_users_own_may_draw_at_random_and_are_seeded_too(
     assert not np.array_equal(weights(first), weights(other))
 
 
+def test_what_users_bring_moves_no_global_generator_and_follows_the_seed(digits):
+    class Drawing(nn.Module):  # a loss that draws when it is built
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.rand(())
+
+        def forward(self, logits, y):
+            return self.scale * nn.functional.cross_entropy(logits, y, reduction="none")
+
+    class Loader(DataLoader):
+        pass
+
+    sampler = WeightedRandomSampler(torch.ones(300), 300)
+    before = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    for params in (
+        {"train_split": ValidSplit(0.2)},
+        {"criterion": Drawing},
+        {"iterator_train": Loader},
+        {"iterator_train__sampler": sampler},
+        {"activation": lambda x: torch.relu(x + torch.randn_like(x))},
+    ):
+        first, second, other = (
+            ActMLP(**params, max_epochs=2, random_state=seed).fit(*digits)
+            for seed in (0, 0, 1)
+        )
+        np.testing.assert_array_equal(weights(first), weights(second))
+        assert not np.array_equal(weights(first), weights(other))
+        np.testing.assert_array_equal(
+            first.predict_proba(digits[0]), second.predict_proba(digits[0])
+        )
+        after = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()  # noqa: NPY002
+        assert before == after, params
+    start = ActMLP(dropout=0.5).initialize(*digits)
+    start.forward(digits[0], training=True)
+    assert before[0] == torch.get_rng_state().tolist()
+
+
+def test_threads_that_fit_users_modules_leave_the_generator_as_it_was(digits):
+    before = torch.get_rng_state()
+    fit = joblib.delayed(
+        lambda seed: ActMLP(Noise, max_epochs=2, random_state=seed).fit(*digits)
+    )
+    nets = joblib.Parallel(n_jobs=4, prefer="threads")(
+        fit(seed % 2) for seed in range(6)
+    )
+    assert torch.equal(before, torch.get_rng_state())
+    np.testing.assert_array_equal(weights(nets[0]), weights(nets[4]))
+
+
+@pytest.mark.parametrize("spelling", ["shuffle", "iterator_train__shuffle"])
+def test_the_order_follows_the_seed_however_shuffling_is_spelt(spelling, digits):
+    first, second, other = (
+        ActMLP(**{spelling: True}, max_epochs=2, random_state=seed).fit(*digits)
+        for seed in (0, 0, 1)
+    )
+    plain = ActMLP(max_epochs=2, random_state=0).fit(*digits)
+    np.testing.assert_array_equal(weights(first), weights(second))
+    np.testing.assert_array_equal(weights(first), weights(plain))
+    assert not np.array_equal(weights(first), weights(other))
+
+
 def test_each_kind_of_chance_is_there(digits):
     X, y = digits
     plain = ActMLP(random_state=0, max_epochs=2)
@@ -147,6 +210,14 @@ def test_epochs_are_the_same_in_one_fit_and_in_many_partial_fits(digits):
         parts.partial_fit(X, y)
     np.testing.assert_array_equal(weights(whole), weights(parts))
     assert [row["epoch"] for row in parts.history] == [1, 2, 3, 4]
+
+
+def test_users_random_modules_draw_epoch_by_epoch_too(digits):
+    whole = ActMLP(Noise, max_epochs=3, random_state=5).fit(*digits)
+    parts = ActMLP(Noise, max_epochs=1, random_state=5)
+    for _ in range(3):
+        parts.partial_fit(*digits)
+    np.testing.assert_array_equal(weights(whole), weights(parts))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -153,7 +153,13 @@ def test_the_early_stopping_parameter_holds_rows_out_and_keeps_the_best(kind, ca
         max_epochs=200, lr=0.1, early_stopping=True, patience=4, random_state=0
     ).fit(X, y)
     losses = net.history[:, "valid_loss"]
-    assert len(losses) < 200
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 1 + 4 < 200
+    shorter = kind(max_epochs=best + 1, lr=0.1, early_stopping=True, random_state=0)
+    np.testing.assert_array_equal(weights(net), weights(shorter.fit(X, y)))
+    half = kind(max_epochs=1, early_stopping=True, validation_fraction=0.5).fit(X, y)
+    assert half.history[-1, "batches", 0, "train_batch_size"] == 128
+    assert sum(b.get("valid_batch_size", 0) for b in half.history[-1, "batches"]) == 150
     rows = sum(
         batch["valid_batch_size"]
         for batch in net.history[-1, "batches"]
@@ -171,6 +177,26 @@ def test_a_monitor_without_validation_rows_is_told_how_to_get_them(named):
         ActMLP(callbacks=[EarlyStopping()], max_epochs=1).fit(*named)
     (note,) = caught.value.__notes__
     assert "train_split=skorch.dataset.ValidSplit(5) or early_stopping=True" in note
+
+
+def test_early_stopping_lets_users_callbacks_see_the_last_epoch(named, capsys):
+    score = EpochScoring("f1_macro", name="f1", lower_is_better=False)
+    net = ActMLP(
+        max_epochs=200,
+        lr=0.3,
+        early_stopping=True,
+        patience=3,
+        callbacks=[score],
+        verbose=1,
+    )
+    net.fit(*named)
+    assert len(net.history) == len(net.history[:, "f1"]) < 200
+    printed = [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if line[:7].strip().isdigit()
+    ]
+    assert len(printed) == len(net.history)
 
 
 def test_gradient_norm_clipping_bounds_the_gradient(diabetes):
@@ -323,6 +349,12 @@ def test_a_predefined_split_validates_on_other_rows(named):
     )
     assert net.history[-1, "valid_loss"] == pytest.approx(loss.item())
     assert net.history[-1, "valid_acc"] == pytest.approx(net.score(X[:30], codes[:30]))
+    table = torch.utils.data.TensorDataset(
+        torch.from_numpy(X[:30]), torch.from_numpy(2 * codes[:30] + 5)
+    )
+    net = ActMLP(train_split=predefined_split(table), **options)
+    net.fit(X[30:], 2 * codes[30:] + 5)
+    assert net.history[-1, "valid_acc"] == net.score(X[:30], 2 * codes[:30] + 5)
     # labels of any kind and another dtype, too
     named = Dataset(X[:30].astype(np.float32), y[:30])
     net = ActMLP(train_split=predefined_split(named), **options).fit(X[30:], y[30:])
@@ -441,6 +473,13 @@ def test_a_trimmed_net_predicts_and_refuses_to_train(named):
     np.testing.assert_array_equal(before, net.predict_proba(X))
     with pytest.raises(Exception, match="trimmed for prediction"):
         net.partial_fit(X, y)
+
+
+def test_a_checkpoint_inside_a_fit_carries_nothing_of_the_fit(named, tmp_path):
+    checkpoint = Checkpoint(dirname=tmp_path, monitor=None, f_pickle="net.pkl")
+    ActMLP(max_epochs=1, callbacks=[checkpoint]).fit(*named)
+    state = vars(pickle.loads((tmp_path / "net.pkl").read_bytes()))
+    assert not {"_run", "_callback_fit_ctx", "_skl_callbacks_to_teardown"} & set(state)
 
 
 def test_users_callbacks_see_live_weights_and_the_users_labels(named):

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import NotFittedError
+from skorch.dataset import ValidSplit
 from torch import nn
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor, DivergedError
@@ -114,6 +116,56 @@ def test_weights_of_a_criterion_count_as_torchs_mean_counts_them(iris):
     assert net.history[-1, "train_loss"] == pytest.approx(expected.item())
 
 
+def test_the_loss_of_an_epoch_is_weighted_over_batches_too(iris):
+    X, y = iris
+    weight = np.where(np.arange(150) < 50, 1.0, 0.01)
+    split = ValidSplit(5, stratified=True)
+    options = {"max_epochs": 1, "lr": 1e-30, "shuffle": False, "random_state": 0}
+    recorded = [
+        ActMLP(train_split=split, batch_size=size, **options)
+        .fit(X, y, sample_weight=weight)
+        .history[-1, ("train_loss", "valid_loss")]
+        for size in (10, 50, -1)
+    ]
+    np.testing.assert_allclose(recorded[0], recorded[2])
+    np.testing.assert_allclose(recorded[1], recorded[2])
+    logits = ActMLP(random_state=0).initialize(X, y).forward(X)
+    losses = nn.functional.cross_entropy(logits, torch.from_numpy(y), reduction="none")
+    train, valid = next(split.check_cv(y).split(X, y))
+    expected = [
+        np.average(losses[rows], weights=weight[rows]) for rows in (train, valid)
+    ]
+    np.testing.assert_allclose(recorded[2], expected)
+
+
+def test_labels_that_the_criterion_ignores_do_not_count(iris):
+    X, y = iris
+    options = {"max_epochs": 1, "random_state": 0, "lr": 1e-30, "batch_size": -1}
+    net = ActMLP(**options, criterion__ignore_index=1).fit(X, y)
+    logits = ActMLP(random_state=0).initialize(X, y).forward(X)
+    expected = nn.CrossEntropyLoss(ignore_index=1)(logits, torch.from_numpy(y))
+    assert net.history[-1, "train_loss"] == pytest.approx(expected.item())
+
+
+def test_weights_in_a_binary_criterion_are_not_class_weights(cancer):
+    X, y = cancer
+    options = {"max_epochs": 1, "random_state": 0, "lr": 1e-30, "batch_size": -1}
+    pos_weight = torch.tensor(3.0)
+    net = ActMLPBinary(**options, criterion__pos_weight=pos_weight).fit(X, y)
+    logits = ActMLPBinary(random_state=0).initialize(X, y).forward(X)
+    loss = nn.BCEWithLogitsLoss(pos_weight=pos_weight.double())
+    expected = loss(logits, torch.from_numpy(y).double())
+    assert net.history[-1, "train_loss"] == pytest.approx(expected.item())
+
+
+def test_a_criterion_instance_is_copied_and_rebuilt_for_parameters_as_in_skorch(iris):
+    mine = nn.CrossEntropyLoss()
+    net = ActMLP(criterion=mine, max_epochs=1).fit(*iris)
+    assert (mine.reduction, net.criterion_.reduction) == ("mean", "none")
+    rebuilt = ActMLP(criterion=mine, criterion__label_smoothing=0.2, max_epochs=1)
+    assert rebuilt.fit(*iris).criterion_.label_smoothing == 0.2
+
+
 def test_a_criterion_that_averages_by_itself_works_but_takes_no_weights(iris):
     class MeanMargin(nn.Module):
         def forward(self, logits, y):
@@ -151,6 +203,17 @@ def test_a_loss_that_is_nan_from_the_start_does_not_blame_the_rate(iris):
     with pytest.raises(DivergedError, match="No step was taken yet") as caught:
         net.fit(*iris)
     assert caught.value.epoch == 1
+
+
+def test_a_net_that_diverged_does_not_answer_and_starts_afresh(diabetes):
+    X, y = diabetes
+    net = ActMLPRegressor(optimizer="sgd", lr=1e3, warm_start=True, random_state=0)
+    with pytest.raises(DivergedError):
+        net.fit(X, y)
+    assert len(net.history) >= 1  # up to the failure
+    with pytest.raises(NotFittedError):
+        net.predict(X)
+    assert np.isfinite(net.set_params(lr=0.001).fit(X, y).predict(X)).all()
 
 
 def test_weights_that_overflow_in_the_very_last_step_are_found(diabetes):
