@@ -74,19 +74,23 @@ def unpack_table(dataset: Any) -> tuple[Any, Any] | None:
         table = unpack_table(dataset.dataset)
         if table is None:
             return None
+        X, y = table
         rows = np.asarray(dataset.indices)
-        return tuple(None if part is None else part[rows] for part in table)  # type: ignore[return-value]
+        return X[rows], None if y is None else y[rows]
     if type(dataset) is TensorDataset and len(dataset.tensors) == 2:
         X, y = dataset.tensors
-        return X.numpy(force=True), y.numpy(force=True)
-    if type(dataset) is not Dataset or isinstance(dataset.X, dict | list | tuple):
+    elif type(dataset) is Dataset and not isinstance(dataset.X, dict | list | tuple):
+        X, y = dataset.X, dataset.y
+    else:
         return None
-    arrays = [
-        part.numpy(force=True) if isinstance(part, Tensor) else part
-        for part in (dataset.X, dataset.y)
-    ]
-    rows = arrays[0].to_numpy() if hasattr(arrays[0], "to_numpy") else arrays[0]
-    return rows, None if arrays[1] is None else np.asarray(arrays[1])
+    return _as_array(X), None if y is None else _as_array(y)
+
+
+def _as_array(part: Any) -> Any:
+    """Turn a tensor or frame into an array; leave a sparse matrix as it is."""
+    if isinstance(part, Tensor):
+        return part.numpy(force=True)
+    return part if sp.issparse(part) else np.asarray(part)
 
 
 def yields_rows(dataset: Any) -> bool:
