@@ -215,7 +215,7 @@ def hidden_widths(params: Mapping[str, Any]) -> tuple[int, ...]:
 
 def _check_keyword(name: str, key: str, own: frozenset[str]) -> None:
     prefix, separator, rest = key.partition("__")
-    if prefix == "module":
+    if prefix == "module":  # module itself, too
         raise ValueError(
             f"{name} builds its own module, so {key!r} would have no effect: use the "
             f"flat parameters, such as activation, width and depth."

@@ -148,7 +148,8 @@ class ActMLP(_LabelNet, NeuralNetClassifier):
     patience : int, default=10
         Epochs without improvement before stopping. Used by `early_stopping` only.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss, as in scikit-learn.
+        Weights of the classes in the loss, as in scikit-learn; a class that a dict does
+        not name has weight 1.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Of the computation. "auto" follows X on a CPU, as scikit-learn's MLP does, and
         is float32 on an accelerator. float32 is faster; most tables come as float64.

@@ -205,7 +205,7 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
         before = dict(vars(self))
         try:
             yield
-        except Exception:
+        except BaseException:  # Ctrl-C, too
             self.__dict__.clear()
             self.__dict__.update(before)
             raise

@@ -20,8 +20,10 @@ class FlatParameters(NeuralNet):
     @classmethod
     def _own_params(cls) -> frozenset[str]:
         if "_own_params_cache" not in vars(cls):
-            # a subclass may take *args and **kwargs and hand them on
+            # a subclass may take *args and **kwargs and hand them on; skorch's own
+            # constructor is not called, and its module not among the parameters
             kinds = [kind for kind in cls.__mro__ if issubclass(kind, FlatParameters)]
+            kinds = [kind for kind in kinds if "__init__" in vars(kind)]
             signatures = [inspect.signature(kind.__init__) for kind in kinds]
             cls._own_params_cache = frozenset(
                 name

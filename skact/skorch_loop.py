@@ -141,11 +141,13 @@ class SkorchLoop(NeuralNet):
 
     def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> tuple:
         """Split off the rows that validate: by `train_split`, or for early stopping."""
-        if self.train_split is not None or not self.early_stopping:
+        if self.train_split is not None:
             # a split such as ValidSplit(0.2) draws from numpy's global generator
             with borrowed_generators(self.seeds_.split, torch.device("cpu")):
                 train, valid = super().get_split_datasets(X, y, **params)
             return train, self._encoded(valid) if yields_rows(train) else valid
+        if not self.early_stopping:
+            return super().get_split_datasets(X, y, **params)
         splitter = StratifiedShuffleSplit if is_classifier(self) else ShuffleSplit
         seed = self.seeds_.split % 2**32  # numpy's RandomState takes no more
         split = splitter(1, test_size=self.validation_fraction, random_state=seed)

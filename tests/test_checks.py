@@ -88,6 +88,7 @@ WRONG = [
         {"module__width": 3},
         "builds its own module, so 'module__width' would have no effect",
     ),
+    ({"module": nn.Linear}, "builds its own module, so 'module' would have no effect"),
     ({"criterion__reduction": "sum"}, "'criterion__reduction' would have no effect"),
     ({"use_caching": "never"}, "Incorrect value for use_caching"),
     ({"criterion": "mse"}, "The 'criterion' parameter of ActMLP must be a loss class"),
@@ -327,6 +328,20 @@ def test_a_fit_that_fails_at_its_start_leaves_no_net_that_answers():
         fitted.fit(X, Y)
     np.testing.assert_array_equal(before, fitted.predict_proba(X))
     assert len(fitted.history) == epochs
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_a_fitted_net_as_it_was(monkeypatch):
+    net = ActMLP(max_epochs=2, random_state=0).fit(X, Y)
+    before = net.predict_proba(X)
+
+    def interrupted(self, triggered_directly=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ActMLP, "initialize_optimizer", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(np.ones((4, 3)), list("abcd"))
+    np.testing.assert_array_equal(before, net.predict_proba(X))
+    assert net.classes_.tolist() == [0, 1]
 
 
 def test_a_subclass_may_hand_its_arguments_on():
