@@ -93,6 +93,16 @@ def _as_array(part: Any) -> Any:
     return part if sp.issparse(part) else np.asarray(part)
 
 
+def taken_rows(dataset: Any) -> tuple[Any, np.ndarray, np.ndarray, Any]:
+    """Return X, y, targets and sample_weight of TrainingData or a Subset of it."""
+    if isinstance(dataset, Subset):
+        rows = np.asarray(dataset.indices)
+        parts = taken_rows(dataset.dataset)
+        X, y, targets, weight = (part if part is None else part[rows] for part in parts)
+        return X, y, targets, weight
+    return dataset.X, dataset.y, dataset.targets, dataset.sample_weight
+
+
 def yields_rows(dataset: Any) -> bool:
     """Whether a loader over this dataset can use `collate_rows`."""
     while isinstance(dataset, Subset):

@@ -223,6 +223,8 @@ class ActMLP(_LabelNet, NeuralNetClassifier):
     ['activation', 'width']
     """
 
+    _usual_criterion = nn.CrossEntropyLoss
+
     def __init__(
         self,
         activation: Any = "relu",
@@ -312,6 +314,8 @@ class ActMLPBinary(_LabelNet, NeuralNetBinaryClassifier):
     >>> make_pipeline(StandardScaler(), net).fit(X, y).score(X, y) > 0.97
     True
     """
+
+    _usual_criterion = nn.BCEWithLogitsLoss
 
     def __init__(
         self,
@@ -419,6 +423,8 @@ class ActMLPRegressor(FlatNet, NeuralNetRegressor):
     >>> net.score(scale(X), scale(y)) > 0.5
     True
     """
+
+    _usual_criterion = nn.MSELoss
 
     def __init__(
         self,

@@ -25,8 +25,11 @@ class Dropout(nn.Dropout):
         """Zero entries of x with probability p in training, and rescale the rest."""
         if not self.training or self.p == 0:
             return x
-        keep = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
-        return x * keep.div_(1 - self.p)
+        return x * self.mask(torch.empty_like(x))
+
+    def mask(self, out: Tensor) -> Tensor:
+        """Fill a tensor with 0 and 1 / (1 - p)."""
+        return out.bernoulli_(1 - self.p, generator=self.generator).div_(1 - self.p)
 
 
 class BatchNorm(nn.BatchNorm1d):

@@ -1,6 +1,6 @@
 """A skorch net that is a clean scikit-learn estimator: data in, fit, predictions out.
 
-Its parameters are in `skact.parameters`, its training in `skact.skorch_loop`, and the
+Its parameters are in `skact.parameters`, its training in `skact.engine_loop` and `skact.skorch_loop`, and the
 estimators proper in `skact.estimators`.
 """
 
@@ -25,14 +25,14 @@ from skact.data import check_finite, dense_tensor, unpack_table
 from skact.engine.plan import FitJob, Seeds
 from skact.exceptions import DivergedError
 from skact.parameters import FlatParameters
-from skact.skorch_loop import SkorchLoop
+from skact.engine_loop import EngineLoop
 from skact.threads import one_thread
 
 # values that a forward pass may hold per layer: large batches, not all data at once
 _FORWARD_VALUES = 2**22
 
 
-class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
+class FlatNet(FlatParameters, EngineLoop, CallbackSupportMixin):
     """Overrides of skorch's NeuralNet; mixed in before it."""
 
     # skorch sets these in its constructor, where scikit-learn wants parameters only
@@ -189,7 +189,7 @@ class FlatNet(FlatParameters, SkorchLoop, CallbackSupportMixin):
             n_epochs=self.max_epochs,
         )
         try:
-            self._train_by_skorch(job, context)
+            self._train_job(job, context)
         except Exception as error:
             if isinstance(error, DivergedError) or not self.history_:
                 self.initialized_ = False  # what there is must not answer

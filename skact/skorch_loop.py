@@ -9,8 +9,8 @@ import dis
 import inspect
 import math
 import signal
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -41,7 +41,7 @@ from skact.specs import is_foreign
 from skact.threads import one_thread
 
 
-class _StopTraining(Exception):
+class StopTraining(Exception):
     """A callback asked to stop; nothing went wrong."""
 
 
@@ -50,6 +50,7 @@ class _Run:
 
     def __init__(self, job: FitJob, context: Any) -> None:
         self.job, self.context = job, context
+        self.seeds_globally = False  # whether the global generators are lent to it
         self.epoch_context: Any = None
         self.batch_weight = 0.0  # sum(w) of the batch whose loss was taken last
 
@@ -70,6 +71,7 @@ class SkorchLoop(NeuralNet):
     """Overrides of skorch's NeuralNet that concern training."""
 
     _run: _Run | None = None
+    _usual_criterion: type[nn.Module]
 
     # ------------------------------------------------------------------ components
 
@@ -232,25 +234,26 @@ class SkorchLoop(NeuralNet):
 
     # ------------------------------------------------------------------ the loop
 
-    def _train_by_skorch(self, job: FitJob, context: Any) -> None:
-        """Train the initialized net on the job, telling scikit-learn's callbacks."""
-        self._run = _Run(job, context)
-        try:
-            self._train(job)
-        finally:
-            del self._run
-
-    def _train(self, job: FitJob) -> None:
-        dataset = self._training_dataset(job)
-        self.notify("on_train_begin", X=job.X, y=job.y)
+    def _train_by_skorch(self, job: FitJob) -> None:
+        """Train the initialized net by skorch's own loop."""
+        dataset, foreign = self._training_dataset(job), self._has_foreign_parts()
+        assert self._run is not None
+        self._run.seeds_globally = foreign
         try:
             # seeded anew in each epoch
             with one_thread(), self._generators_for_foreign_parts(job.seeds.noise):
                 self.fit_loop(dataset, job.y, epochs=job.n_epochs)
-        except _StopTraining:
+        except StopTraining:
             pass
-        self._check_finite_weights()
-        self.notify("on_train_end", X=job.X, y=job.y)
+
+    @contextmanager
+    def _running(self, job: FitJob, context: Any) -> Iterator[_Run]:
+        """Remember the job and scikit-learn's context while the net is fitted."""
+        self._run = _Run(job, context)
+        try:
+            yield self._run
+        finally:
+            del self._run
 
     def _training_dataset(self, job: FitJob) -> Any:
         if self.dataset is Dataset and not self.get_params_for("dataset"):
@@ -293,7 +296,7 @@ class SkorchLoop(NeuralNet):
         if method_name == "on_epoch_begin" and run is not None:
             seed = Seeds.of_epoch(run.job.seeds.noise, len(self.history_))
             self.module_.seed_noise(seed)
-            if self._has_foreign_parts():
+            if run.seeds_globally:
                 seed_generators(seed, self._torch_device())
             run.epoch_context = run.context.subcontext(task_name="epoch")
             run.epoch_context.call_on_fit_task_begin(estimator=self)
@@ -320,7 +323,7 @@ class SkorchLoop(NeuralNet):
                 estimator=self, X=run.job.X, y=run.job.y, reconstruction_attributes=dict
             )
         if stop:
-            raise _StopTraining
+            raise StopTraining
 
     def _has_validation(self) -> bool:
         return self.train_split is not None or self.early_stopping
@@ -333,10 +336,13 @@ class SkorchLoop(NeuralNet):
             prefix = "train" if training else "valid"
             self.history_.record_batch(f"{prefix}_batch_weight", self._run.batch_weight)
         if training and not math.isfinite(loss := params["loss"].item()):
-            if len(self.history_) == 1 and len(self.history_[0]["batches"]) == 1:
-                cure = "No step was taken yet: look at X, y and the activations."
-                raise self._diverged(f"the loss was {loss}", cure)
-            raise self._diverged(f"the loss became {loss}", self._smaller_steps())
+            raise self._loss_diverged(loss)
+
+    def _loss_diverged(self, loss: float) -> DivergedError:
+        if len(self.history_) == 1 and len(self.history_[0]["batches"]) == 1:
+            cure = "No step was taken yet: look at X, y and the activations."
+            return self._diverged(f"the loss was {loss}", cure)
+        return self._diverged(f"the loss became {loss}", self._smaller_steps())
 
     def _check_finite_weights(self) -> None:
         """Catch a last step that overflowed: no loss comes after it."""

@@ -1,7 +1,9 @@
-"""What one fit is, in plain values: the job that an estimator hands to its trainer."""
+"""What one fit is, and which fits train in one stack: plain values, no torch."""
 
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -43,6 +45,22 @@ class Seeds:
         return int(state[0] >> np.uint64(1))
 
 
+class Hooks(Protocol):
+    """What wants to run between the epochs of one fit, such as callbacks of skorch.
+
+    The engine calls them in the thread that called `train`. The module's parameters and
+    the optimizer's state are live then: they may be read and written.
+    """
+
+    def epoch_begin(self) -> None:
+        """Run before an epoch."""
+        ...
+
+    def epoch_end(self, record: "EpochRecord") -> bool:
+        """Run after an epoch; whether this fit shall stop."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class FitJob:
     """All that a trainer has to know about one fit."""
@@ -52,4 +70,184 @@ class FitJob:
     targets: np.ndarray  # y as the loss wants it: class codes, 0./1., or floats (n, k)
     sample_weight: np.ndarray | None  # (n,), class weights included; None: all equal
     seeds: Seeds
-    n_epochs: int  # epochs to train now; earlier ones, if any, are in the net's history
+    n_epochs: int  # epochs to train now
+    first_epoch: int = 0  # epochs trained before, in earlier calls
+    batch_size: int = -1  # rows in a batch; -1: all
+    shuffle: bool = True
+    loss: str = "cross_entropy"  # or "bce_with_logits", "squared_error"
+    module: Any = None  # the MLP, initialised; holds the weights when training ends
+    optimizer: Any = None  # from torch.optim: its kind, coefficients and state
+    hooks: Hooks | None = None
+    outcome: "Outcome" = field(default_factory=lambda: Outcome())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of X: what a task that waits with this job keeps in memory."""
+        return int(getattr(self.X, "nbytes", getattr(self.X, "data", self.X).nbytes))
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What the engine saw in one epoch of one fit."""
+
+    train_loss: float  # sum(w l) / sum(w) over the epoch
+    batch_losses: Sequence[float]
+    batch_weights: Sequence[float]  # sum(w) of each batch
+    batch_sizes: Sequence[int]
+    seconds: float  # this fit's share of its stack's time
+
+    @property
+    def finite(self) -> bool:
+        """Whether no loss was NaN or infinite."""
+        return all(map(math.isfinite, self.batch_losses))
+
+
+@dataclass
+class Outcome:
+    """What became of one job."""
+
+    records: list[EpochRecord] = field(default_factory=list)
+    error: Exception | None = None  # this fit alone failed
+    seconds: float = 0.0  # its share of the time of its stack
+    diverged: float | None = None  # the loss that was no longer finite
+
+
+@dataclass(frozen=True)
+class StackReport:
+    """One stack that was trained."""
+
+    jobs: tuple[int, ...]  # positions in the list given to `train`
+    seconds: float
+    description: str  # such as "64-32-10, sgd, float32, batches of 128"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What `train` returns."""
+
+    outcomes: list[Outcome]  # one for each job, in order
+    stacks: list[StackReport]
+
+
+Progress = Callable[[int], None]  # told of lane-epochs done since it was told last
+
+
+# ------------------------------------------------------------------ batches
+
+# lanes start at multiples of this many rows, so that no vector of the processor spans
+# two networks, and a network comes out the same wherever it lies in a stack
+_ROW_QUANTUM = 32
+
+
+def padded_rows(n_rows: int, quantum: int = _ROW_QUANTUM) -> int:
+    """Return the rows of a batch when it is filled up.
+
+    Examples
+    --------
+    >>> padded_rows(32), padded_rows(50)
+    (32, 64)
+    """
+    return -(-n_rows // quantum) * quantum
+
+
+@dataclass(frozen=True)
+class BatchShape:
+    """How the rows of a job fall into batches: a function of the job alone."""
+
+    batch_size: int  # rows asked for
+    n_steps: int  # batches an epoch
+    padded: int  # rows of a batch in the tensor program
+    last: int  # those of the last batch
+
+    @classmethod
+    def of(cls, n_rows: int, batch_size: int) -> "BatchShape":
+        """Cut `n_rows` into batches of `batch_size` (-1: all in one).
+
+        Examples
+        --------
+        >>> BatchShape.of(200, 128)
+        BatchShape(batch_size=128, n_steps=2, padded=128, last=96)
+        """
+        size = n_rows if batch_size == -1 else min(batch_size, n_rows)
+        steps = -(-n_rows // size)
+        padded = padded_rows(size)
+        # a last batch filled up costs little among many; folds that differ by a row
+        # seldom fall apart if it is rounded coarsely
+        left = n_rows - (steps - 1) * size
+        coarse = padded if steps >= 8 else padded_rows(max(padded // 4, 1))
+        last = min(padded, padded_rows(left, coarse))
+        if steps == 1:
+            size = padded  # so that folds of 99 and 100 rows share a stack
+        return cls(batch_size=size, n_steps=steps, padded=padded, last=last)
+
+    def size_of_step(self, step: int) -> int:
+        """Return the rows of a batch in the tensor program."""
+        return self.last if step == self.n_steps - 1 else self.padded
+
+    def rows_of_step(self, n_rows: int) -> list[int]:
+        """Return the true rows of each batch."""
+        whole = [self.batch_size] * (self.n_steps - 1)
+        return [*whole, n_rows - sum(whole)]
+
+
+# ------------------------------------------------------------------ stacks
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What planning has to know about a job."""
+
+    group: Hashable  # what lanes of one stack must share
+    order: tuple[Hashable, ...]  # equal ones belong next to each other
+    cost: float = 1.0  # relative time of an epoch
+
+
+def plan_stacks(
+    lanes: Sequence[Lane], n_workers: int = 1, max_lanes: int = 64
+) -> list[tuple[int, ...]]:
+    """Say which lanes train together.
+
+    Parameters
+    ----------
+    lanes : sequence of Lane
+    n_workers : int, default=1
+        Stacks that run at the same time.
+    max_lanes : int, default=64
+        Most lanes in a stack.
+
+    Returns
+    -------
+    list of tuple of int
+        Positions in `lanes`; each appears once. Costly stacks come first.
+
+    Examples
+    --------
+    >>> lanes = [Lane("a", ("relu",)), Lane("a", ("tanh",)), Lane("a", ("relu",))]
+    >>> plan_stacks(lanes)
+    [(0, 2, 1)]
+    >>> plan_stacks(lanes, n_workers=2)
+    [(0, 2), (1,)]
+    """
+    groups: dict[Hashable, list[int]] = {}
+    for position, lane in enumerate(lanes):
+        groups.setdefault(lane.group, []).append(position)
+    stacks: list[tuple[int, ...]] = []
+    for members in groups.values():
+        seen: dict[tuple[Hashable, ...], int] = {}
+        for position in members:
+            seen.setdefault(lanes[position].order, len(seen))
+        members.sort(key=lambda position: seen[lanes[position].order])
+        pieces = max(min(n_workers, len(members)), -(-len(members) // max_lanes))
+        stacks += _cut(members, pieces)
+    return sorted(stacks, key=lambda stack: -sum(lanes[i].cost for i in stack))
+
+
+def _cut(members: Sequence[int], pieces: int) -> list[tuple[int, ...]]:
+    """Cut into pieces of as equal length as possible."""
+    small, rest = divmod(len(members), pieces)
+    cuts, start = [], 0
+    for piece in range(pieces):
+        stop = start + small + (piece < rest)
+        cuts.append(tuple(members[start:stop]))
+        start = stop
+    return cuts
