@@ -8,6 +8,7 @@ from skact.activations import (
     register_activation,
     unregister_activation,
 )
+from skact.backend import fused
 from skact.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.exceptions import DivergedError
 from skact.frames import to_frame
@@ -26,6 +27,7 @@ __all__ = [
     "DivergedError",
     "Range",
     "activation_gain",
+    "fused",
     "get_activation",
     "list_activations",
     "make_activation",

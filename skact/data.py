@@ -97,9 +97,9 @@ def taken_rows(dataset: Any) -> tuple[Any, np.ndarray, np.ndarray, Any]:
     """Return X, y, targets and sample_weight of TrainingData or a Subset of it."""
     if isinstance(dataset, Subset):
         rows = np.asarray(dataset.indices)
-        parts = taken_rows(dataset.dataset)
-        X, y, targets, weight = (part if part is None else part[rows] for part in parts)
-        return X, y, targets, weight
+        X, y, targets, weight = taken_rows(dataset.dataset)
+        weight = weight if weight is None else weight[rows]
+        return X[rows], y[rows], targets[rows], weight
     return dataset.X, dataset.y, dataset.targets, dataset.sample_weight
 
 

@@ -1,7 +1,7 @@
 """A skorch net that is a clean scikit-learn estimator: data in, fit, predictions out.
 
-Its parameters are in `skact.parameters`, its training in `skact.engine_loop` and `skact.skorch_loop`, and the
-estimators proper in `skact.estimators`.
+Its parameters are in `skact.parameters`, its training in `skact.engine_loop` and
+`skact.skorch_loop`, and the estimators proper in `skact.estimators`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,9 +23,9 @@ from torch import Tensor
 from skact.checks import DTYPES, check_parameters, hidden_widths
 from skact.data import check_finite, dense_tensor, unpack_table
 from skact.engine.plan import FitJob, Seeds
+from skact.engine_loop import EngineLoop
 from skact.exceptions import DivergedError
 from skact.parameters import FlatParameters
-from skact.engine_loop import EngineLoop
 from skact.threads import one_thread
 
 # values that a forward pass may hold per layer: large batches, not all data at once

@@ -20,11 +20,27 @@ LAYERS = [
     "skact.specs",
     "skact.mlp",
     "skact.engine.plan",
+    "skact.engine.layers",
+    "skact.engine.activations",
+    "skact.engine.losses",
+    "skact.engine.optimizers",
+    "skact.engine.batches",
+    "skact.engine.stack",
+    "skact.engine.train",
+    "skact.engine.serves",
+    "skact.engine.trainer",
     "skact.engine",
+    "skact.report",
+    "skact.progress",
+    "skact.tasks",
+    "skact.session",
+    "skact.parallel",
+    "skact.backend",
     "skact.data",
     "skact.checks",
     "skact.parameters",
     "skact.skorch_loop",
+    "skact.engine_loop",
     "skact.net",
     "skact.estimators",
     "skact.frames",
@@ -36,6 +52,20 @@ FORBIDDEN = {
     "skact.frames": {"torch", "hiplot", "skorch", "skact.net", "skact.estimators"},
     "skact.views": {"torch", "skorch", "skact.net", "skact.estimators"},
     "skact.engine.plan": {"torch", "sklearn", "skorch", "joblib", "hiplot"},
+    **{
+        f"skact.engine.{name}": {"sklearn", "skorch", "joblib", "greenlet", "hiplot"}
+        for name in (
+            "layers",
+            "activations",
+            "losses",
+            "optimizers",
+            "batches",
+            "stack",
+            "serves",
+            "train",
+            "trainer",
+        )
+    },
 }
 
 

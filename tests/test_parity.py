@@ -1,8 +1,9 @@
 """One lane is torch, a lane in a stack is the lane alone, and the engine is skorch.
 
-The three equalities on which everything else rests: (a) the engine's closed forms are
-torch's autograd and torch.optim; (b) what a network becomes does not depend on its
-neighbours, bit for bit; (c) a fit is the same on the engine and on skorch's own loop.
+The equalities on which everything else rests: (a) the engine's closed forms are torch's
+autograd and torch.optim; (b) what a network becomes does not depend on its neighbours,
+bit for bit; (c) a fit is the same on the engine and on skorch's own loop; (d) a search
+is the same, fused or not.
 """
 
 import itertools
@@ -12,11 +13,20 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch.dataset import ValidSplit
 from torch import nn
 from torch.nn import functional as F
 
-from skact import ActMLP, ActMLPBinary, ActMLPRegressor, list_activations
+from skact import (
+    ActMLP,
+    ActMLPBinary,
+    ActMLPRegressor,
+    fused,
+    list_activations,
+)
 from skact.engine.batches import Tables, row_order
 from skact.engine.plan import FitJob, Seeds
 from skact.engine.stack import Stack
@@ -255,7 +265,7 @@ def gradient_of(job):
             with torch.no_grad():
                 stack.values.copy_(values)
                 stack.modules[0].seed_noise(0)
-                stack.batches.fetch(step, program.x)
+                stack.batches.fetch(step, program.rows)
                 for layer in program.layers:
                     layer.forward(step.batch)
                 losses = stack.loss(
@@ -383,24 +393,26 @@ def test_a_lane_in_a_stack_is_the_lane_alone_bit_for_bit(group, members):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_number_of_threads_changes_nothing(dtype):
+@pytest.mark.parametrize("n_lanes", [1, 2, 7, 12])
+def test_the_number_of_threads_changes_nothing(n_lanes, dtype):
     def build():
         return [
             make_job(
                 n=900 + i % 2,
-                d=50,
-                hidden=(64, 33),
+                d=300,
+                hidden=(96, 33),
                 dtype=dtype,
                 batch_size=100,
                 seed=i,
-                activation=["relu", "tanh", "gelu"][i % 3],
+                activation=["relu", "tanh", "mish"][i % 3],
+                optimizer="adam",
             )
-            for i in range(7)
+            for i in range(n_lanes)
         ]
 
     one = build()
     train(one, n_threads=1)
-    for n_threads in (2, 3):
+    for n_threads in (2, 3, 4):
         several = build()
         train(several, n_threads=n_threads)
         for job, other in zip(one, several, strict=True):
@@ -435,7 +447,7 @@ ESTIMATORS = {ActMLP: 3, ActMLPBinary: 2, ActMLPRegressor: None}
         {"activation": HandRelu, "batch_size": -1, "dropout": 0.5},
         {"activation": nn.Sequential(nn.Tanh(), nn.Dropout(0.3))},
     ],
-    ids=str,
+    ids=lambda params: "-".join(params),
 )
 def test_a_fit_is_the_same_on_the_engine_and_on_skorchs_loop(cls, params):
     rng = np.random.default_rng(0)
@@ -475,3 +487,37 @@ def test_one_step_in_float32_is_equal_to_rounding(optimizer):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
         else:  # Adam's first step is lr * sign(g): a gradient near 0 may turn
             assert ((a - b).abs() > 1e-4).float().mean() < 0.01
+
+
+# ------------------------------------------------------ (d) a search does not know it
+
+
+def assert_same_results(one, other):
+    """Every key of cv_results_ is equal, but for the times."""
+    assert one.keys() == other.keys()
+    for key in one:
+        if not key.endswith("_time"):
+            np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_search_is_the_same_fused_and_not(n_jobs, iris):
+    X, y = iris
+    pipe = make_pipeline(StandardScaler(), ActMLP(max_epochs=3, random_state=0))
+    grid = {
+        "actmlp__activation": ["relu", "tanh", ("prelu",)],
+        "actmlp__lr": [0.1, 0.001],
+        "actmlp__width": [4, 9],
+        "actmlp__dropout": [0.0, 0.2],
+    }
+    options = {"cv": 3, "return_train_score": True, "n_jobs": n_jobs}
+    plain = GridSearchCV(pipe, grid, **options).fit(X, y)
+    with fused() as session:
+        together = GridSearchCV(pipe, grid, **options).fit(X, y)
+    assert session.report.n_fused == 3 * 2 * 2 * 2 * 3
+    assert_same_results(plain.cv_results_, together.cv_results_)
+    assert plain.best_params_ == together.best_params_
+    ours, theirs = plain.best_estimator_[-1], together.best_estimator_[-1]
+    pairs = zip(ours.module_.parameters(), theirs.module_.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    np.testing.assert_array_equal(plain.predict_proba(X), together.predict_proba(X))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from skact.activation_modules import FunctionActivation, RReLU, SwishBeta
+from skact.engine.layers import Batch, Parameter
 
 aten: Any = torch.ops.aten
 
@@ -227,8 +228,8 @@ class Activation:
     z, out, grad : Tensor of shape (L, H, B)
         Input, output, and the gradient: with respect to `out` before `backward`, to `z`
         after it.
-    weight, grad_weight : Tensor of shape (L, E)
-        The learnable parameters of the activations and their gradients.
+    learned : Parameter of shape (L, E)
+        What the activations learn.
     """
 
     def __init__(
@@ -237,8 +238,7 @@ class Activation:
         z: Tensor,
         out: Tensor,
         grad: Tensor,
-        weight: Tensor,
-        grad_weight: Tensor,
+        learned: Parameter,
     ) -> None:
         self.runs = [
             _bind(
@@ -247,18 +247,18 @@ class Activation:
                 z[lanes],
                 out[lanes],
                 grad[lanes],
-                weight[lanes],
-                grad_weight[lanes],
+                learned.value[lanes],
+                learned.grad[lanes],
             )
             for lanes in runs_of([activation_key(module) for module in modules])
         ]
 
-    def forward(self, batch: Any) -> None:
+    def forward(self, batch: Batch) -> None:
         """Fill the output."""
         for run in self.runs:
             run.forward(batch)
 
-    def backward(self, batch: Any) -> None:
+    def backward(self, batch: Batch) -> None:
         """Turn the gradient of the output into that of the input."""
         for run in self.runs:
             run.backward(batch)
@@ -297,10 +297,10 @@ class _Closed:
     def __init__(self, kernel: Kernel, z: Tensor, out: Tensor, grad: Tensor) -> None:
         self.kernel, self.z, self.out, self.grad = kernel, z, out, grad
 
-    def forward(self, batch: Any) -> None:
+    def forward(self, batch: Batch) -> None:
         self.kernel.forward(self.z, self.out)
 
-    def backward(self, batch: Any) -> None:
+    def backward(self, batch: Batch) -> None:
         self.kernel.backward(self.grad, self.z, self.out)
 
 
@@ -330,11 +330,11 @@ class _PReLU(_Learnable):
         self.weight = self.weight[:, :columns]
         self.grad_weight = self.grad_weight[:, :columns]
 
-    def forward(self, batch: Any) -> None:
+    def forward(self, batch: Batch) -> None:
         slope = self.weight.unsqueeze(2)
         torch.where(self.z > 0, self.z, self.z * slope, out=self.out)
 
-    def backward(self, batch: Any) -> None:
+    def backward(self, batch: Batch) -> None:
         slope, positive = self.weight.unsqueeze(2), self.z > 0
         below = (self.grad * self.z).masked_fill_(positive, 0)
         self.grad_weight.copy_(_sum_like(below, self.weight))
@@ -342,11 +342,11 @@ class _PReLU(_Learnable):
 
 
 class _SwishBeta(_Learnable):
-    def forward(self, batch: Any) -> None:
+    def forward(self, batch: Batch) -> None:
         self.gate = (self.z * self.weight[:, :1, None]).sigmoid_()
         torch.mul(self.z, self.gate, out=self.out)
 
-    def backward(self, batch: Any) -> None:
+    def backward(self, batch: Batch) -> None:
         beta, gate = self.weight[:, :1, None], self.gate
         slope = self.out * (1 - gate)  # z s (1 - s)
         by_beta = (self.grad * self.z).mul_(slope)
@@ -360,7 +360,7 @@ class _RReLU:
     def __init__(
         self,
         lanes: slice,
-        modules: Sequence[nn.Module],
+        modules: Sequence[Any],
         z: Tensor,
         out: Tensor,
         grad: Tensor,
@@ -369,16 +369,16 @@ class _RReLU:
         self.z, self.out, self.grad = z, out, grad
         self.slopes = torch.ones_like(z)
 
-    def forward(self, batch: Any) -> None:
+    def forward(self, batch: Batch) -> None:
         for module, slopes, rows in zip(
             self.modules, self.slopes, batch.rows[self.lanes], strict=True
         ):
             drawn = slopes.new_empty(rows, slopes.shape[0])
-            drawn.uniform_(module.lower, module.upper, generator=module.generator)  # type: ignore[arg-type]
+            drawn.uniform_(module.lower, module.upper, generator=module.generator)
             slopes[:, :rows] = drawn.T
         torch.where(self.z >= 0, self.z, self.z * self.slopes, out=self.out)
 
-    def backward(self, batch: Any) -> None:
+    def backward(self, batch: Batch) -> None:
         torch.where(self.z >= 0, self.grad, self.grad * self.slopes, out=self.grad)
 
 
@@ -388,13 +388,13 @@ class _Elementwise:
     def __init__(self, module: nn.Module, z: Tensor, out: Tensor, grad: Tensor) -> None:
         self.module, self.z, self.out, self.grad = module, z, out, grad
 
-    def forward(self, batch: Any) -> None:
+    def forward(self, batch: Batch) -> None:
         with torch.enable_grad():
             self.x = self.z.flatten(0, 1).clone().requires_grad_()
             self.y = self.module(self.x * 1)  # in-place functions want no leaf
         self.out.copy_(self.y.detach().view_as(self.out))
 
-    def backward(self, batch: Any) -> None:
+    def backward(self, batch: Batch) -> None:
         if self.y.requires_grad:
             grad = self.grad.flatten(0, 1)
             (found,) = torch.autograd.grad(self.y, self.x, grad, allow_unused=True)
@@ -417,7 +417,7 @@ class _LaneByLane:
         self.z, self.out, self.grad, self.weight, self.grad_weight = tensors
         self.graphs: list[tuple[Tensor, Tensor]] = []
 
-    def forward(self, batch: Any) -> None:
+    def forward(self, batch: Batch) -> None:
         self.graphs = []
         lanes = zip(self.modules, batch.rows[self.lanes], strict=True)
         for lane, (module, rows) in enumerate(lanes):
@@ -428,10 +428,10 @@ class _LaneByLane:
             self.out[lane, :, :rows] = y.detach().T
             self.out[lane, :, rows:] = 0
 
-    def backward(self, batch: Any) -> None:
+    def backward(self, batch: Batch) -> None:
         for lane, (x, y) in enumerate(self.graphs):
             rows = x.shape[0]
-            learned = [p for p in self.modules[lane].parameters() if p.requires_grad]
+            learned = list(self.modules[lane].parameters())
             grad = self.grad[lane, :, :rows].T
             found: Sequence[Tensor | None] = [None] * (1 + len(learned))
             if y.requires_grad:

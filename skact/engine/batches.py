@@ -1,8 +1,8 @@
 """Batches of a stack: which rows come when, fetched for all lanes at once.
 
-Lanes that share a table and a seed share a *stream*, the order of its rows. Every batch
-is padded to a canonical number of rows, which depends on the job alone: rows that only
-fill it up are copies of the first, and weigh nothing.
+Lanes that share data, weights and a seed share a *stream*, their rows in order. Every
+batch is padded to a canonical number of rows, which depends on the job alone: rows that
+only fill it up are copies of the first, and weigh nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -72,10 +72,10 @@ class Step:
     """One batch of every lane."""
 
     batch: Batch
+    size: int  # B
     index: Tensor  # (L, B) rows of each lane's table
     targets: Tensor  # (L, 1, B) codes, or (L, C, B)
     weight: Tensor  # (L, 1, B), divided by its sum
-    size: int  # B
 
 
 class Batches:
@@ -129,13 +129,9 @@ class Batches:
             ]
             self.lane_tables = [loaded[i] for i in of_lane]
             self.offsets = [0] * len(self.jobs)
+        self.table_ids = used
         self.targets = self._load_targets(tables)
-        self.weights = [
-            None
-            if job.sample_weight is None
-            else to_tensor(job.sample_weight).to(self.dtype)
-            for job in self.jobs
-        ]
+        self._load_weights(tables)
 
     def _load_targets(self, tables: Tables) -> list[Tensor]:
         loaded: dict[int, Tensor] = {}
@@ -150,6 +146,18 @@ class Batches:
             lanes.append(loaded[key])
         return lanes
 
+    def _load_weights(self, tables: Tables) -> None:
+        self.weight_ids: list[int | None] = []
+        self.weights: list[Any] = []
+        for job in self.jobs:
+            if job.sample_weight is None:
+                self.weight_ids.append(None)
+                self.weights.append(None)
+            else:
+                self.weight_ids.append(tables.add(job.sample_weight))
+                weight = tables.arrays[tables.add(job.sample_weight)]
+                self.weights.append(to_tensor(weight).to(self.dtype))
+
     def _fixed_parts(self, step: int) -> tuple[Batch, int]:
         """Return what a step has in every epoch."""
         size = self.shape.size_of_step(step)
@@ -160,80 +168,78 @@ class Batches:
 
     def epoch(self, epochs: Sequence[int]) -> Iterator[Step]:
         """Yield the steps of an epoch; each lane has its own count of epochs."""
-        index, targets, weight = self._epoch_parts(epochs)
-        self.batch_weights = weight.sum(3)[..., 0]  # (steps, L)
-        floor = torch.finfo(self.dtype).tiny
-        weight = weight / weight.sum(3, keepdim=True).clamp_min(floor)
-        parts = zip(
-            index.unbind(0),
-            targets.unbind(0),
-            weight.unbind(0),
-            self._fixed,
-            strict=True,
-        )
-        for rows, wanted, weighs, (batch, size) in parts:
+        index, targets, weight, of_lane = self._streams(epochs)
+        self.streams = of_lane.tolist()
+        total = weight.sum(3, keepdim=True)  # (steps, S, 1, 1)
+        self.batch_weights = total[:, of_lane, 0, 0]
+        weight = weight / total.clamp_min(torch.finfo(self.dtype).tiny)
+        chosen = None if len(of_lane) == index.shape[1] else of_lane
+        by_step = zip(index, targets, weight, strict=True)
+        for parts, (batch, size) in zip(by_step, self._fixed, strict=True):
             if size < self.shape.padded:
-                rows = rows[:, :size].contiguous()
-                wanted = wanted[..., :size].contiguous()
-                weighs = weighs[..., :size].contiguous()
-            yield Step(batch, rows, wanted, weighs, size)
+                parts = tuple(part[..., :size].contiguous() for part in parts)
+            if chosen is not None:
+                parts = tuple(part.index_select(0, chosen) for part in parts)
+            yield Step(batch, size, *parts)
 
-    def _epoch_parts(self, epochs: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return index (S, L, B), targets (S, L, C, B) and weights (S, L, 1, B)."""
-        orders: dict[tuple, Tensor] = {}
-        wanted: dict[tuple, Tensor] = {}
-        index, targets, weights = [], [], []
+    def _streams(self, epochs: Sequence[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return what comes when, for each stream, and the stream of each lane.
+
+        Index (steps, S, B), targets (steps, S, C, B), weights (steps, S, 1, B).
+        """
+        streams: dict[tuple, tuple[Tensor, Tensor, Tensor]] = {}
+        of_lane = []
         for lane, job in enumerate(self.jobs):
-            n = job.X.shape[0]
-            key = (n, job.seeds.order if job.shuffle else None, epochs[lane])
-            if key not in orders:
-                order = row_order(n, key[1], epochs[lane]) if job.shuffle else None
-                orders[key] = self._padded(n, order)
-            order = orders[key]
-            columns = self.targets[lane]
-            if (*key, id(columns)) not in wanted:
-                # (S, B, C) -> (S, C, B)
-                wanted[*key, id(columns)] = columns[order].mT
-            index.append(order + self.offsets[lane])
-            targets.append(wanted[*key, id(columns)])
-            weights.append(self._row_weights(lane, order))
-        return (
-            torch.stack(index, 1).to(self.device),
-            torch.stack(targets, 1).to(self.device),
-            torch.stack(weights, 1).unsqueeze(2).to(self.device),
+            seed, epoch = job.seeds.order, epochs[lane]
+            order = (seed, epoch) if job.shuffle else ()
+            data = (self.table_ids[lane], id(self.targets[lane]), self.weight_ids[lane])
+            key = (*data, *order)
+            if key not in streams:
+                streams[key] = self._stream(lane, epoch)
+            of_lane.append(list(streams).index(key))
+        index, targets, weight = (
+            torch.stack(parts, 1).to(self.device)
+            for parts in zip(*streams.values(), strict=True)
         )
+        return index, targets, weight, torch.tensor(of_lane, device=self.device)
 
-    def _padded(self, n: int, order: Tensor | None) -> Tensor:
-        """Cut an order into batches (S, B), filled up with the first row."""
-        order = torch.arange(n) if order is None else order
-        steps, size, padded = (
-            self.shape.n_steps,
-            self.shape.batch_size,
-            self.shape.padded,
-        )
-        whole = torch.zeros(steps * size, dtype=torch.int64)
-        whole[:n] = order
-        cut = torch.zeros(steps, padded, dtype=torch.int64)
+    def _stream(self, lane: int, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
+        job, n = self.jobs[lane], self.jobs[lane].X.shape[0]
+        order = torch.arange(n)
+        if job.shuffle:
+            order = row_order(n, job.seeds.order, epoch)
+        rows = self._cut(order)  # (steps, B)
+        targets = self.targets[lane][rows].mT  # (steps, C, B)
+        weight = torch.ones(n, dtype=self.dtype)
+        if self.weights[lane] is not None:
+            weight = self.weights[lane][order]
+        return rows + self.offsets[lane], targets, self._cut(weight).unsqueeze(1)
+
+    def _cut(self, values: Tensor) -> Tensor:
+        """Cut one value a row into batches (steps, B), filled up with zeros."""
+        steps, size = self.shape.n_steps, self.shape.batch_size
+        whole = values.new_zeros(steps * size)
+        whole[: len(values)] = values
+        cut = values.new_zeros(steps, self.shape.padded)
         cut[:, :size] = whole.view(steps, size)
         return cut
 
-    def _row_weights(self, lane: int, order: Tensor) -> Tensor:
-        weight = self.weights[lane]
-        rows = torch.tensor(self.rows[lane]).unsqueeze(1)
-        valid = (torch.arange(self.shape.padded) < rows).to(self.dtype)
-        return valid if weight is None else weight[order].mul_(valid)
-
     def fetch(self, step: Step, out: Tensor) -> None:
-        """Copy the rows of a step into ``(L, B, D)``."""
+        """Copy the rows of a step into ``(L * B, D)``."""
         if self.lane_tables is None:
-            flat = out.view(-1, self.n_features)
-            torch.index_select(self.table, 0, step.index.view(-1), out=flat)
+            torch.index_select(self.table, 0, step.index.view(-1), out=out)
             return
-        for table, rows, place in zip(self.lane_tables, step.index, out, strict=True):
-            if isinstance(table, Tensor):
+        places = out.view(*step.index.shape, -1)
+        fetched: dict[int, Tensor] = {}
+        lanes = zip(self.streams, self.lane_tables, step.index, places, strict=True)
+        for stream, table, rows, place in lanes:
+            if stream in fetched:
+                place.copy_(fetched[stream])
+            elif isinstance(table, Tensor):
                 torch.index_select(table, 0, rows, out=place)
             else:
                 place.copy_(to_tensor(table[rows.cpu().numpy()]))
+            fetched[stream] = place
 
 
 def _fits(array: Any) -> bool:

@@ -7,11 +7,23 @@ comes as ``(L, B, D)``, because batches are gathered by rows.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+
+from skact.engine.plan import WORTH_THREADS
+from skact.threads import threads
+
+
+@dataclass
+class Parameter:
+    """A parameter of all lanes, ``(L, ...)``, and its gradient."""
+
+    value: Tensor
+    grad: Tensor
 
 
 @dataclass
@@ -40,10 +52,8 @@ class Linear:
 
     Parameters
     ----------
-    weight : Tensor of shape (L, H, D)
-    bias : Tensor of shape (L, H, 1)
-    grad_weight, grad_bias : Tensor
-        Their gradients, views of the flat buffer.
+    weight : Parameter of shape (L, H, D)
+    bias : Parameter of shape (L, H, 1)
     source : Tensor of shape (L, D, B)
     out, grad_out : Tensor of shape (L, H, B)
     grad_source : Tensor of shape (L, D, B) or None
@@ -52,69 +62,120 @@ class Linear:
 
     def __init__(
         self,
-        weight: Tensor,
-        bias: Tensor,
-        grad_weight: Tensor,
-        grad_bias: Tensor,
+        weight: Parameter,
+        bias: Parameter,
         source: Tensor,
         out: Tensor,
         grad_out: Tensor,
         grad_source: Tensor | None,
     ) -> None:
         self.weight, self.bias = weight, bias
-        self.grad_weight, self.grad_bias = grad_weight, grad_bias
         self.source, self.out = source, out
         self.grad_out, self.grad_source = grad_out, grad_source
+        self.source_t, self.weight_t = source.mT, weight.value.mT
         # torch multiplies a stack in one go only into contiguous memory, and only
         # aligned lanes round alike wherever they lie
-        lane = weight[0].numel() * weight.element_size()
-        self.product = grad_weight
-        if not grad_weight.is_contiguous() and lane % 64 == 0:
-            self.product = torch.empty_like(grad_weight)
+        lane = weight.value[0].numel() * weight.value.element_size()
+        self.product = weight.grad
+        if not weight.grad.is_contiguous() and lane % 64 == 0:
+            self.product = torch.empty_like(weight.grad)
+        self.n_threads = 1
+        self.halves = [self.weight.value, self.source, self.bias.value, self.out]
+        self.back_halves = [self.grad_out, self.source_t, self.product]
+
+    def halve(self, n_threads: int) -> None:
+        """Compute the products of a lone lane in two halves, on two threads.
+
+        Each half has rows of the product that the whole would have, bit for bit: it is
+        cut at a multiple of what a BLAS works on at a time.
+        """
+        _, width, size = self.out.shape
+        large = width * size * self.source.shape[1] >= WORTH_THREADS
+        if n_threads == 1 or not large or width % 32 or not self.out.is_contiguous():
+            return
+
+        def half(tensor: Tensor) -> Tensor:
+            return tensor.view(2, width // 2, -1)
+
+        def both(tensor: Tensor) -> Tensor:
+            return tensor.expand(2, -1, -1)
+
+        self.n_threads = 2
+        self.halves = [
+            half(self.weight.value),
+            both(self.source),
+            half(self.bias.value),
+            half(self.out),
+        ]
+        self.back_halves = [
+            half(self.grad_out),
+            both(self.source_t),
+            half(self.product),
+        ]
 
     def forward(self, batch: Batch) -> None:
         """Fill `out`."""
-        torch.baddbmm(self.bias, self.weight, self.source, out=self.out)
+        weight, source, bias, out = self.halves
+        with self._threads():
+            torch.baddbmm(bias, weight, source, out=out)
 
     def backward(self, batch: Batch) -> None:
         """Fill the gradients."""
         if self.source.shape[1] == 1:
             # a product with one column rounds differently in a stack and alone
-            self.grad_weight.copy_((self.grad_out * self.source).sum(2, keepdim=True))
+            product = (self.grad_out * self.source).sum(2, keepdim=True)
+            self.weight.grad.copy_(product)
         else:
-            torch.bmm(self.grad_out, self.source.mT, out=self.product)
-            if self.product is not self.grad_weight:
-                self.grad_weight.copy_(self.product)
-        torch.sum(self.grad_out, 2, keepdim=True, out=self.grad_bias)
+            grad_out, source_t, product = self.back_halves
+            with self._threads():
+                torch.bmm(grad_out, source_t, out=product)
+            if self.product is not self.weight.grad:
+                self.weight.grad.copy_(self.product)
+        torch.sum(self.grad_out, 2, keepdim=True, out=self.bias.grad)
         if self.grad_source is not None:
-            torch.bmm(self.weight.mT, self.grad_out, out=self.grad_source)
+            torch.bmm(self.weight_t, self.grad_out, out=self.grad_source)
+
+    def _threads(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.n_threads == 1 else threads(self.n_threads)
 
 
-class LayerNorm:
-    """``nn.LayerNorm`` over the features of each row.
+class Norm:
+    """What both norms share: a gain and a bias for each feature.
 
     Parameters
     ----------
-    eps : float
-    weight, bias, grad_weight, grad_bias : Tensor of shape (L, H, 1)
+    weight, bias : Parameter of shape (L, H, 1)
     source, out, grad : Tensor of shape (L, H, B)
         `grad` is the gradient of `out` before `backward`, of `source` after it.
+    eps : float
     """
 
     def __init__(
         self,
-        eps: float,
-        weight: Tensor,
-        bias: Tensor,
-        grad_weight: Tensor,
-        grad_bias: Tensor,
+        weight: Parameter,
+        bias: Parameter,
         source: Tensor,
         out: Tensor,
         grad: Tensor,
+        eps: float,
     ) -> None:
-        self.eps, self.weight, self.bias = eps, weight, bias
-        self.grad_weight, self.grad_bias = grad_weight, grad_bias
+        self.weight, self.bias, self.eps = weight, bias, eps
         self.source, self.out, self.grad = source, out, grad
+        self.normed = self.scale = source  # set by each forward pass
+
+    def _scale_and_shift(self) -> None:
+        torch.mul(self.normed, self.weight.value, out=self.out).add_(self.bias.value)
+
+    def _to_normed(self) -> Tensor:
+        """Fill the parameters' gradients; return that of the normed values."""
+        product = self.grad * self.normed
+        torch.sum(product, 2, keepdim=True, out=self.weight.grad)
+        torch.sum(self.grad, 2, keepdim=True, out=self.bias.grad)
+        return self.grad.mul_(self.weight.value)
+
+
+class LayerNorm(Norm):
+    """``nn.LayerNorm`` over the features of each row."""
 
     def forward(self, batch: Batch) -> None:
         """Fill `out`."""
@@ -122,50 +183,32 @@ class LayerNorm:
         variance = centred.square().mean(1, keepdim=True)
         self.scale = variance.add_(self.eps).rsqrt_()
         self.normed = centred.mul_(self.scale)
-        torch.mul(self.normed, self.weight, out=self.out).add_(self.bias)
+        self._scale_and_shift()
 
     def backward(self, batch: Batch) -> None:
         """Turn `grad` into the gradient of the source."""
-        _affine_gradients(self)
-        grad = self.grad.mul_(self.weight)
+        grad = self._to_normed()
         along = (grad * self.normed).mean(1, keepdim=True)
         grad.sub_(grad.mean(1, keepdim=True)).sub_(self.normed * along)
         grad.mul_(self.scale)
 
 
-class BatchNorm:
-    """``nn.BatchNorm1d`` over the rows of a batch; those that only fill it are left out.
+class BatchNorm(Norm):
+    """``nn.BatchNorm1d`` over the rows of a batch, without those that only fill it up.
 
     A lane with one row has no variance: it is normalised by the running statistics,
     which it leaves as they are, as `skact.mlp.BatchNorm` does.
 
     Parameters
     ----------
-    eps, momentum : float
     running : Tensor of shape (2, L, H, 1)
         Running mean and variance.
-    weight, bias, grad_weight, grad_bias : Tensor of shape (L, H, 1)
-    source, out, grad : Tensor of shape (L, H, B)
-        `grad` is the gradient of `out` before `backward`, of `source` after it.
+    momentum : float
+        By how much a batch moves them.
     """
 
-    def __init__(
-        self,
-        eps: float,
-        momentum: float,
-        running: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        grad_weight: Tensor,
-        grad_bias: Tensor,
-        source: Tensor,
-        out: Tensor,
-        grad: Tensor,
-    ) -> None:
-        self.eps, self.momentum, self.running = eps, momentum, running
-        self.weight, self.bias = weight, bias
-        self.grad_weight, self.grad_bias = grad_weight, grad_bias
-        self.source, self.out, self.grad = source, out, grad
+    running: Tensor
+    momentum: float
 
     def forward(self, batch: Batch) -> None:
         """Fill `out` and move the running statistics."""
@@ -184,13 +227,11 @@ class BatchNorm:
         self.scale = variance.add_(self.eps).rsqrt_()
         self.normed = centred.mul_(self.scale)
         self.running.lerp_(now, self.momentum)
-        torch.mul(self.normed, self.weight, out=self.out).add_(self.bias)
+        self._scale_and_shift()
 
     def backward(self, batch: Batch) -> None:
         """Turn `grad` into the gradient of the source."""
-        _affine_gradients(self)
-        n = batch.count
-        grad = self.grad.mul_(self.weight)
+        grad, n = self._to_normed(), batch.count
         mean = grad.sum(2, keepdim=True).div_(n)
         along = (grad * self.normed).sum(2, keepdim=True).div_(n)
         if 1 in batch.rows:
@@ -198,11 +239,6 @@ class BatchNorm:
             along.masked_fill_(n == 1, 0)
         grad.sub_(mean).sub_(self.normed * along)
         grad.mul_(self.scale).mul_(batch.valid)
-
-
-def _affine_gradients(norm: Any) -> None:
-    torch.sum(norm.grad * norm.normed, 2, keepdim=True, out=norm.grad_weight)
-    torch.sum(norm.grad, 2, keepdim=True, out=norm.grad_bias)
 
 
 class Dropout:
@@ -213,7 +249,7 @@ class Dropout:
     modules : sequence of skact.mlp.Dropout
         One for each lane, with its rate and generator.
     source, out, grad : Tensor of shape (L, H, B)
-        `grad` is the gradient of `out` before `backward`, of `source` after it.
+        As for a norm.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Losses of a stack: each row's loss, and the gradient of the batch's, in one go.
 
-The loss of a batch is ``sum(w l) / sum(w)``; its weights come divided by their sum. All
-tensors are ``(L, C, B)``, lanes first and rows last; weights are ``(L, 1, B)``, zero for
-rows that only fill a batch up.
+The loss of a batch is ``sum(w l) / sum(w)``; its weights come divided by their sum.
+Tensors are ``(L, C, B)``, lanes first and rows last; weights are ``(L, 1, B)``, zero
+for rows that only fill a batch up.
 """
 
 from collections.abc import Callable
@@ -35,14 +35,9 @@ def cross_entropy(
         The loss of each row.
     """
     torch.log_softmax(outputs, 1, out=grad)
-    losses = grad.gather(1, codes).neg_()
-    grad.exp_()
-    grad.scatter_add_(1, codes, _MINUS_ONE.to(grad).expand(codes.shape))
-    grad.mul_(weight)
-    return losses
-
-
-_MINUS_ONE = torch.tensor(-1.0)
+    logs = grad.gather(1, codes)
+    grad.exp_().scatter_add_(1, codes, torch.full_like(logs, -1.0)).mul_(weight)
+    return logs.neg_()
 
 
 def bce_with_logits(

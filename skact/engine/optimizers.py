@@ -1,7 +1,7 @@
 """SGD, Adam and AdamW on a stack: torch.optim's own steps, one coefficient a lane.
 
-Each step is made of operations that round once (a sum, a product, a root), so that a
-lane comes out the same wherever it lies in the stack.
+A lane's values fill whole vectors of the processor, so that a step comes out the same
+wherever the lane lies in the stack.
 """
 
 import math
@@ -111,20 +111,17 @@ class SGD(Optimizer):
 
     def step(self) -> None:
         """Move the values by the gradients."""
-        grads, scratch = self.grads, self.scratch
+        grads = self.grads
         if self.weight_decay is not None:
-            torch.mul(self.values, self.weight_decay, out=scratch)
-            grads.add_(scratch)
+            grads.addcmul_(self.values, self.weight_decay)
         if self.momentum is not None:
             buffer = self.state["momentum_buffer"]
             buffer.mul_(self.momentum).add_(grads)
             if self.nesterov:
-                torch.mul(buffer, self.momentum, out=scratch)
-                grads.add_(scratch)
+                grads.addcmul_(buffer, self.momentum)
             else:
                 grads = buffer
-        torch.mul(grads, self.lr, out=scratch)
-        self.values.sub_(scratch)
+        self.values.addcmul_(grads, self.lr, value=-1)
 
     def state_of(self, lane: int) -> Mapping[str, Tensor]:
         """Return the flat state of a lane by torch's names, without "step"."""
@@ -132,7 +129,7 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam with L2 penalty, as ``torch.optim.Adam`` (Kingma and Ba, arXiv:1412.6980)."""
+    """Adam with L2 penalty, as ``torch.optim.Adam`` (arXiv:1412.6980)."""
 
     names = ("exp_avg", "exp_avg_sq")
 
@@ -147,20 +144,17 @@ class Adam(Optimizer):
         self.towards = [
             self._column([1 - group["betas"][i] for group in groups]) for i in (0, 1)
         ]
-        # p -= lr / c1 * m / (sqrt(v / c2) + eps), rearranged to need fewer passes
-        rates, offsets = [], []
+        # p -= lr / c1 * m / (sqrt(v / c2) + eps), rearranged to need fewer passes:
+        # p -= m / (sqrt(v) * slope + offset)
+        slopes, offsets = [], []
         for group, done in zip(groups, self.steps, strict=True):
             beta1, beta2 = group["betas"]
             counts = range(done + 1, done + 1 + n_steps)
+            rates = [group["lr"] / (1 - beta1**t) for t in counts]
             roots = [math.sqrt(1 - beta2**t) for t in counts]
-            rates.append(
-                [
-                    group["lr"] * root / (1 - beta1**t)
-                    for t, root in zip(counts, roots, strict=True)
-                ]
-            )
-            offsets.append([group["eps"] * root for root in roots])
-        table = torch.tensor([rates, offsets], dtype=torch.float64).to(self.values)
+            slopes.append([1 / (a * b) for a, b in zip(rates, roots, strict=True)])
+            offsets.append([group["eps"] / rate for rate in rates])
+        table = torch.tensor([slopes, offsets], dtype=torch.float64).to(self.values)
         self.schedule = iter(table.permute(2, 0, 1).unsqueeze(3).contiguous())
         self.steps = [done + n_steps for done in self.steps]
 
@@ -169,20 +163,17 @@ class Adam(Optimizer):
         self._decay()
         grads, scratch = self.grads, self.scratch
         mean, square = self.state["exp_avg"], self.state["exp_avg_sq"]
-        rate, offset = next(self.schedule)
+        slope, offset = next(self.schedule)
         torch.mul(grads, grads, out=scratch)
         mean.lerp_(grads, self.towards[0])
         square.lerp_(scratch, self.towards[1])
         torch.sqrt(square, out=scratch)
-        scratch.add_(offset)
-        torch.div(mean, scratch, out=scratch)
-        scratch.mul_(rate)
-        self.values.sub_(scratch)
+        torch.addcmul(offset, scratch, slope, out=scratch)
+        self.values.addcdiv_(mean, scratch, value=-1)
 
     def _decay(self) -> None:
         if self.weight_decay is not None:
-            torch.mul(self.values, self.weight_decay, out=self.scratch)
-            self.grads.add_(self.scratch)
+            self.grads.addcmul_(self.values, self.weight_decay)
 
     def steps_of(self, lane: int) -> int | None:
         """Return the number of steps that torch's state shows; None if it has none."""
@@ -194,8 +185,7 @@ class AdamW(Adam):
 
     def _decay(self) -> None:
         if self.weight_decay is not None:
-            torch.mul(self.values, self.lr * self.weight_decay, out=self.scratch)
-            self.values.sub_(self.scratch)
+            self.values.mul_(1 - self.lr * self.weight_decay)
 
 
 STACKED: Mapping[str, Callable[..., Optimizer]] = {

@@ -199,33 +199,28 @@ class Lane:
 
     group: Hashable  # what lanes of one stack must share
     order: tuple[Hashable, ...]  # equal ones belong next to each other
-    cost: float = 1.0  # relative time of an epoch
 
 
-def plan_stacks(
-    lanes: Sequence[Lane], n_workers: int = 1, max_lanes: int = 64
-) -> list[tuple[int, ...]]:
+def plan_stacks(lanes: Sequence[Lane], max_lanes: int = 256) -> list[tuple[int, ...]]:
     """Say which lanes train together.
 
     Parameters
     ----------
     lanes : sequence of Lane
-    n_workers : int, default=1
-        Stacks that run at the same time.
-    max_lanes : int, default=64
+    max_lanes : int, default=256
         Most lanes in a stack.
 
     Returns
     -------
     list of tuple of int
-        Positions in `lanes`; each appears once. Costly stacks come first.
+        Positions in `lanes`; each appears once.
 
     Examples
     --------
     >>> lanes = [Lane("a", ("relu",)), Lane("a", ("tanh",)), Lane("a", ("relu",))]
     >>> plan_stacks(lanes)
     [(0, 2, 1)]
-    >>> plan_stacks(lanes, n_workers=2)
+    >>> plan_stacks(lanes, max_lanes=2)
     [(0, 2), (1,)]
     """
     groups: dict[Hashable, list[int]] = {}
@@ -237,17 +232,53 @@ def plan_stacks(
         for position in members:
             seen.setdefault(lanes[position].order, len(seen))
         members.sort(key=lambda position: seen[lanes[position].order])
-        pieces = max(min(n_workers, len(members)), -(-len(members) // max_lanes))
-        stacks += _cut(members, pieces)
-    return sorted(stacks, key=lambda stack: -sum(lanes[i].cost for i in stack))
+        pieces = -(-len(members) // max_lanes)
+        small, rest = divmod(len(members), pieces)
+        start = 0
+        for piece in range(pieces):
+            stop = start + small + (piece < rest)
+            stacks.append(tuple(members[start:stop]))
+            start = stop
+    return stacks
 
 
-def _cut(members: Sequence[int], pieces: int) -> list[tuple[int, ...]]:
-    """Cut into pieces of as equal length as possible."""
-    small, rest = divmod(len(members), pieces)
-    cuts, start = [], 0
-    for piece in range(pieces):
-        stop = start + small + (piece < rest)
-        cuts.append(tuple(members[start:stop]))
-        start = stop
-    return cuts
+# products of fewer multiplications than this are as fast on one thread
+WORTH_THREADS = 2**22
+
+# torch cuts elementwise work of more values than this among threads, in equal parts
+_VALUES_FOR_THREADS = 32768
+# a part must be whole vectors: what is left over is computed another way, and rounds so
+_VECTORS = 32
+
+
+def safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> int:
+    """Return how many threads may compute a stack without changing a bit of it.
+
+    Parameters
+    ----------
+    available : int
+        Threads there are.
+    n_lanes : int
+        A product of matrices stays whole if there are as many as threads.
+    sizes : sequence of int
+        Values in the tensors that elementwise operations pass over.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> safe_threads(4, n_lanes=60, sizes=[60 * 64 * 32])
+    4
+    >>> safe_threads(4, n_lanes=61, sizes=[61 * 33 * 32])
+    3
+    >>> safe_threads(4, n_lanes=1, sizes=[64 * 32])
+    1
+    """
+    for threads in range(min(available, n_lanes), 1, -1):
+        parts = [min(threads, -(-size // _VALUES_FOR_THREADS)) for size in sizes]
+        cuts = zip(sizes, parts, strict=True)
+        if all(part <= 1 or size % (part * _VECTORS) == 0 for size, part in cuts):
+            return threads
+    return 1

@@ -38,9 +38,10 @@ def why_not(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad or id(parameter) not in held:
             return f"the parameter {name} is not trained"
-    activations = [(m.activation, m.linear.out_features) for m in module.hidden]
-    activations.append((module.output_activation, module.output.out_features))
-    for activation, width in activations:
+    layers: list[Any] = list(module.hidden)
+    places = [(layer.activation, layer.linear.out_features) for layer in layers]
+    places.append((module.output_activation, module.output.out_features))
+    for activation, width in places:
         if draws_globally(activation, module.output.weight.new_zeros(2, width)):
             return f"the activation {activation!r} draws from a global generator"
     return None

@@ -11,13 +11,27 @@ from torch import Tensor, nn
 
 from skact.engine.activations import Activation
 from skact.engine.batches import Batches, Step, Tables
-from skact.engine.layers import BatchNorm, Dropout, Layer, LayerNorm, Linear
+from skact.engine.layers import (
+    BatchNorm,
+    Dropout,
+    Layer,
+    LayerNorm,
+    Linear,
+    Parameter,
+)
 from skact.engine.losses import LOSSES
 from skact.engine.optimizers import STACKED, stacked_form
-from skact.engine.plan import BatchShape, EpochRecord, FitJob
+from skact.engine.plan import (
+    WORTH_THREADS,
+    BatchShape,
+    EpochRecord,
+    FitJob,
+    safe_threads,
+)
+from skact.threads import threads
 
 # parameters of a lane begin at multiples of this many values: see plan.padded_rows
-_ALIGNED = 32
+_ALIGNED = 64
 
 
 @dataclass
@@ -47,23 +61,20 @@ class Layout:
         self.linear, self.norm, self.learned = [], [], []
         for i, block in enumerate(blocks):
             linear = block.output if block is first else block.linear
-            self.linear.append(
-                (self._add(linear.weight.shape), self._add_column(linear))
-            )
+            weight = self._add(linear.weight.shape)
+            self.linear.append((weight, self._add((linear.out_features, 1))))
             norm = None if block is first else getattr(block.norm, "weight", None)
             if norm is not None:
                 columns = (len(norm), 1)
                 self.norm.append((self._add(columns), self._add(columns)))
-            learns = [_count(_activation(module, i)) for module in modules]
-            self.learned.append(self._add((max(learns),)))
+            learns = [_activation(module, i).parameters() for module in modules]
+            most = max(sum(p.numel() for p in of_lane) for of_lane in learns)
+            self.learned.append(self._add((most,)))
 
     def _add(self, shape: Sequence[int]) -> Segment:
         segment = Segment(self.size, tuple(shape))
         self.size = -(-segment.stop // _ALIGNED) * _ALIGNED
         return segment
-
-    def _add_column(self, linear: nn.Linear) -> Segment:
-        return self._add((linear.out_features, 1))
 
     def parameters_of(self, module: Any) -> Iterator[tuple[nn.Parameter, int]]:
         """Yield a network's parameters with their places in its lane."""
@@ -77,7 +88,7 @@ class Layout:
                 yield norm.weight, self.norm[i][0].start
                 yield norm.bias, self.norm[i][1].start
             start = self.learned[i].start
-            for parameter in _learnable(_activation(module, i)):
+            for parameter in _activation(module, i).parameters():
                 yield parameter, start
                 start += parameter.numel()
 
@@ -88,12 +99,9 @@ def _activation(module: Any, i: int) -> nn.Module:
     return hidden[i].activation if i < len(hidden) else module.output_activation
 
 
-def _learnable(module: nn.Module) -> list[nn.Parameter]:
-    return [p for p in module.parameters() if p.requires_grad]
-
-
-def _count(module: nn.Module) -> int:
-    return sum(p.numel() for p in _learnable(module))
+def _batch_norms(module: Any) -> Iterator[Any]:
+    norms = (layer.norm for layer in module.hidden)
+    return (norm for norm in norms if isinstance(norm, nn.BatchNorm1d))
 
 
 class Stack:
@@ -109,9 +117,13 @@ class Stack:
         One for each lane, of one group (`train.lane_of`).
     tables : Tables
         Arrays shared with other stacks.
+    n_threads : int, default=1
+        Threads there are; the stack takes as many as change no bit of it.
     """
 
-    def __init__(self, jobs: Sequence[FitJob], tables: Tables) -> None:
+    def __init__(
+        self, jobs: Sequence[FitJob], tables: Tables, n_threads: int = 1
+    ) -> None:
         self.jobs = list(jobs)
         self.modules = [job.module for job in jobs]
         first = self.modules[0].output.weight
@@ -130,10 +142,29 @@ class Stack:
         shape = BatchShape.of(jobs[0].X.shape[0], jobs[0].batch_size)
         self.batches = Batches(jobs, shape, tables, self.dtype, self.device)
         self.loss = LOSSES[jobs[0].loss]
+        self.available_threads = n_threads
+        self.n_threads = self._threads(shape)
         self._scratch: dict[str, Tensor] = {}
         self._passes: dict[int, _Pass] = {}
 
+    def _threads(self, shape: BatchShape) -> int:
+        """Return the threads to compute with; they change no bit of the result."""
+        n_lanes, weights = len(self.jobs), [weight for weight, _ in self.layout.linear]
+        largest = max(int(np.prod(weight.shape)) for weight in weights) * shape.padded
+        if n_lanes * largest < WORTH_THREADS:
+            return 1
+        rows = (shape.padded, shape.last)
+        sizes = [weight.shape[0] * size for weight in weights for size in rows]
+        sizes.append(self.layout.size)
+        return safe_threads(
+            self.available_threads, n_lanes, [n_lanes * size for size in sizes]
+        )
+
     # ------------------------------------------------------------ parameters
+
+    def parameter(self, segment: Segment) -> Parameter:
+        """View a parameter of all lanes and its gradient."""
+        return Parameter(segment.of(self.values), segment.of(self.grads))
 
     def _attach(self, lane: int) -> None:
         """Copy a network into the stack and make its parameters views of it."""
@@ -189,10 +220,9 @@ class Stack:
                 parameter.data = parameter.data.clone()
                 for name, value in job.optimizer.state.get(parameter, {}).items():
                     job.optimizer.state[parameter][name] = value.clone()
-            for layer in job.module.hidden:
-                if isinstance(layer.norm, nn.BatchNorm1d):
-                    layer.norm.running_mean = layer.norm.running_mean.clone()
-                    layer.norm.running_var = layer.norm.running_var.clone()
+            for norm in _batch_norms(job.module):
+                norm.running_mean = norm.running_mean.clone()
+                norm.running_var = norm.running_var.clone()
 
     def finite(self) -> list[bool]:
         """Whether each lane's parameters are finite."""
@@ -210,21 +240,21 @@ class Stack:
     def run_epoch(self, epochs: Sequence[int]) -> list[EpochRecord]:
         """Train every lane for one epoch; `epochs` counts each lane's from 0."""
         began = time.perf_counter()
-        with torch.no_grad():
+        with torch.no_grad(), threads(self.n_threads):
             for module, job, epoch in zip(self.modules, self.jobs, epochs, strict=True):
                 module.train()
                 module.seed_noise(job.seeds.of_epoch(job.seeds.noise, epoch))
             self.optimizer.begin_epoch(self.batches.shape.n_steps)
-            losses = [
-                self._pass(step.size).train(step) for step in self.batches.epoch(epochs)
-            ]
+            steps, of_rows = [], []
+            for step in self.batches.epoch(epochs):
+                of_rows.append(self._pass(step.size).train(step))
+                steps.append(step)
+            losses = _batch_losses(of_rows, steps)
             for lane, job in enumerate(self.jobs):
                 if job.hooks is not None:
                     self._expose_state(lane)
-                for layer in job.module.hidden:
-                    if isinstance(layer.norm, nn.BatchNorm1d):
-                        layer.norm.num_batches_tracked += len(losses)
-            losses = torch.stack(losses).cpu().double().numpy()  # (steps, L)
+                for norm in _batch_norms(job.module):
+                    norm.num_batches_tracked += len(steps)
             weights = self.batches.batch_weights.cpu().double().numpy()
         seconds = (time.perf_counter() - began) / len(self.jobs)
         return [
@@ -236,6 +266,16 @@ class Stack:
         if size not in self._passes:
             self._passes[size] = _Pass(self, size)
         return self._passes[size]
+
+
+def _batch_losses(of_rows: list[Tensor], steps: Sequence[Step]) -> np.ndarray:
+    """Return the weighted mean loss of each batch, (steps, L)."""
+    found = []
+    for whole in (slice(0, -1), slice(-1, None)):  # the last batch may be smaller
+        if of_rows[whole]:
+            weights = torch.stack([step.weight for step in steps[whole]])
+            found.append((torch.stack(of_rows[whole]) * weights).sum(3)[..., 0])
+    return torch.cat(found).cpu().double().numpy()
 
 
 def _record(
@@ -257,9 +297,10 @@ class _Pass:
     def __init__(self, stack: Stack, size: int) -> None:
         self.stack = stack
         n_lanes = len(stack.jobs)
-        self.x = stack.scratch("x", n_lanes, size, stack.batches.n_features)
+        self.rows = stack.scratch("rows", n_lanes * size, stack.batches.n_features)
         self.layers: list[Layer] = []
-        source, grad_source = self.x.mT, None
+        source: Tensor = self.rows.view(n_lanes, size, -1).mT
+        grad_source = None
         for i, (weight, _) in enumerate(stack.layout.linear):
             shape = (n_lanes, weight.shape[0], size)
             grad = stack.scratch(f"grad{i}", *shape)
@@ -271,62 +312,23 @@ class _Pass:
     def _add_linear(
         self, i: int, source: Tensor, z: Tensor, grad: Tensor, grad_source: Any
     ) -> None:
-        stack = self.stack
-        weight, bias = stack.layout.linear[i]
-        self.layers.append(
-            Linear(
-                weight.of(stack.values),
-                bias.of(stack.values),
-                weight.of(stack.grads),
-                bias.of(stack.grads),
-                source,
-                z,
-                grad,
-                grad_source,
-            )
-        )
+        weight, bias = map(self.stack.parameter, self.stack.layout.linear[i])
+        linear = Linear(weight, bias, source, z, grad, grad_source)
+        if len(self.stack.jobs) == 1:
+            linear.halve(self.stack.available_threads)
+        self.layers.append(linear)
 
     def _add_rest(self, i: int, z: Tensor, grad: Tensor) -> Tensor:
         """Add norm, activation and dropout after a linear layer; return the output."""
-        stack, layout = self.stack, self.stack.layout
-        last = i == len(layout.linear) - 1
-        if layout.norm and not last:
-            norm = stack.modules[0].hidden[i].norm
-            parts = [
-                segment.of(flat)
-                for flat in (stack.values, stack.grads)
-                for segment in layout.norm[i]
-            ]
-            normed = stack.scratch(f"normed{i}", *z.shape)
-            if isinstance(norm, nn.BatchNorm1d):
-                self.layers.append(
-                    BatchNorm(
-                        norm.eps,
-                        norm.momentum,
-                        stack.running[i],
-                        *parts,
-                        z,
-                        normed,
-                        grad,
-                    )
-                )
-            else:
-                self.layers.append(LayerNorm(norm.eps, *parts, z, normed, grad))
-            z = normed
+        stack = self.stack
+        last = i == len(stack.layout.linear) - 1
+        if stack.layout.norm and not last:
+            z = self._add_norm(i, z, grad)
         activations = [_activation(module, i) for module in stack.modules]
         if not all(type(module) is nn.Identity for module in activations):
             out = stack.scratch(f"out{i}", *z.shape)
-            learned = layout.learned[i]
-            self.layers.append(
-                Activation(
-                    activations,
-                    z,
-                    out,
-                    grad,
-                    learned.of(stack.values),
-                    learned.of(stack.grads),
-                )
-            )
+            learned = stack.parameter(stack.layout.learned[i])
+            self.layers.append(Activation(activations, z, out, grad, learned))
             z = out
         if not last and not isinstance(stack.modules[0].hidden[i].dropout, nn.Identity):
             dropped = stack.scratch(f"dropped{i}", *z.shape)
@@ -335,14 +337,26 @@ class _Pass:
             z = dropped
         return z
 
+    def _add_norm(self, i: int, z: Tensor, grad: Tensor) -> Tensor:
+        stack, norm = self.stack, self.stack.modules[0].hidden[i].norm
+        weight, bias = map(stack.parameter, stack.layout.norm[i])
+        normed = stack.scratch(f"normed{i}", *z.shape)
+        if isinstance(norm, nn.BatchNorm1d):
+            layer: Any = BatchNorm(weight, bias, z, normed, grad, norm.eps)
+            layer.running, layer.momentum = stack.running[i], norm.momentum
+        else:
+            layer = LayerNorm(weight, bias, z, normed, grad, norm.eps)
+        self.layers.append(layer)
+        return normed
+
     def train(self, step: Step) -> Tensor:
-        """Take one step; return the loss of each lane's batch, (L,)."""
+        """Take one step; return the loss of each row, (L, 1, B)."""
         stack = self.stack
-        stack.batches.fetch(step, self.x)
+        stack.batches.fetch(step, self.rows)
         for layer in self.layers:
             layer.forward(step.batch)
         losses = stack.loss(self.outputs, step.targets, step.weight, self.grad)
         for layer in reversed(self.layers):
             layer.backward(step.batch)
         stack.optimizer.step()
-        return (losses * step.weight).sum(2)[:, 0]
+        return losses

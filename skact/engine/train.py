@@ -1,14 +1,8 @@
-"""Train a list of jobs: plan the stacks, run them side by side, let lanes leave.
-
-Every stack computes on one thread, and several stacks run at the same time: a product
-of matrices rounds differently on one thread and on two, and a network must not depend
-on how many there are.
-"""
+"""Train a list of jobs: plan the stacks, run one after another, let lanes leave."""
 
 import math
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import torch
@@ -20,7 +14,6 @@ from skact.engine.plan import (
     BatchShape,
     FitJob,
     Lane,
-    Outcome,
     Progress,
     StackReport,
     Training,
@@ -45,7 +38,7 @@ def train(
     jobs : sequence of FitJob
         Each with its initialised module and optimizer, which hold the result.
     n_threads : int or None, default=None
-        Stacks to run at the same time; None takes torch's number of threads.
+        Most threads to compute with; None takes torch's own number.
     progress : callable or None, default=None
         Called with the lane-epochs that were done since its last call.
 
@@ -54,25 +47,19 @@ def train(
     Training
         The outcome of each job, in order, and what was fused.
     """
-    workers = n_threads or torch.get_num_threads()
-    lanes = [lane_of(job) for job in jobs]
+    available = n_threads or torch.get_num_threads()
     tables = Tables()
     runs = [
-        _Run(tuple(stack), [jobs[i] for i in stack], tables)
-        for stack in plan_stacks(lanes, n_workers=workers)
+        _Run(stack, [jobs[i] for i in stack], tables, available)
+        for stack in plan_stacks([lane_of(job) for job in jobs])
     ]
-    with one_thread():
-        if workers == 1 or len(runs) == 1:
-            for run in runs:
-                _run_alone(run, progress)
-        else:
-            _run_together(runs, min(workers, len(runs)), progress)
-    return Training(
-        outcomes=[job.outcome for job in jobs],
-        stacks=[
-            StackReport(run.positions, run.seconds, describe(run.jobs)) for run in runs
-        ],
-    )
+    with one_thread():  # a stack knows how many are safe for it
+        for run in runs:
+            run.train(progress)
+    stacks = [
+        StackReport(run.positions, run.seconds, describe(run.jobs[0])) for run in runs
+    ]
+    return Training(outcomes=[job.outcome for job in jobs], stacks=stacks)
 
 
 def lane_of(job: FitJob) -> Lane:
@@ -92,16 +79,19 @@ def lane_of(job: FitJob) -> Lane:
     )
     activations = [layer.activation for layer in module.hidden]
     order = [activation_key(a) for a in (*activations, module.output_activation)]
-    return Lane(group, tuple(order), float(weight.numel()))
+    return Lane(group, tuple(order))
 
 
-def describe(jobs: Sequence[FitJob]) -> str:
-    """Say in words what the lanes of a stack share."""
-    widths, _, _, (kind, _, loss, dtype, device), shape = lane_of(jobs[0]).group  # type: ignore[misc]
-    net = "-".join(map(str, widths))
+def describe(job: FitJob) -> str:
+    """Say in words what a job shares with the lanes of its stack."""
+    linears = [layer.linear for layer in job.module.hidden]
+    net = [job.X.shape[1], *(linear.out_features for linear in linears)]
+    weight = job.module.output.weight
+    batches = "full batches" if job.batch_size == -1 else f"batches of {job.batch_size}"
     return (
-        f"{net}, {loss}, {kind}, batches of {shape.batch_size}, "
-        f"{dtype.removeprefix('torch.')} on {device}"
+        f"{'-'.join(map(str, [*net, weight.shape[0]]))}, {job.loss}, "
+        f"{stacked_form(job.optimizer)}, {batches}, "
+        f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}"
     )
 
 
@@ -109,13 +99,30 @@ class _Run:
     """The life of one stack: epochs, lanes that leave, what comes of each."""
 
     def __init__(
-        self, positions: tuple[int, ...], jobs: list[FitJob], tables: Tables
+        self,
+        positions: tuple[int, ...],
+        jobs: list[FitJob],
+        tables: Tables,
+        n_threads: int,
     ) -> None:
-        self.positions, self.jobs, self.tables = positions, jobs, tables
+        self.positions, self.jobs = positions, jobs
+        self.tables, self.n_threads = tables, n_threads
         self.outcomes = [job.outcome for job in jobs]
         self.seconds = 0.0
         self.active = list(range(len(jobs)))
         self.stack: Stack | None = None
+
+    def train(self, progress: Progress | None) -> None:
+        """Train until no lane is left; release the networks whatever happens."""
+        try:
+            self.begin_epoch()
+            while self.active:
+                done = self.end_epoch(self.compute())
+                if progress is not None:
+                    progress(done)
+                self.begin_epoch()
+        finally:
+            self.release()
 
     def begin_epoch(self) -> None:
         """Let hooks run, and let finished lanes leave the stack."""
@@ -129,10 +136,11 @@ class _Run:
         if self.stack is None or len(self.stack.jobs) != len(self.active):
             self.release()
             if self.active:
-                self.stack = Stack([self.jobs[i] for i in self.active], self.tables)
+                jobs = [self.jobs[i] for i in self.active]
+                self.stack = Stack(jobs, self.tables, self.n_threads)
 
     def compute(self) -> list[Any]:
-        """Train one epoch; may run in a thread of its own."""
+        """Train one epoch."""
         began = time.perf_counter()
         stack = self.stack
         epochs = [
@@ -157,9 +165,10 @@ class _Run:
                     loss for loss in record.batch_losses if not math.isfinite(loss)
                 )
                 self.active.remove(i)
-            elif self._call_hook(i, "epoch_end", record):
-                self.active.remove(i)
-            elif i in self.active and len(outcome.records) == self.jobs[i].n_epochs:
+                continue
+            stops = self._call_hook(i, "epoch_end", record)
+            stops |= len(outcome.records) == self.jobs[i].n_epochs
+            if stops and i in self.active:
                 self.active.remove(i)
         return done
 
@@ -179,44 +188,3 @@ class _Run:
         if self.stack is not None:
             self.stack.release()
             self.stack = None
-
-
-def _run_alone(run: _Run, progress: Progress | None) -> None:
-    try:
-        run.begin_epoch()
-        while run.active:
-            done = run.end_epoch(run.compute())
-            if progress is not None:
-                progress(done)
-            run.begin_epoch()
-    finally:
-        run.release()
-
-
-def _run_together(
-    runs: Sequence[_Run], workers: int, progress: Progress | None
-) -> None:
-    """Compute epochs of several stacks in threads; hooks stay in this one."""
-    waiting = list(reversed(runs))
-    computing: dict[Future, _Run] = {}
-    with ThreadPoolExecutor(
-        workers, initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        try:
-            while waiting or computing:
-                while waiting and len(computing) < workers:
-                    run = waiting.pop()
-                    run.begin_epoch()
-                    if run.active:
-                        computing[pool.submit(run.compute)] = run
-                finished, _ = wait(computing, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    run = computing.pop(future)
-                    done = run.end_epoch(future.result())
-                    if progress is not None:
-                        progress(done)
-                    waiting.append(run) if run.active else run.release()
-        finally:
-            wait(computing)
-            for run in runs:
-                run.release()

@@ -1,0 +1,99 @@
+"""What a session did, in plain values that can be added up and sent home by pickle."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Networks that were trained as one tensor program."""
+
+    lanes: int  # networks in it
+    seconds: float
+    description: str  # such as "64-32-10, sgd, float32, batches of 128"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was fused, what was not and why, and how long it took.
+
+    Times are of training alone, without scikit-learn's own work. Reports can be added:
+    a session adds one for each wave, and those of its worker processes.
+    """
+
+    stacks: tuple[Stack, ...] = ()
+    fit_seconds: tuple[float, ...] = ()  # each fused fit's share of its stack's time
+    waves: int = 0  # how often all fits that waited were trained together
+    early_waves: int = 0  # of these, how many because `memory` was full
+    seconds: float = 0.0  # training in waves, workers added up
+    alone_seconds: tuple[float, ...] = ()  # fits outside any Parallel, such as a refit
+    not_fused: Mapping[str, int] = field(default_factory=Counter)  # reason -> fits
+    failed: Mapping[str, int] = field(default_factory=Counter)  # error -> fits
+    tasks: int = 0  # of joblib, that ended
+    tasks_without_fit: int = 0  # of these, in how many no network of skact was fitted
+    pieces: int = 0  # batches of tasks that went to workers
+
+    @property
+    def n_fused(self) -> int:
+        """Number of fits that were trained in waves."""
+        return len(self.fit_seconds)
+
+    @property
+    def lanes(self) -> tuple[int, ...]:
+        """Number of networks in each stack."""
+        return tuple(stack.lanes for stack in self.stacks)
+
+    def __add__(self, other: "Report") -> "Report":
+        sums: dict[str, Any] = {
+            f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)
+        }
+        return Report(**sums)
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines()) or "Nothing was trained."
+
+    # a notebook shows the repr: the fields of hundreds of fits would help nobody
+    __repr__ = __str__
+
+    def _lines(self) -> list[str]:
+        lines = []
+        if self.waves:
+            share = self.seconds / max(self.n_fused, 1)
+            lines.append(
+                f"{_count(self.n_fused, 'fit')} fused into "
+                f"{_count(len(self.stacks), 'stack')} in {_count(self.waves, 'wave')}: "
+                f"{self.seconds:.3g} s of training, {share:.3g} s a fit"
+            )
+        lines += [
+            f"  {_count(stack.lanes, 'lane')}, {stack.seconds:.3g} s: "
+            f"{stack.description}"
+            for stack in self.stacks
+        ]
+        if self.early_waves:
+            lines.append(
+                f"{_count(self.early_waves, 'wave')} early, because memory was full"
+            )
+        if self.alone_seconds:
+            lines.append(
+                f"{_count(len(self.alone_seconds), 'fit')} alone, outside any "
+                f"Parallel: {sum(self.alone_seconds):.3g} s"
+            )
+        lines += [
+            f"{_count(n, 'fit')} not fused: {reason}"
+            for reason, n in self.not_fused.items()
+        ]
+        lines += [f"{_count(n, 'fit')} failed: {e}" for e, n in self.failed.items()]
+        if self.tasks_without_fit:
+            lines.append(
+                f"{_count(self.tasks_without_fit, 'task')} of {self.tasks} without a "
+                f"network of skact"
+            )
+        if self.pieces:
+            lines.append(f"{_count(self.pieces, 'batch', 'es')} of tasks for workers")
+        return lines
+
+
+def _count(n: int, noun: str, plural: str = "s") -> str:
+    return f"{n} {noun}{'' if n == 1 else plural}"
