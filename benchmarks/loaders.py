@@ -1,0 +1,77 @@
+"""The data of the benchmarks: bundled with scikit-learn, or found in SKACT_DATA."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_breast_cancer, load_digits
+
+HOW_TO_GET_MNIST = (
+    "SKACT_DATA must name a folder that holds mnist/train-images-idx3-ubyte.gz, "
+    "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and "
+    "t10k-labels-idx1-ubyte.gz, as published by MNIST's authors: "
+    "torchvision.datasets.MNIST(folder, download=True) fetches them into MNIST/raw."
+)
+HOW_TO_GET_TABLES = (
+    "SKACT_DATA must name a folder with tabular/datasets.json, which tells of each "
+    'table: {"adult": {"file": "adult.csv.gz", "task": "binary", "target": "income", '
+    '"categorical": ["workclass", ...]}, ...}; the CSV files lie beside it, with a '
+    "header line. UCI (archive.ics.uci.edu) and OpenML (fetch_openml) have them."
+)
+
+
+class MissingData(Exception):
+    """The data are not there; the message says how to get them."""
+
+
+def data_folder(part: str, how: str) -> Path:
+    folder = os.environ.get("SKACT_DATA")
+    if folder is None or not (Path(folder) / part).is_dir():
+        raise MissingData(how)
+    return Path(folder) / part
+
+
+def digits(dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
+    """1,797 x 64, raw pixels from 0 to 16."""
+    X, y = load_digits(return_X_y=True)
+    return X.astype(dtype), y.astype(np.int64)
+
+
+def mnist(part: str = "train", dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
+    """60,000 (train) or 10,000 (t10k) x 784, standardised over all training pixels."""
+    folder = data_folder("mnist", HOW_TO_GET_MNIST)
+    arrays = []
+    for name, header in ((f"{part}-images-idx3", 16), (f"{part}-labels-idx1", 8)):
+        path = folder / f"{name}-ubyte.gz"
+        if not path.is_file():
+            raise MissingData(HOW_TO_GET_MNIST)
+        raw = gzip.decompress(path.read_bytes())
+        arrays.append(np.frombuffer(raw, np.uint8, offset=header))
+    pixels, labels = arrays
+    # mean and deviation of the training pixels, which the seed notebook takes
+    X = pixels.reshape(len(labels), -1).astype(dtype)
+    return (X - 33.318421) / 78.567492, labels.astype(np.int64)
+
+
+def bundled_tables() -> dict[str, tuple[pd.DataFrame, np.ndarray, list[str]]]:
+    """Small tables for a quick run: name -> X, y, categorical columns."""
+    tables = {}
+    for name, load in (("breast_cancer", load_breast_cancer), ("digits", load_digits)):
+        X, y = load(return_X_y=True, as_frame=True)
+        tables[name] = X, y.to_numpy(), []
+    return tables
+
+
+def table(name: str) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    """One classification table of SKACT_DATA: X, y, categorical columns."""
+    folder = data_folder("tabular", HOW_TO_GET_TABLES)
+    about = json.loads((folder / "datasets.json").read_text()).get(name)
+    if about is None or not (folder / about["file"]).is_file():
+        raise MissingData(f"no table {name!r} in SKACT_DATA. {HOW_TO_GET_TABLES}")
+    frame = pd.read_csv(folder / about["file"])
+    X, y = frame.drop(columns=about["target"]), frame[about["target"]]
+    categorical = [column for column in X if column in about["categorical"]]
+    return X, y.astype(str).to_numpy(), categorical
