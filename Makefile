@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format lint types clean
+.PHONY: demo test check format lint types bench clean
 
 demo: $(READY)  ## search 60 networks on digits, print the table, write the HiPlot page
 	$(BIN)/python examples/digits_search.py
@@ -22,6 +22,10 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+bench: $(READY)  ## all benchmarks: tables, and benchmarks/results/*.json; about 50 minutes
+	for name in single_fit grid_search scaling cross_validation; do \
+	  $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

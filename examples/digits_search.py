@@ -11,13 +11,12 @@ import argparse
 import webbrowser
 from pathlib import Path
 
-from sklearn.callback import ProgressBar
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skact import ActMLP, to_frame, to_hiplot
+from skact import ActMLP, fused, to_frame, to_hiplot
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--page", type=Path, default=Path("digits_search.html"))
@@ -34,8 +33,9 @@ grid = {
     "actmlp__lr": [0.03, 0.0003],
 }
 search = GridSearchCV(make_pipeline(StandardScaler(), net), grid, cv=5)
-search.set_callbacks(ProgressBar(max_propagation_depth=0))
-search.fit(X, y)
+with fused(progress=True) as session:  # all 60 networks train together
+    search.fit(X, y)
+print(session.report)
 
 # %% The table, best first
 frame = to_frame(search)

@@ -205,16 +205,14 @@ class EngineLoop(SkorchLoop):
         rows = zip(
             record.batch_losses, record.batch_sizes, record.batch_weights, strict=True
         )
-        for loss, size, weight in rows:
-            history[-1]["batches"].append(
-                {
-                    "train_loss": loss,
-                    "train_batch_size": size,
-                    "train_batch_weight": weight,
-                }
-            )
-            if not math.isfinite(loss):
-                return
+        history[-1]["batches"] += [
+            {"train_loss": loss, "train_batch_size": size, "train_batch_weight": weight}
+            for loss, size, weight in rows
+        ]
+        if not record.finite:  # skorch's loop stops at such a batch
+            finite = list(map(math.isfinite, record.batch_losses))
+            del history[-1]["batches"][finite.index(False) + 1 :]
+            return
         history.record("train_batch_count", len(record.batch_sizes))
 
 

@@ -16,6 +16,13 @@ NORMS = ("batch", "layer")
 INITS = ("auto", "torch")
 
 
+class Linear(nn.Linear):
+    """``nn.Linear`` whose values the network draws, from a generator of its own."""
+
+    def reset_parameters(self) -> None:
+        """Draw nothing."""
+
+
 class Dropout(nn.Dropout):
     """``nn.Dropout`` that draws its masks from a generator of its own."""
 
@@ -60,7 +67,7 @@ class Hidden(nn.Module):
         self, d_in: int, d_out: int, activation: Any, norm: str | None, dropout: float
     ) -> None:
         super().__init__()
-        self.linear = nn.utils.skip_init(nn.Linear, d_in, d_out)
+        self.linear = Linear(d_in, d_out, dtype=torch.float64)
         self.norm = _norm(norm, d_out)
         self.activation = make_activation(activation)
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
@@ -140,7 +147,7 @@ class MLP(nn.Module):
             Hidden(d_in, d_out, spec, norm, dropout)
             for d_in, d_out, spec in zip(widths, hidden, activations, strict=False)
         )
-        self.output = nn.utils.skip_init(nn.Linear, widths[-1], n_outputs)
+        self.output = Linear(widths[-1], n_outputs, dtype=torch.float64)
         self.output_activation = (
             nn.Identity()
             if output_activation is None

@@ -216,6 +216,24 @@ def test_row_threads(iris):
     assert torch.get_num_threads() == before
 
 
+def test_row_loop(iris):
+    class Looks(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append(net.module_.output.weight.detach().clone())
+
+    seen: list = []
+    net = ActMLP(max_epochs=3, callbacks=[Looks()], batch_size=50).fit(*iris)
+    assert net.trained_by_ == "the engine"
+    assert not torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[-1], net.module_.output.weight)
+    losses = net.history[:, "batches", :, "train_loss"]
+    assert [len(of_epoch) for of_epoch in losses] == [3, 3, 3]
+    by_skorch = ActMLP(max_epochs=1, optimizer=torch.optim.RMSprop).fit(*iris)
+    assert by_skorch.trained_by_ == (
+        "skorch's loop, because the optimizer RMSprop has no stacked form"
+    )
+
+
 def test_row_input(iris):
     X, y = iris
     dataset = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(y))

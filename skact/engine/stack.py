@@ -137,8 +137,11 @@ class Stack:
             [job.optimizer for job in jobs], self.values, self.grads
         )
         self.running = self._load_running()
-        for lane in range(len(jobs)):
+        self.noisy = []
+        for lane, module in enumerate(self.modules):
             self._attach(lane)
+            module.train()
+            self.noisy.append(any(hasattr(m, "generator") for m in module.modules()))
         shape = BatchShape.of(jobs[0].X.shape[0], jobs[0].batch_size)
         self.batches = Batches(jobs, shape, tables, self.dtype, self.device)
         self.loss = LOSSES[jobs[0].loss]
@@ -241,9 +244,11 @@ class Stack:
         """Train every lane for one epoch; `epochs` counts each lane's from 0."""
         began = time.perf_counter()
         with torch.no_grad(), threads(self.n_threads):
-            for module, job, epoch in zip(self.modules, self.jobs, epochs, strict=True):
-                module.train()
-                module.seed_noise(job.seeds.of_epoch(job.seeds.noise, epoch))
+            for job, noisy, epoch in zip(self.jobs, self.noisy, epochs, strict=True):
+                if job.hooks is not None:  # they may have looked in evaluation mode
+                    job.module.train()
+                if noisy:
+                    job.module.seed_noise(job.seeds.of_epoch(job.seeds.noise, epoch))
             self.optimizer.begin_epoch(self.batches.shape.n_steps)
             steps, of_rows = [], []
             for step in self.batches.epoch(epochs):
