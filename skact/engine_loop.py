@@ -14,20 +14,23 @@ from skorch import NeuralNet
 from skorch.callbacks import (
     BatchScoring,
     Callback,
+    Checkpoint,
     EpochScoring,
     EpochTimer,
     Freezer,
+    LoadInitState,
     LRScheduler,
     PrintLog,
+    TrainEndCheckpoint,
     Unfreezer,
 )
 from skorch.dataset import Dataset
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from skact.data import TrainingData, taken_rows
 from skact.engine.plan import EpochRecord, FitJob
-from skact.engine.serves import why_not
+from skact.engine.serves import why_no_longer, why_not
 from skact.engine.train import train
 from skact.engine.trainer import current_trainer
 from skact.skorch_loop import SkorchLoop, StopTraining, WeightedLoss
@@ -39,6 +42,12 @@ _STEPS = (
     "validation_step",
     "run_single_epoch",
     "fit_loop",
+    "notify",
+    "get_train_step_accumulator",
+    "_step_optimizer",
+    "_zero_grad_optimizer",
+    "_set_training",
+    "get_split_datasets",
     "get_loss",
     "infer",
     "get_iterator",
@@ -74,9 +83,12 @@ class EngineLoop(SkorchLoop):
         with self._running(job, context):
             self.notify("on_train_begin", X=job.X, y=job.y)
             reason = self._why_skorch()  # a callback may have frozen parameters
+            datasets = self._split(job) if reason is None else ()
+            if datasets and not _is_table(datasets[0]):
+                reason = "train_split gives a dataset of its own to train on"
             if reason is None:
                 self.trained_by_ = "the engine"
-                self._train_by_engine(job, trainer)
+                self._train_by_engine(job, trainer, *datasets)
             else:
                 self.trained_by_ = f"skorch's loop, because {reason}"
                 if trainer is not None:
@@ -112,7 +124,7 @@ class EngineLoop(SkorchLoop):
     def _unusual_callback(self) -> str | None:
         for name in _STEPS:
             method, own = getattr(type(self), name), getattr(SkorchLoop, name)
-            if method is not own:
+            if method is not own or name in vars(self):
                 return f"{type(self).__name__} overrides {name}"
         for name, callback in self.callbacks_:
             if isinstance(callback, Freezer | Unfreezer):
@@ -133,11 +145,22 @@ class EngineLoop(SkorchLoop):
                 options.append(option)
         return f"the criterion has options ({', '.join(options)})" if options else None
 
+    def _shares_files(self) -> str | None:
+        """Say what fits that train at the same time would take from each other."""
+        for name, callback in self.callbacks_:
+            if isinstance(callback, Checkpoint | TrainEndCheckpoint | LoadInitState):
+                return f"the callback {name!r} has files that all fits would share"
+        return None
+
     # ------------------------------------------------------------------ the engine
 
-    def _train_by_engine(self, job: FitJob, trainer: Any) -> None:
+    def _split(self, job: FitJob) -> tuple[Any, Any]:
         dataset = TrainingData(job.X, job.y, job.targets, job.sample_weight)
-        train_set, valid_set = self.get_split_datasets(dataset, job.y)
+        return self.get_split_datasets(dataset, job.y)
+
+    def _train_by_engine(
+        self, job: FitJob, trainer: Any, train_set: Any, valid_set: Any
+    ) -> None:
         X, y, targets, weight = taken_rows(train_set)
         hooks = (
             None if self._is_plain(valid_set) else _Hooks(self, train_set, valid_set)
@@ -157,6 +180,10 @@ class EngineLoop(SkorchLoop):
             optimizer=self.optimizer_,
             hooks=hooks,
         )
+        shares = self._shares_files()
+        if trainer is not None and shares is not None:
+            trainer.not_served(job, shares)
+            trainer = None
         try:
             outcome = train([job]).outcomes[0] if trainer is None else trainer.fit(job)
         finally:  # Ctrl-C, too: the weights are those after these epochs
@@ -175,7 +202,6 @@ class EngineLoop(SkorchLoop):
             valid_set is None
             and not self.verbose
             and not getattr(self, "_skl_callbacks", None)
-            and type(self).notify is EngineLoop.notify
             and type(self).on_epoch_begin is NeuralNet.on_epoch_begin
             and type(self).on_epoch_end is NeuralNet.on_epoch_end
             and all(_is_default(name, callback) for name, callback in self.callbacks_)
@@ -220,7 +246,7 @@ class _Hooks:
     """A net's callbacks, between the epochs that the engine trains."""
 
     def __init__(self, net: EngineLoop, train_set: Any, valid_set: Any) -> None:
-        self.net = net
+        self.net, self.trained = net, (net.module_, net.optimizer_)
         self.datasets = {"dataset_train": train_set, "dataset_valid": valid_set}
         self.iterator = (
             None if valid_set is None else net.get_iterator(valid_set, training=False)
@@ -228,19 +254,24 @@ class _Hooks:
 
     def epoch_begin(self) -> None:
         """Tell the callbacks that an epoch begins."""
-        self.net.notify("on_epoch_begin", **self.datasets)
-        for name, parameter in self.net.module_.named_parameters():
-            if not parameter.requires_grad:
-                raise ValueError(
-                    f"A callback froze {name} in mid-training, which the engine cannot "
-                    f"do: use skorch.callbacks.Freezer, or freeze in on_train_begin."
-                )
+        net = self.net
+        net.notify("on_epoch_begin", **self.datasets)
+        reason = why_no_longer(net.module_, net.optimizer_)
+        if (net.module_, net.optimizer_) != self.trained:
+            reason = "the module or the optimizer is another one"
+        if reason is not None:
+            raise ValueError(
+                f"A callback changed in mid-training what the engine has to go by: "
+                f"{reason}. Do so in on_train_begin, or give the callback a method "
+                f"on_batch_begin, which makes skorch's own loop train."
+            )
 
     def epoch_end(self, record: EpochRecord) -> bool:
         """Validate, tell the callbacks; whether one of them asks to stop."""
         net = self.net
         net._write_batches(record, new_epoch=False)
-        net.optimizer_.step()  # without gradients: a scheduler of torch wants it called
+        net.optimizer_.zero_grad()  # of a callback, or of skorch's loop before
+        net.optimizer_.step()  # a scheduler of torch wants it called
         began = time.time()
         net.run_single_epoch(
             self.iterator, training=False, prefix="valid", step_fn=net.validation_step
@@ -274,7 +305,15 @@ def _wants_training_batches(callback: Any, use_caching: Any) -> bool:
         return bool(callback.on_train)
     if type(callback) is LRScheduler:
         return callback.step_every != "epoch"
+    methods = [(getattr(callback, name), name) for name in _BATCH_HOOKS]
     return any(
-        getattr(type(callback), hook) is not getattr(Callback, hook)
-        for hook in _BATCH_HOOKS
+        getattr(method, "__func__", method) is not getattr(Callback, name)
+        for method, name in methods
     )
+
+
+def _is_table(dataset: Any) -> bool:
+    """Whether a training set is rows of what was to be split, as they are."""
+    while type(dataset) is Subset:
+        dataset = dataset.dataset
+    return type(dataset) is TrainingData

@@ -155,10 +155,11 @@ class MLP(nn.Module):
         )
 
         # drawn in float64 and rounded, so that float32 starts from the same network
-        self.double()
+        if any(parameter.dtype != torch.float64 for parameter in self.parameters()):
+            self.double()
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         gains = [activation_gain(spec) for spec in activations]
-        linears = [*(layer.linear for layer in self.hidden), self.output]
+        linears: list[Any] = [*(layer.linear for layer in self.hidden), self.output]
         for linear, gain in zip(linears, [*gains, 1.0], strict=True):
             _init_linear(linear, gain if init == "auto" else None, generator)
         self.to(dtype)
@@ -240,12 +241,17 @@ def _check_shape(activation: Any, spec: Any, x: Tensor) -> None:
         raise ValueError(
             f"{said} into one of the same shape, got {got} for {tuple(x.shape)}"
         )
+    if y.dtype != x.dtype:
+        raise ValueError(
+            f"{said} into one of the same dtype, got {y.dtype} for {x.dtype}"
+        )
 
 
 def _norm(norm: str | None, width: int) -> nn.Module:
     if norm is None:
         return nn.Identity()
-    return BatchNorm(width) if norm == "batch" else nn.LayerNorm(width)
+    kind = BatchNorm if norm == "batch" else nn.LayerNorm
+    return kind(width, dtype=torch.float64)
 
 
 def _init_linear(

@@ -170,6 +170,13 @@ class FlatNet(FlatParameters, EngineLoop, CallbackSupportMixin):
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any = None
     ) -> "FlatNet":
         self.check_training_readiness()
+        # what is built in inference mode could never be trained
+        with torch.inference_mode(False):
+            return self._fit_checked(X, y, sample_weight, reset, classes)
+
+    def _fit_checked(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any
+    ) -> "FlatNet":
         with self._unchanged_on_error():
             self._check_parameters()
             X, y, targets = self._validate(*_unpack(X, y), reset=reset, classes=classes)

@@ -67,7 +67,7 @@ class Report:
                 f"{self.seconds:.3g} s of training, {share:.3g} s a fit"
             )
         lines += [
-            f"  {_count(stack.lanes, 'lane')}, {stack.seconds:.3g} s: "
+            f"  {_count(stack.lanes, 'network')}, {stack.seconds:.3g} s: "
             f"{stack.description}"
             for stack in self.stacks
         ]
@@ -77,19 +77,16 @@ class Report:
             )
         if self.alone_seconds:
             lines.append(
-                f"{_count(len(self.alone_seconds), 'fit')} alone, outside any "
-                f"Parallel: {sum(self.alone_seconds):.3g} s"
+                f"{_count(len(self.alone_seconds), 'fit')} alone, such as a refit: "
+                f"{sum(self.alone_seconds):.3g} s"
             )
         lines += [
             f"{_count(n, 'fit')} not fused: {reason}"
             for reason, n in self.not_fused.items()
         ]
         lines += [f"{_count(n, 'fit')} failed: {e}" for e, n in self.failed.items()]
-        if self.tasks_without_fit:
-            lines.append(
-                f"{_count(self.tasks_without_fit, 'task')} of {self.tasks} without a "
-                f"network of skact"
-            )
+        if self.tasks_without_fit == self.tasks > 0:
+            lines.append(f"{_count(self.tasks, 'task')}, none with a network of skact")
         if self.pieces:
             lines.append(f"{_count(self.pieces, 'batch', 'es')} of tasks for workers")
         return lines

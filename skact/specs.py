@@ -78,6 +78,7 @@ def make_activation(spec: ActivationSpec) -> nn.Module:
             f"activation={spec!r} must be a name such as 'relu' (list_activations() "
             "names all), an nn.Module class or instance, a torch.autograd.Function "
             "subclass or a function of a tensor"
+            + ("; widths of layers go to hidden=" if isinstance(spec, int) else "")
         ) from None
     try:
         return factory()

@@ -6,7 +6,7 @@ import torch
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import EpochScoring, LRScheduler
+from skorch.callbacks import Checkpoint, EpochScoring, LRScheduler
 from skorch.dataset import ValidSplit
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor
@@ -122,3 +122,24 @@ def test_the_bar_counts_the_epochs_of_the_engine(iris, capfd):
         nets(NET, iris)
         assert session.progress.done == session.progress.total == 9
     assert "9/9 epochs" in capfd.readouterr().err
+
+
+def test_fits_that_would_share_files_are_not_fused_and_come_out_as_alone(
+    tmp_path, iris
+):
+    X, y = iris
+
+    def search(folder):
+        saves = Checkpoint(dirname=tmp_path / folder, load_best=True)
+        split = ValidSplit(5, stratified=True)
+        net = ActMLP(max_epochs=4, random_state=0, train_split=split, callbacks=[saves])
+        return GridSearchCV(net, {"lr": [0.1, 1e-4], "width": [5, 9]}, cv=2)
+
+    alone = search("alone").fit(X, y)
+    with fused() as session:
+        together = search("together").fit(X, y)
+    for key in ("mean_test_score", "split0_test_score"):
+        np.testing.assert_array_equal(alone.cv_results_[key], together.cv_results_[key])
+    (reason,) = session.report.not_fused
+    assert reason == "the callback 'Checkpoint' has files that all fits would share"
+    assert session.report.n_fused == 0

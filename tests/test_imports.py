@@ -20,6 +20,7 @@ LAYERS = [
     "skact.specs",
     "skact.mlp",
     "skact.engine.plan",
+    "skact.engine.pace",
     "skact.engine.layers",
     "skact.engine.activations",
     "skact.engine.losses",
@@ -55,6 +56,7 @@ FORBIDDEN = {
     **{
         f"skact.engine.{name}": {"sklearn", "skorch", "joblib", "greenlet", "hiplot"}
         for name in (
+            "pace",
             "layers",
             "activations",
             "losses",

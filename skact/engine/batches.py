@@ -104,6 +104,7 @@ class Batches:
         self.dtype, self.device = dtype, device
         self._load(tables)
         self.rows = [shape.rows_of_step(job.X.shape[0]) for job in jobs]
+        self.failed: dict[int, Exception] = {}
         self._fixed = [self._fixed_parts(step) for step in range(shape.n_steps)]
 
     def _load(self, tables: Tables) -> None:
@@ -164,7 +165,8 @@ class Batches:
         rows = [of_lane[step] for of_lane in self.rows]
         count = torch.tensor(rows).view(-1, 1, 1)
         valid = (torch.arange(size) < count).to(self.device, self.dtype)
-        return Batch(rows, valid, count.to(self.device, self.dtype)), size
+        count = count.to(self.device, self.dtype)
+        return Batch(rows, valid, count, self.failed), size
 
     def epoch(self, epochs: Sequence[int]) -> Iterator[Step]:
         """Yield the steps of an epoch; each lane has its own count of epochs."""

@@ -7,13 +7,13 @@ comes as ``(L, B, D)``, because batches are gathered by rows.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from skact.engine.pace import Pace
 from skact.engine.plan import WORTH_THREADS
 from skact.threads import threads
 
@@ -33,6 +33,7 @@ class Batch:
     rows: Sequence[int]  # of each lane; the columns beyond only fill the batch up
     valid: Tensor  # (L, 1, B), 1 for rows and 0 for filling
     count: Tensor  # (L, 1, 1), the number of rows
+    failed: dict[int, Exception]  # what raised in a lane, which then only fills space
 
 
 class Layer(Protocol):
@@ -79,45 +80,10 @@ class Linear:
         self.product = weight.grad
         if not weight.grad.is_contiguous() and lane % 64 == 0:
             self.product = torch.empty_like(weight.grad)
-        self.n_threads = 1
-        self.halves = [self.weight.value, self.source, self.bias.value, self.out]
-        self.back_halves = [self.grad_out, self.source_t, self.product]
-
-    def halve(self, n_threads: int) -> None:
-        """Compute the products of a lone lane in two halves, on two threads.
-
-        Each half has rows of the product that the whole would have, bit for bit: it is
-        cut at a multiple of what a BLAS works on at a time.
-        """
-        _, width, size = self.out.shape
-        large = width * size * self.source.shape[1] >= WORTH_THREADS
-        if n_threads == 1 or not large or width % 32 or not self.out.is_contiguous():
-            return
-
-        def half(tensor: Tensor) -> Tensor:
-            return tensor.view(2, width // 2, -1)
-
-        def both(tensor: Tensor) -> Tensor:
-            return tensor.expand(2, -1, -1)
-
-        self.n_threads = 2
-        self.halves = [
-            half(self.weight.value),
-            both(self.source),
-            half(self.bias.value),
-            half(self.out),
-        ]
-        self.back_halves = [
-            half(self.grad_out),
-            both(self.source_t),
-            half(self.product),
-        ]
 
     def forward(self, batch: Batch) -> None:
         """Fill `out`."""
-        weight, source, bias, out = self.halves
-        with self._threads():
-            torch.baddbmm(bias, weight, source, out=out)
+        torch.baddbmm(self.bias.value, self.weight.value, self.source, out=self.out)
 
     def backward(self, batch: Batch) -> None:
         """Fill the gradients."""
@@ -126,17 +92,58 @@ class Linear:
             product = (self.grad_out * self.source).sum(2, keepdim=True)
             self.weight.grad.copy_(product)
         else:
-            grad_out, source_t, product = self.back_halves
-            with self._threads():
-                torch.bmm(grad_out, source_t, out=product)
+            self._multiply()
             if self.product is not self.weight.grad:
                 self.weight.grad.copy_(self.product)
         torch.sum(self.grad_out, 2, keepdim=True, out=self.bias.grad)
         if self.grad_source is not None:
             torch.bmm(self.weight_t, self.grad_out, out=self.grad_source)
 
-    def _threads(self) -> AbstractContextManager[None]:
-        return nullcontext() if self.n_threads == 1 else threads(self.n_threads)
+    def _multiply(self) -> None:
+        torch.bmm(self.grad_out, self.source_t, out=self.product)
+
+
+class LoneLinear(Linear):
+    """A large layer of a lone network: its products in two halves, on two threads.
+
+    Each half has rows of the product that the whole would have, bit for bit: it is cut
+    at a multiple of what a BLAS works on at a time.
+    """
+
+    def __init__(self, *args: Any, pace: Pace) -> None:
+        super().__init__(*args)
+        self.pace = pace
+
+        def half(tensor: Tensor) -> Tensor:
+            return tensor.view(2, tensor.shape[1] // 2, -1)
+
+        self.halves = half(self.bias.value), half(self.weight.value)
+        self.both = self.source.expand(2, -1, -1)
+        self.both_t = self.source_t.expand(2, -1, -1)
+        self.out_halves, self.grad_halves = half(self.out), half(self.grad_out)
+        self.product_halves = half(self.product)
+
+    @staticmethod
+    def pays(out: Tensor, source: Tensor) -> bool:
+        """Whether a product can be cut, and is large enough."""
+        n_lanes, width, size = out.shape
+        multiplications = width * size * source.shape[1]
+        return n_lanes == 1 and width % 32 == 0 and multiplications >= WORTH_THREADS
+
+    def forward(self, batch: Batch) -> None:
+        """Fill `out`."""
+        if self.pace.threads == 1:
+            super().forward(batch)
+            return
+        with threads(2):
+            torch.baddbmm(*self.halves, self.both, out=self.out_halves)
+
+    def _multiply(self) -> None:
+        if self.pace.threads == 1:
+            super()._multiply()
+            return
+        with threads(2):
+            torch.bmm(self.grad_halves, self.both_t, out=self.product_halves)
 
 
 class Norm:

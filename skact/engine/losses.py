@@ -5,7 +5,8 @@ Tensors are ``(L, C, B)``, lanes first and rows last; weights are ``(L, 1, B)``,
 for rows that only fill a batch up.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -36,8 +37,17 @@ def cross_entropy(
     """
     torch.log_softmax(outputs, 1, out=grad)
     logs = grad.gather(1, codes)
-    grad.exp_().scatter_add_(1, codes, torch.full_like(logs, -1.0)).mul_(weight)
+    grad.exp_().scatter_add_(1, codes, _minus_ones(codes.shape, grad)).mul_(weight)
     return logs.neg_()
+
+
+def _minus_ones(shape: Sequence[int], like: Tensor) -> Tensor:
+    return _minus_one(like.dtype, like.device).expand(shape)
+
+
+@functools.cache
+def _minus_one(dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(-1.0, dtype=dtype, device=device)
 
 
 def bce_with_logits(

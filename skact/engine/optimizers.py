@@ -1,15 +1,18 @@
 """SGD, Adam and AdamW on a stack: torch.optim's own steps, one coefficient a lane.
 
-A lane's values fill whole vectors of the processor, so that a step comes out the same
-wherever the lane lies in the stack.
+A step is one of torch's fused kernels (those of ``torch.optim`` with ``fused=True``) on
+each run of lanes with equal coefficients. A lane's values fill whole vectors of the
+processor, so that its step comes out the same wherever it lies in the stack.
 """
 
-import math
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from skact.engine.plan import runs_of
 
 
 def stacked_form(optimizer: torch.optim.Optimizer) -> str | None:
@@ -45,6 +48,12 @@ _KINDS = {
 }
 
 
+def coefficients_of(optimizer: torch.optim.Optimizer) -> tuple:
+    """Return what a lane's optimizer must share with another's to step in one call."""
+    names = STACKED[stacked_form(optimizer)].coefficient_names  # type: ignore[index]
+    return tuple(optimizer.param_groups[0][name] for name in names)
+
+
 class Optimizer:
     """The step of an optimizer on all lanes at once.
 
@@ -56,7 +65,8 @@ class Optimizer:
         Flat parameters and gradients.
     """
 
-    names: tuple[str, ...] = ()  # of the state, in torch's words
+    state_names: tuple[str, ...] = ()  # in torch's words
+    coefficient_names: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -65,27 +75,26 @@ class Optimizer:
         grads: Tensor,
     ) -> None:
         self.optimizers, self.values, self.grads = optimizers, values, grads
-        self.scratch = torch.empty_like(values)
-        self.state = {name: torch.zeros_like(values) for name in self.names}
-        self.begin_epoch(0)
+        self.state = {name: torch.zeros_like(values) for name in self.state_names}
+        self.steps = torch.zeros(len(values), device=values.device)
+        self.calls: list[Callable[[], Any]] = []
 
-    @property
-    def groups(self) -> list[dict[str, Any]]:
-        """The param_groups, one for each lane."""
-        return [optimizer.param_groups[0] for optimizer in self.optimizers]
-
-    def _column(self, coefficients: Sequence[float]) -> Tensor:
-        column = torch.tensor(coefficients, dtype=torch.float64).unsqueeze(1)
-        return column.to(self.values)
-
-    def begin_epoch(self, n_steps: int) -> None:
+    def begin_epoch(self) -> None:
         """Read the coefficients: callbacks may have changed them."""
-        decays = [group["weight_decay"] for group in self.groups]
-        self.weight_decay = self._column(decays) if any(decays) else None
-        self.lr = self._column([group["lr"] for group in self.groups])
+        keys = [coefficients_of(optimizer) for optimizer in self.optimizers]
+        runs: dict[tuple, list[slice]] = {}
+        for lanes in runs_of(keys):
+            runs.setdefault(keys[lanes.start], []).append(lanes)
+        self.calls = [self._call(lanes, *key) for key, lanes in runs.items()]
 
     def step(self) -> None:
         """Move the values by the gradients."""
+        self.steps += 1
+        for call in self.calls:
+            call()
+
+    def _call(self, lanes: Sequence[slice], *coefficients: Any) -> Callable[[], Any]:
+        """Bind a kernel to the lanes that share coefficients."""
         raise NotImplementedError
 
     def state_of(self, lane: int) -> Mapping[str, Tensor]:
@@ -94,102 +103,85 @@ class Optimizer:
 
     def steps_of(self, lane: int) -> int | None:
         """Return the number of steps that torch's state shows; None if it has none."""
-        return None
+        return int(self.steps[lane])
+
+    def load_steps(self, lane: int, steps: int) -> None:
+        """Take the number of steps from torch's state."""
+        self.steps[lane] = steps
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum, as ``torch.optim.SGD``."""
 
-    names = ("momentum_buffer",)
+    state_names = ("momentum_buffer",)
+    coefficient_names = ("lr", "weight_decay", "momentum", "nesterov")
 
-    def begin_epoch(self, n_steps: int) -> None:
-        """Read the coefficients: callbacks may have changed them."""
-        super().begin_epoch(n_steps)
-        momenta = [group["momentum"] for group in self.groups]
-        self.momentum = self._column(momenta) if any(momenta) else None
-        self.nesterov = self.groups[0]["nesterov"]
-
-    def step(self) -> None:
-        """Move the values by the gradients."""
-        grads = self.grads
-        if self.weight_decay is not None:
-            grads.addcmul_(self.values, self.weight_decay)
-        if self.momentum is not None:
-            buffer = self.state["momentum_buffer"]
-            buffer.mul_(self.momentum).add_(grads)
-            if self.nesterov:
-                grads.addcmul_(buffer, self.momentum)
-            else:
-                grads = buffer
-        self.values.addcmul_(grads, self.lr, value=-1)
+    def _call(self, lanes: Sequence[slice], *coefficients: Any) -> Callable[[], Any]:
+        lr, weight_decay, momentum, nesterov = coefficients
+        buffers = [self.state["momentum_buffer"][part] for part in lanes]
+        return functools.partial(
+            torch.ops.aten._fused_sgd_.default,
+            [self.values[part] for part in lanes],
+            [self.grads[part] for part in lanes],
+            buffers if momentum else [],
+            lr=lr,
+            weight_decay=weight_decay,
+            momentum=momentum,
+            nesterov=nesterov,
+            dampening=0.0,
+            maximize=False,
+            is_first_step=False,  # buffers of zeros do as well
+        )
 
     def state_of(self, lane: int) -> Mapping[str, Tensor]:
         """Return the flat state of a lane by torch's names, without "step"."""
-        return super().state_of(lane) if self.groups[lane]["momentum"] else {}
+        momentum = self.optimizers[lane].param_groups[0]["momentum"]
+        return super().state_of(lane) if momentum else {}
+
+    def steps_of(self, lane: int) -> int | None:
+        """Return None: torch's SGD counts no steps."""
+        return None
 
 
 class Adam(Optimizer):
     """Adam with L2 penalty, as ``torch.optim.Adam`` (arXiv:1412.6980)."""
 
-    names = ("exp_avg", "exp_avg_sq")
+    state_names = ("exp_avg", "exp_avg_sq")
+    coefficient_names = ("lr", "weight_decay", "betas", "eps")
+    kernel: Any = torch.ops.aten._fused_adam_.default
 
-    def __init__(self, *args: Any) -> None:
-        self.steps = [0] * len(args[0])
-        super().__init__(*args)
-
-    def begin_epoch(self, n_steps: int) -> None:
-        """Read the coefficients: callbacks may have changed them."""
-        super().begin_epoch(n_steps)
-        groups = self.groups
-        self.towards = [
-            self._column([1 - group["betas"][i] for group in groups]) for i in (0, 1)
+    def _call(self, lanes: Sequence[slice], *coefficients: Any) -> Callable[[], Any]:
+        lr, weight_decay, (beta1, beta2), eps = coefficients
+        # lanes of one call have one count of steps
+        singles = [
+            slice(lane, lane + 1)
+            for part in lanes
+            for lane in range(part.start, part.stop)
         ]
-        # p -= lr / c1 * m / (sqrt(v / c2) + eps), rearranged to need fewer passes:
-        # p -= m / (sqrt(v) * slope + offset)
-        slopes, offsets = [], []
-        for group, done in zip(groups, self.steps, strict=True):
-            beta1, beta2 = group["betas"]
-            counts = range(done + 1, done + 1 + n_steps)
-            rates = [group["lr"] / (1 - beta1**t) for t in counts]
-            roots = [math.sqrt(1 - beta2**t) for t in counts]
-            slopes.append([1 / (a * b) for a, b in zip(rates, roots, strict=True)])
-            offsets.append([group["eps"] / rate for rate in rates])
-        table = torch.tensor([slopes, offsets], dtype=torch.float64).to(self.values)
-        self.schedule = iter(table.permute(2, 0, 1).unsqueeze(3).contiguous())
-        self.steps = [done + n_steps for done in self.steps]
-
-    def step(self) -> None:
-        """Move the values by the gradients."""
-        self._decay()
-        grads, scratch = self.grads, self.scratch
-        mean, square = self.state["exp_avg"], self.state["exp_avg_sq"]
-        slope, offset = next(self.schedule)
-        torch.mul(grads, grads, out=scratch)
-        mean.lerp_(grads, self.towards[0])
-        square.lerp_(scratch, self.towards[1])
-        torch.sqrt(square, out=scratch)
-        torch.addcmul(offset, scratch, slope, out=scratch)
-        self.values.addcdiv_(mean, scratch, value=-1)
-
-    def _decay(self) -> None:
-        if self.weight_decay is not None:
-            self.grads.addcmul_(self.values, self.weight_decay)
-
-    def steps_of(self, lane: int) -> int | None:
-        """Return the number of steps that torch's state shows; None if it has none."""
-        return self.steps[lane]
+        counts = {int(self.steps[part]) for part in singles}
+        lanes = lanes if len(counts) == 1 else singles
+        return functools.partial(
+            self.kernel,
+            [self.values[part] for part in lanes],
+            [self.grads[part] for part in lanes],
+            [self.state["exp_avg"][part] for part in lanes],
+            [self.state["exp_avg_sq"][part] for part in lanes],
+            [],
+            [self.steps[part.start] for part in lanes],
+            lr=lr,
+            weight_decay=weight_decay,
+            beta1=beta1,
+            beta2=beta2,
+            eps=eps,
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 class AdamW(Adam):
     """Adam with decoupled decay, as ``torch.optim.AdamW`` (arXiv:1711.05101)."""
 
-    def _decay(self) -> None:
-        if self.weight_decay is not None:
-            self.values.mul_(1 - self.lr * self.weight_decay)
+    kernel = torch.ops.aten._fused_adamw_.default
 
 
-STACKED: Mapping[str, Callable[..., Optimizer]] = {
-    "sgd": SGD,
-    "adam": Adam,
-    "adamw": AdamW,
-}
+STACKED: Mapping[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}

@@ -198,10 +198,13 @@ class Lane:
     """What planning has to know about a job."""
 
     group: Hashable  # what lanes of one stack must share
-    order: tuple[Hashable, ...]  # equal ones belong next to each other
+    order: tuple[Hashable, ...]  # what neighbours had best share, the weightiest first
+    nbytes: int = 0  # of its parameters and of a batch on its way through
 
 
-def plan_stacks(lanes: Sequence[Lane], max_lanes: int = 256) -> list[tuple[int, ...]]:
+def plan_stacks(
+    lanes: Sequence[Lane], max_lanes: int = 256, max_bytes: int = 2**28
+) -> list[tuple[int, ...]]:
     """Say which lanes train together.
 
     Parameters
@@ -209,6 +212,9 @@ def plan_stacks(lanes: Sequence[Lane], max_lanes: int = 256) -> list[tuple[int, 
     lanes : sequence of Lane
     max_lanes : int, default=256
         Most lanes in a stack.
+    max_bytes : int, default=2**28
+        Most bytes in a stack of more than four lanes: large networks gain nothing from
+        a higher stack, and memory is not for nothing.
 
     Returns
     -------
@@ -228,11 +234,18 @@ def plan_stacks(lanes: Sequence[Lane], max_lanes: int = 256) -> list[tuple[int, 
         groups.setdefault(lane.group, []).append(position)
     stacks: list[tuple[int, ...]] = []
     for members in groups.values():
-        seen: dict[tuple[Hashable, ...], int] = {}
-        for position in members:
-            seen.setdefault(lanes[position].order, len(seen))
-        members.sort(key=lambda position: seen[lanes[position].order])
-        pieces = -(-len(members) // max_lanes)
+        ranks: dict[tuple[int, Hashable], int] = {}  # in order of appearance
+        keys = {
+            position: [
+                ranks.setdefault((place, key), len(ranks))
+                for place, key in enumerate(lanes[position].order)
+            ]
+            for position in members
+        }
+        members.sort(key=lambda position: keys[position])
+        largest = max(1, *(lanes[position].nbytes for position in members))
+        most = min(max_lanes, max(4, max_bytes // largest))
+        pieces = -(-len(members) // most)
         small, rest = divmod(len(members), pieces)
         start = 0
         for piece in range(pieces):
@@ -240,6 +253,18 @@ def plan_stacks(lanes: Sequence[Lane], max_lanes: int = 256) -> list[tuple[int, 
             stacks.append(tuple(members[start:stop]))
             start = stop
     return stacks
+
+
+def runs_of(keys: Sequence[Hashable]) -> list[slice]:
+    """Return the slices of equal neighbours.
+
+    Examples
+    --------
+    >>> runs_of(["relu", "relu", "tanh"])
+    [slice(0, 2, None), slice(2, 3, None)]
+    """
+    starts = [i for i in range(len(keys)) if i == 0 or keys[i] != keys[i - 1]]
+    return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(keys)], strict=True)]
 
 
 # products of fewer multiplications than this are as fast on one thread
@@ -272,7 +297,7 @@ def safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> int:
     >>> safe_threads(4, n_lanes=60, sizes=[60 * 64 * 32])
     4
     >>> safe_threads(4, n_lanes=61, sizes=[61 * 33 * 32])
-    3
+    1
     >>> safe_threads(4, n_lanes=1, sizes=[64 * 32])
     1
     """

@@ -2,6 +2,7 @@
 
 import copy
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import nn
 from skact.engine.activations import activation_key
 from skact.engine.optimizers import stacked_form
 from skact.generators import borrowed_generators
-from skact.mlp import MLP
+from skact.mlp import MLP, BatchNorm, Dropout, Linear
 
 
 def why_not(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
@@ -28,22 +29,87 @@ def why_not(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
     str or None
         As the end of a sentence that begins with "because".
     """
+    reason = why_no_longer(module, optimizer)
+    if reason is not None:
+        return reason
+    layers: list[Any] = list(module.hidden)
+    places = [(layer.activation, layer.linear.out_features) for layer in layers]
+    places.append((module.output_activation, module.output.out_features))
+    for activation, width in places:
+        ramp = torch.linspace(-3, 3, 2 * width).view(2, width).to(module.output.weight)
+        why = _why_not_activation(activation, ramp)
+        if why is not None:
+            return f"the activation {activation!r} {why}"
+    return None
+
+
+def why_no_longer(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
+    """Return what callbacks have done to a network that no stack allows for, or None.
+
+    Parameters
+    ----------
+    module : MLP
+    optimizer : torch.optim.Optimizer
+
+    Returns
+    -------
+    str or None
+        As the end of a sentence that begins with "because".
+    """
     if stacked_form(optimizer) is None:
         return f"the optimizer {_shown(optimizer)} has no stacked form"
     if type(module) is not MLP:
         return f"the module is a {type(module).__name__}"
     if module.output.weight.device.type not in ("cpu", "cuda"):
         return f"the device {module.output.weight.device} is not served"
+    return (
+        _unusual_layer(module)
+        or _unusual_parameter(module, optimizer)
+        or _hooked(module, optimizer)
+    )
+
+
+# the layers that have a stacked form, and options that must be so
+_USUAL: dict[type, dict[str, Any]] = {
+    Linear: {},
+    Dropout: {},
+    nn.Identity: {},
+    nn.LayerNorm: {"eps": 1e-5},
+    BatchNorm: {"eps": 1e-5, "momentum": 0.1, "track_running_stats": True},
+}
+
+
+def _unusual_layer(module: Any) -> str | None:
+    """Say which layer is not as MLP builds it: users may have put in their own."""
+    parts: list[tuple[str, Any]] = [("output", module.output)]
+    for i, layer in enumerate(module.hidden):
+        names = ("linear", "norm", "dropout")
+        parts += [(f"hidden.{i}.{name}", getattr(layer, name)) for name in names]
+    for name, part in parts:
+        usual = _USUAL.get(type(part))
+        if usual is None or any(getattr(part, k) != v for k, v in usual.items()):
+            return f"{name} is {part!r}"
+    return None
+
+
+def _unusual_parameter(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
     held = {id(p) for p in optimizer.param_groups[0]["params"]}
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad or id(parameter) not in held:
             return f"the parameter {name} is not trained"
-    layers: list[Any] = list(module.hidden)
-    places = [(layer.activation, layer.linear.out_features) for layer in layers]
-    places.append((module.output_activation, module.output.out_features))
-    for activation, width in places:
-        if draws_globally(activation, module.output.weight.new_zeros(2, width)):
-            return f"the activation {activation!r} draws from a global generator"
+    return None
+
+
+def _hooked(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
+    """Say what has a hook: no stack would call it."""
+    kinds = ["forward_hooks", "forward_pre_hooks", "backward_hooks"]
+    kinds += ["backward_pre_hooks", "post_accumulate_grad_hooks"]
+    named = [*module.named_modules(), *module.named_parameters()]
+    for name, part in named:
+        if any(getattr(part, f"_{kind}", None) for kind in kinds):
+            return f"a hook is registered on {name or 'the module'}"
+    if any(getattr(optimizer, f"_optimizer_step_{k}_hooks") for k in ("pre", "post")):
+        return "a hook is registered on the optimizer"
     return None
 
 
@@ -57,19 +123,30 @@ def _shown(optimizer: torch.optim.Optimizer) -> str:
     return f"{name}({', '.join(given)})" if given else name
 
 
-def draws_globally(activation: nn.Module, x: torch.Tensor) -> bool:
-    """Whether an activation draws from a global generator in training."""
+def _why_not_activation(activation: nn.Module, x: torch.Tensor) -> str | None:
+    """Say why what a user brought cannot be in a stack; None if it can."""
     key = activation_key(activation)
     if not (isinstance(key, tuple) and key[0] in ("function", "module")):
-        return False
-    activation = copy.deepcopy(activation).train()  # it may keep statistics
-    with borrowed_generators(0, torch.device("cpu")), torch.no_grad():
+        return None
+    try:
+        activation = copy.deepcopy(activation).train()  # it may keep statistics
+    except Exception as error:
+        return f"cannot be copied ({error!r})"
+    learned = list(activation.parameters())
+    with borrowed_generators(0, torch.device("cpu")), torch.enable_grad():
         before = _global_state()
         try:
-            activation(x)
+            y = activation(x.requires_grad_() * 1)
+            if _global_state() != before:
+                return "draws from a global generator"
+            found: Sequence[Any] = [None]
+            if y.requires_grad:
+                found = torch.autograd.grad(y.sum(), [x, *learned], allow_unused=True)
         except Exception:
-            return False  # training will say what is wrong with it
-        return _global_state() != before
+            return None  # training will say what is wrong with it
+    if any(gradient is None for gradient in found):
+        return "leaves out a gradient, and torch's optimizers what has none"
+    return None
 
 
 def _global_state() -> tuple:

@@ -17,10 +17,12 @@ from skact.engine.layers import (
     Layer,
     LayerNorm,
     Linear,
+    LoneLinear,
     Parameter,
 )
 from skact.engine.losses import LOSSES
 from skact.engine.optimizers import STACKED, stacked_form
+from skact.engine.pace import Pace
 from skact.engine.plan import (
     WORTH_THREADS,
     BatchShape,
@@ -32,6 +34,8 @@ from skact.threads import threads
 
 # parameters of a lane begin at multiples of this many values: see plan.padded_rows
 _ALIGNED = 64
+# of a batch norm
+_STATISTICS = ("running_mean", "running_var")
 
 
 @dataclass
@@ -107,9 +111,9 @@ def _batch_norms(module: Any) -> Iterator[Any]:
 class Stack:
     """Networks of one shape while they train.
 
-    While the stack lives, the parameters of the modules and the state of the optimizers
-    are views of its buffers: callbacks may read and write them. `release` gives each
-    its own storage again.
+    While an epoch runs, the parameters of the modules and the state of the optimizers
+    are views of its buffers. `release` gives each network its own storage again, and
+    `lend` one of them until `take_back`: so callbacks may read, replace and pickle it.
 
     Parameters
     ----------
@@ -136,8 +140,9 @@ class Stack:
         self.optimizer = STACKED[stacked_form(jobs[0].optimizer)](  # type: ignore[index]
             [job.optimizer for job in jobs], self.values, self.grads
         )
-        self.running = self._load_running()
+        self.running = self._new_running()
         self.noisy = []
+        self.lent: set[int] = set()
         for lane, module in enumerate(self.modules):
             self._attach(lane)
             module.train()
@@ -146,16 +151,18 @@ class Stack:
         self.batches = Batches(jobs, shape, tables, self.dtype, self.device)
         self.loss = LOSSES[jobs[0].loss]
         self.available_threads = n_threads
-        self.n_threads = self._threads(shape)
+        self.pace = Pace(self._threads(shape))
         self._scratch: dict[str, Tensor] = {}
         self._passes: dict[int, _Pass] = {}
 
     def _threads(self, shape: BatchShape) -> int:
-        """Return the threads to compute with; they change no bit of the result."""
+        """Return the most threads that pay; they change no bit of the result."""
         n_lanes, weights = len(self.jobs), [weight for weight, _ in self.layout.linear]
         largest = max(int(np.prod(weight.shape)) for weight in weights) * shape.padded
         if n_lanes * largest < WORTH_THREADS:
             return 1
+        if n_lanes == 1:  # see layers.LoneLinear
+            return min(2, self.available_threads)
         rows = (shape.padded, shape.last)
         sizes = [weight.shape[0] * size for weight in weights for size in rows]
         sizes.append(self.layout.size)
@@ -180,12 +187,17 @@ class Stack:
             parameter.data = values[part].view_as(parameter)
             known = state.get(parameter, {})
             for name, flat in own.items():
-                if known.get(name) is not None:
+                if known.get(name) is None:
+                    flat[part] = 0
+                else:
                     flat[part] = known[name].flatten()
                 if known:
                     known[name] = flat[part].view_as(parameter)
-            if self.optimizer.steps_of(lane) is not None and known:
-                self.optimizer.steps[lane] = int(known["step"])  # type: ignore[attr-defined]
+            self.optimizer.load_steps(lane, int(known.get("step", 0)))
+        for stacked, norm in zip(self.running, _batch_norms(job.module), strict=True):
+            for both, name in zip(stacked, _STATISTICS, strict=True):
+                both[lane, :, 0] = getattr(norm, name)
+                setattr(norm, name, both[lane, :, 0])
 
     def _expose_state(self, lane: int) -> None:
         """Write the optimizer's state where torch keeps it."""
@@ -199,33 +211,38 @@ class Stack:
             if state:
                 job.optimizer.state[parameter] = state
 
-    def _load_running(self) -> list[Tensor]:
-        """Stack the running statistics of batch norms: (2, L, H, 1) for each layer."""
-        stacked = []
-        for i, layer in enumerate(self.modules[0].hidden):
-            if isinstance(layer.norm, nn.BatchNorm1d):
-                norms = [module.hidden[i].norm for module in self.modules]
-                both = [
-                    torch.stack([getattr(norm, name) for norm in norms])
-                    for name in ("running_mean", "running_var")
-                ]
-                stacked.append(torch.stack(both).unsqueeze(3))
-                for lane, norm in enumerate(norms):
-                    norm.running_mean = stacked[-1][0, lane, :, 0]
-                    norm.running_var = stacked[-1][1, lane, :, 0]
-        return stacked
+    def _new_running(self) -> list[Tensor]:
+        """Make room for statistics of batch norms: (2, L, H, 1) for each layer."""
+        norms = list(_batch_norms(self.modules[0]))
+        lanes = len(self.modules)
+        return [self.values.new_empty(2, lanes, n.num_features, 1) for n in norms]
 
     def release(self) -> None:
         """Give each network storage of its own, with what it has learned."""
-        for lane, job in enumerate(self.jobs):
-            self._expose_state(lane)
-            for parameter, _ in self.layout.parameters_of(job.module):
-                parameter.data = parameter.data.clone()
-                for name, value in job.optimizer.state.get(parameter, {}).items():
+        for lane in range(len(self.jobs)):
+            if lane not in self.lent:
+                self.lend(lane)
+
+    def lend(self, lane: int) -> None:
+        """Give a network storage of its own, until `take_back`."""
+        job = self.jobs[lane]
+        self._expose_state(lane)
+        for parameter, _ in self.layout.parameters_of(job.module):
+            parameter.data = parameter.data.clone()
+            for name, value in job.optimizer.state.get(parameter, {}).items():
+                if isinstance(value, Tensor):
                     job.optimizer.state[parameter][name] = value.clone()
-            for norm in _batch_norms(job.module):
-                norm.running_mean = norm.running_mean.clone()
-                norm.running_var = norm.running_var.clone()
+        for norm in _batch_norms(job.module):
+            for name in _STATISTICS:
+                setattr(norm, name, getattr(norm, name).clone())
+        self.lent.add(lane)
+
+    def take_back(self) -> None:
+        """Read what has become of the networks that were lent."""
+        with torch.no_grad():
+            for lane in self.lent:
+                self._attach(lane)
+        self.lent.clear()
 
     def finite(self) -> list[bool]:
         """Whether each lane's parameters are finite."""
@@ -243,23 +260,23 @@ class Stack:
     def run_epoch(self, epochs: Sequence[int]) -> list[EpochRecord]:
         """Train every lane for one epoch; `epochs` counts each lane's from 0."""
         began = time.perf_counter()
-        with torch.no_grad(), threads(self.n_threads):
+        with torch.no_grad(), threads(1):
             for job, noisy, epoch in zip(self.jobs, self.noisy, epochs, strict=True):
                 if job.hooks is not None:  # they may have looked in evaluation mode
                     job.module.train()
                 if noisy:
                     job.module.seed_noise(job.seeds.of_epoch(job.seeds.noise, epoch))
-            self.optimizer.begin_epoch(self.batches.shape.n_steps)
+            self.optimizer.begin_epoch()
             steps, of_rows = [], []
             for step in self.batches.epoch(epochs):
-                of_rows.append(self._pass(step.size).train(step))
+                with self.pace.step():
+                    of_rows.append(self._pass(step.size).train(step))
                 steps.append(step)
+            torch.set_num_threads(1)
             losses = _batch_losses(of_rows, steps)
-            for lane, job in enumerate(self.jobs):
-                if job.hooks is not None:
-                    self._expose_state(lane)
-                for norm in _batch_norms(job.module):
-                    norm.num_batches_tracked += len(steps)
+            for job, rows in zip(self.jobs, self.batches.rows, strict=True):
+                for norm in _batch_norms(job.module):  # a lone row is left out
+                    norm.num_batches_tracked += sum(n > 1 for n in rows)
             weights = self.batches.batch_weights.cpu().double().numpy()
         seconds = (time.perf_counter() - began) / len(self.jobs)
         return [
@@ -279,14 +296,18 @@ def _batch_losses(of_rows: list[Tensor], steps: Sequence[Step]) -> np.ndarray:
     for whole in (slice(0, -1), slice(-1, None)):  # the last batch may be smaller
         if of_rows[whole]:
             weights = torch.stack([step.weight for step in steps[whole]])
-            found.append((torch.stack(of_rows[whole]) * weights).sum(3)[..., 0])
+            filling = torch.stack([step.batch.valid for step in steps[whole]]) == 0
+            losses = torch.stack(of_rows[whole]).mul_(weights)
+            losses.masked_fill_(filling, 0)  # theirs may be infinite, and weigh nothing
+            found.append(losses.sum(3)[..., 0])
     return torch.cat(found).cpu().double().numpy()
 
 
 def _record(
     losses: np.ndarray, weights: np.ndarray, sizes: Sequence[int], seconds: float
 ) -> EpochRecord:
-    mean = np.average(losses, weights=weights) if weights.any() else losses.mean()
+    with np.errstate(all="ignore"):  # of a lane that diverges
+        mean = np.average(losses, weights=weights) if weights.any() else losses.mean()
     return EpochRecord(
         train_loss=float(mean),
         batch_losses=losses.tolist(),
@@ -318,10 +339,11 @@ class _Pass:
         self, i: int, source: Tensor, z: Tensor, grad: Tensor, grad_source: Any
     ) -> None:
         weight, bias = map(self.stack.parameter, self.stack.layout.linear[i])
-        linear = Linear(weight, bias, source, z, grad, grad_source)
-        if len(self.stack.jobs) == 1:
-            linear.halve(self.stack.available_threads)
-        self.layers.append(linear)
+        parts = weight, bias, source, z, grad, grad_source
+        if self.stack.pace.most > 1 and LoneLinear.pays(z, source):
+            self.layers.append(LoneLinear(*parts, pace=self.stack.pace))
+        else:
+            self.layers.append(Linear(*parts))
 
     def _add_rest(self, i: int, z: Tensor, grad: Tensor) -> Tensor:
         """Add norm, activation and dropout after a linear layer; return the output."""
@@ -357,6 +379,8 @@ class _Pass:
     def train(self, step: Step) -> Tensor:
         """Take one step; return the loss of each row, (L, 1, B)."""
         stack = self.stack
+        if len(stack.jobs) > 1:
+            torch.set_num_threads(stack.pace.threads)
         stack.batches.fetch(step, self.rows)
         for layer in self.layers:
             layer.forward(step.batch)

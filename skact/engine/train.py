@@ -1,5 +1,6 @@
 """Train a list of jobs: plan the stacks, run one after another, let lanes leave."""
 
+import copy
 import math
 import time
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ import torch
 
 from skact.engine.activations import activation_key
 from skact.engine.batches import Tables
-from skact.engine.optimizers import stacked_form
+from skact.engine.optimizers import coefficients_of, stacked_form
 from skact.engine.plan import (
     BatchShape,
     FitJob,
@@ -70,16 +71,19 @@ def lane_of(job: FitJob) -> Lane:
     norms = {type(layer.norm).__name__ for layer in module.hidden}
     drops = {type(layer.dropout).__name__ for layer in module.hidden}
     kind = stacked_form(job.optimizer)
-    nesterov = kind == "sgd" and job.optimizer.param_groups[0]["nesterov"]
     group = (
         (job.X.shape[1], *hidden, weight.shape[0]),
         *(tuple(sorted(names)) for names in (norms, drops)),
-        (kind, nesterov, job.loss, str(weight.dtype), str(weight.device)),
+        (kind, job.loss, str(weight.dtype), str(weight.device)),
         shape,
     )
     activations = [layer.activation for layer in module.hidden]
     order = [activation_key(a) for a in (*activations, module.output_activation)]
-    return Lane(group, tuple(order))
+    columns = job.X.shape[1] + 4 * (sum(hidden) + weight.shape[0])
+    # parameters, gradients, the optimizer's two states; four tensors a layer
+    values = 4 * sum(p.numel() for p in module.parameters()) + columns * shape.padded
+    nbytes = values * weight.element_size()
+    return Lane(group, (*order, coefficients_of(job.optimizer)), nbytes)
 
 
 def describe(job: FitJob) -> str:
@@ -87,12 +91,24 @@ def describe(job: FitJob) -> str:
     linears = [layer.linear for layer in job.module.hidden]
     net = [job.X.shape[1], *(linear.out_features for linear in linears)]
     weight = job.module.output.weight
-    batches = "full batches" if job.batch_size == -1 else f"batches of {job.batch_size}"
+    shape = BatchShape.of(job.X.shape[0], job.batch_size)
+    several = f"{shape.n_steps} batches of {shape.batch_size}"
+    batches = several if shape.n_steps > 1 else "full batches"
     return (
         f"{'-'.join(map(str, [*net, weight.shape[0]]))}, {job.loss}, "
         f"{stacked_form(job.optimizer)}, {batches}, "
         f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}"
     )
+
+
+def copied(error: Exception) -> Exception:
+    """Return an error of the same kind: each fit adds to the traceback of its own."""
+    try:
+        other = copy.copy(error)
+    except Exception:  # its class wants other arguments than it keeps
+        other = RuntimeError(f"{type(error).__name__}: {error}")
+    other.__cause__ = error
+    return other
 
 
 class _Run:
@@ -115,29 +131,32 @@ class _Run:
     def train(self, progress: Progress | None) -> None:
         """Train until no lane is left; release the networks whatever happens."""
         try:
-            self.begin_epoch()
-            while self.active:
-                done = self.end_epoch(self.compute())
-                if progress is not None:
-                    progress(done)
-                self.begin_epoch()
+            self._train(progress)
+        except Exception as error:  # these lanes failed, and other stacks train on
+            for i in self.active:
+                self.outcomes[i].error = copied(error) if len(self.jobs) > 1 else error
         finally:
             self.release()
 
+    def _train(self, progress: Progress | None) -> None:
+        self.begin_epoch()
+        while self.active:
+            done = self.end_epoch(self.compute())
+            if progress is not None:
+                progress(done)
+            self.begin_epoch()
+
     def begin_epoch(self) -> None:
         """Let hooks run, and let finished lanes leave the stack."""
-        self._fit_stack()
         for i in list(self.active):
             self._call_hook(i, "epoch_begin")
-        self._fit_stack()
-
-    def _fit_stack(self) -> None:
-        """Build the stack of the lanes that are left."""
-        if self.stack is None or len(self.stack.jobs) != len(self.active):
-            self.release()
-            if self.active:
-                jobs = [self.jobs[i] for i in self.active]
-                self.stack = Stack(jobs, self.tables, self.n_threads)
+        if self.stack is not None and len(self.stack.jobs) == len(self.active):
+            self.stack.take_back()
+            return
+        self.release()
+        if self.active:
+            jobs = [self.jobs[i] for i in self.active]
+            self.stack = Stack(jobs, self.tables, self.n_threads)
 
     def compute(self) -> list[Any]:
         """Train one epoch."""
@@ -155,11 +174,20 @@ class _Run:
     def end_epoch(self, records: Sequence[Any]) -> int:
         """Keep the records, let hooks run, and see who leaves; return lane-epochs."""
         done = len(self.active)
-        lanes = list(zip(self.active, records, strict=True))
-        for i, record in lanes:
+        assert self.stack is not None
+        for lane, i in enumerate(self.active):
+            if self.jobs[i].hooks is not None:
+                self.stack.lend(lane)
+        failed = self.stack.batches.failed
+        lanes = list(enumerate(zip(self.active, records, strict=True)))
+        for lane, (i, record) in lanes:
             outcome = self.outcomes[i]
-            outcome.records.append(record)
             outcome.seconds += record.seconds
+            if lane in failed:
+                outcome.error = failed[lane]
+                self.active.remove(i)
+                continue
+            outcome.records.append(record)
             if not record.finite:
                 outcome.diverged = next(
                     loss for loss in record.batch_losses if not math.isfinite(loss)

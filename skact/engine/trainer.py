@@ -16,7 +16,7 @@ class Trainer(Protocol):
         ...
 
     def not_served(self, job: FitJob, reason: str) -> None:
-        """Hear that skorch's own loop trains a job, and why."""
+        """Hear that a job trains by itself, or by skorch's own loop, and why."""
         ...
 
 

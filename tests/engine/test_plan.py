@@ -124,6 +124,13 @@ def test_every_lane_is_in_one_stack_of_its_group(lanes, most):
         assert len(stack) <= most
 
 
+def test_a_stack_of_large_networks_is_low_but_not_of_one():
+    large = [Lane("a", (), nbytes=2**26)] * 20
+    assert [len(stack) for stack in plan_stacks(large)] == [4] * 5
+    small = [Lane("a", (), nbytes=2**20)] * 20
+    assert [len(stack) for stack in plan_stacks(small)] == [20]
+
+
 @given(lane_lists)
 def test_equal_activations_lie_next_to_each_other(lanes):
     for stack in plan_stacks(lanes, max_lanes=1000):
