@@ -22,6 +22,7 @@ LAYERS = [
     "skact.engine.plan",
     "skact.engine.pace",
     "skact.engine.layers",
+    "skact.engine.foreign",
     "skact.engine.activations",
     "skact.engine.losses",
     "skact.engine.optimizers",
@@ -58,6 +59,7 @@ FORBIDDEN = {
         for name in (
             "pace",
             "layers",
+            "foreign",
             "activations",
             "losses",
             "optimizers",

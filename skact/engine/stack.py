@@ -244,10 +244,6 @@ class Stack:
                 self._attach(lane)
         self.lent.clear()
 
-    def finite(self) -> list[bool]:
-        """Whether each lane's parameters are finite."""
-        return self.values.isfinite().all(1).tolist()
-
     # ------------------------------------------------------------ training
 
     def scratch(self, name: str, *shape: int) -> Tensor:
