@@ -137,7 +137,9 @@ class At(Callback):
 # ------------------------------------------------------------------ history
 
 
-@pytest.mark.parametrize("callbacks", [None, "disable", [Callback()]], ids=str)
+@pytest.mark.parametrize(
+    "callbacks", [None, "disable", [Callback()]], ids=["none", "disable", "one"]
+)
 @pytest.mark.parametrize("split", [None, ValidSplit(4)], ids=["all", "split"])
 def test_history_has_the_keys_and_values_of_skorchs_loop(callbacks, split):
     weight = np.linspace(0, 2, 83)

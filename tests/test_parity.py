@@ -399,8 +399,8 @@ def test_the_number_of_threads_changes_nothing(n_lanes, dtype):
         return [
             make_job(
                 n=900 + i % 2,
-                d=300,
-                hidden=(96, 33),
+                d=400,
+                hidden=(96, 33),  # large enough for threads, also alone
                 dtype=dtype,
                 batch_size=100,
                 seed=i,

@@ -6,9 +6,6 @@ take ten times as long as on one thread. Nobody can know beforehand, so it is tr
 """
 
 import math
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 # steps of a trial with each number of threads, and until the next trial, at most
 _TRIED = 3
@@ -25,10 +22,11 @@ class Pace:
 
     Examples
     --------
-    >>> pace = Pace(1)
-    >>> with pace.step():
-    ...     pace.threads
-    1
+    >>> pace = Pace(2)
+    >>> for seconds in (1.0, 1.0, 1.0, 0.6, 0.6, 0.6):
+    ...     pace.took(seconds)
+    >>> pace.threads
+    2
     """
 
     def __init__(self, most: int) -> None:
@@ -39,18 +37,10 @@ class Pace:
         self.best_alone = math.inf  # seconds of a step on one thread
         self.times: dict[int, list[float]] = {1: [], most: []}
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        """Time a step, and choose the threads of the next."""
-        if self.most == 1:
-            yield
-            return
-        began = time.perf_counter()
-        yield
-        self.took(time.perf_counter() - began)
-
     def took(self, seconds: float) -> None:
-        """Hear how long a step took with `threads`."""
+        """Hear how long a step took with `threads`; choose those of the next."""
+        if self.most == 1:
+            return
         if self.left > 0:
             self.left -= 1
             # something else may want the cores by now

@@ -30,7 +30,7 @@ from skact.engine.plan import (
     FitJob,
     safe_threads,
 )
-from skact.threads import threads
+from skact.threads import one_thread
 
 # parameters of a lane begin at multiples of this many values: see plan.padded_rows
 _ALIGNED = 64
@@ -256,7 +256,7 @@ class Stack:
     def run_epoch(self, epochs: Sequence[int]) -> list[EpochRecord]:
         """Train every lane for one epoch; `epochs` counts each lane's from 0."""
         began = time.perf_counter()
-        with torch.no_grad(), threads(1):
+        with torch.no_grad(), one_thread():
             for job, noisy, epoch in zip(self.jobs, self.noisy, epochs, strict=True):
                 if job.hooks is not None:  # they may have looked in evaluation mode
                     job.module.train()
@@ -265,8 +265,9 @@ class Stack:
             self.optimizer.begin_epoch()
             steps, of_rows = [], []
             for step in self.batches.epoch(epochs):
-                with self.pace.step():
-                    of_rows.append(self._pass(step.size).train(step))
+                step_began = time.perf_counter()
+                of_rows.append(self._pass(step.size).train(step))
+                self.pace.took(time.perf_counter() - step_began)
                 steps.append(step)
             torch.set_num_threads(1)
             losses = _batch_losses(of_rows, steps)
@@ -374,14 +375,16 @@ class _Pass:
 
     def train(self, step: Step) -> Tensor:
         """Take one step; return the loss of each row, (L, 1, B)."""
-        stack = self.stack
-        if len(stack.jobs) > 1:
-            torch.set_num_threads(stack.pace.threads)
+        stack, threads = self.stack, self.stack.pace.threads
+        in_between = threads if len(stack.jobs) > 1 else 1  # see layers.LoneLinear
+        torch.set_num_threads(threads)
         stack.batches.fetch(step, self.rows)
+        torch.set_num_threads(in_between)
         for layer in self.layers:
             layer.forward(step.batch)
         losses = stack.loss(self.outputs, step.targets, step.weight, self.grad)
         for layer in reversed(self.layers):
             layer.backward(step.batch)
+        torch.set_num_threads(threads)
         stack.optimizer.step()
         return losses

@@ -104,7 +104,7 @@ def test_odd_sizes_train_as_on_skorchs_loop(rows, columns, batch_size, norm):
         {"width": 1, "depth": 3, "norm": "layer"},
         {"hidden": (1, 17, 2), "activation": ("relu", torch.sin, nn.PReLU(2))},
     ],
-    ids=str,
+    ids=lambda params: "-".join(params),
 )
 def test_odd_networks_train_as_on_skorchs_loop(params):
     assert_as_on_skorchs_loop(**params)
@@ -500,7 +500,7 @@ def test_a_search_scores_the_others_when_one_activation_raises():
 
 
 @pytest.mark.parametrize("lr", [30, 1e3, 1e150])
-@pytest.mark.parametrize("params", [{}, {"early_stopping": True}], ids=str)
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}], ids=["plain", "early"])
 def test_a_fit_that_diverges_says_what_it_says_on_skorchs_loop(lr, params):
     # rows that only fill a batch up have losses, too, which do not count
     params = {**params, "optimizer": "sgd", "lr": lr}
@@ -604,7 +604,7 @@ def test_torchs_modes_around_a_fit_change_no_bit(mode, dtype):
         {"hidden": (96, 33), "batch_size": 100},
         {"width": 64, "batch_size": 512, "dtype": "float64"},
     ],
-    ids=str,
+    ids=lambda params: "-".join(params),
 )
 def test_the_number_of_threads_changes_no_bit_of_a_large_net(params):
     images = np.random.default_rng(0).normal(size=(512, 784)).astype(np.float32)
