@@ -500,7 +500,9 @@ def test_a_search_scores_the_others_when_one_activation_raises():
 
 
 @pytest.mark.parametrize("lr", [30, 1e3, 1e150])
-@pytest.mark.parametrize("params", [{}, {"early_stopping": True}], ids=["plain", "early"])
+@pytest.mark.parametrize(
+    "params", [{}, {"early_stopping": True}], ids=["plain", "early"]
+)
 def test_a_fit_that_diverges_says_what_it_says_on_skorchs_loop(lr, params):
     # rows that only fill a batch up have losses, too, which do not count
     params = {**params, "optimizer": "sgd", "lr": lr}
