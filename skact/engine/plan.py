@@ -203,15 +203,15 @@ class Lane:
 
 
 def plan_stacks(
-    lanes: Sequence[Lane], max_lanes: int = 256, max_bytes: int = 2**28
+    lanes: Sequence[Lane], max_lanes: int = 96, max_bytes: int = 2**28
 ) -> list[tuple[int, ...]]:
     """Say which lanes train together.
 
     Parameters
     ----------
     lanes : sequence of Lane
-    max_lanes : int, default=256
-        Most lanes in a stack.
+    max_lanes : int, default=96
+        Most lanes in a stack: higher ones outgrow the caches.
     max_bytes : int, default=2**28
         Most bytes in a stack of more than four lanes: large networks gain nothing from
         a higher stack, and memory is not for nothing.
