@@ -232,21 +232,48 @@ def as_dict(section: Section) -> dict[str, Any]:
     return {**asdict(section), "rows": rows, "disagreement": section.disagreement()}
 
 
+def report(
+    name: str,
+    sections: Iterable[Section],
+    args: argparse.Namespace,
+    settings: Any = None,
+) -> list[Section]:
+    """Show and save each section as soon as it is measured."""
+    done = []
+    for section in sections:
+        show(section)
+        path = save(name, [section], args, settings)
+        done.append(section)
+    if done:
+        print(f"\nwritten: {path}")
+    return done
+
+
 def save(
     name: str, sections: list[Section], args: argparse.Namespace, settings: Any = None
 ) -> Path:
-    """Write all that was measured; a quick run never replaces a real one."""
+    """Write what was measured; other sections in the file stay, with their date.
+
+    A quick run never replaces a real one.
+    """
+    path = args.results / f"{name}{'.quick' if args.quick else ''}.json"
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    old = json.loads(path.read_text())["sections"] if path.exists() else []
+    measured = {section["name"] for section in old if not section["skipped"]}
+    new = {
+        section.name: {"date": now, **as_dict(section)}
+        for section in sections
+        if not (section.skipped and section.name in measured)
+    }
     content = {
         "benchmark": name,
         "quick": args.quick,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": now,
         "machine": machine(),
         "versions": versions(),
         "settings": settings or {},
-        "sections": [as_dict(section) for section in sections],
+        "sections": [*(part for part in old if part["name"] not in new), *new.values()],
     }
     args.results.mkdir(parents=True, exist_ok=True)
-    path = args.results / f"{name}{'.quick' if args.quick else ''}.json"
     path.write_text(json.dumps(content, indent=1, default=float) + "\n")
-    print(f"\nwritten: {path}")
     return path

@@ -11,13 +11,14 @@ Beside: MLPClassifier, with the activations it has, in the same search, and publ
 figures, which stem from other splits and mostly from larger, tuned networks.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from common import Row, Section, argument_parser, cores, save, show, timed
+from common import Row, Section, argument_parser, cores, report, timed
 from loaders import HOW_TO_GET_TABLES, MissingData, bundled_tables, table
 from peers import SKLEARN_ACTIVATIONS, unconverged
 from searches import end_processes, processes
@@ -235,8 +236,7 @@ def warm() -> None:
         theirs.fit(X, y)
 
 
-def sections(args) -> list[Section]:
-    done = []
+def sections(args) -> Iterator[Section]:
     protocol = QUICK if args.quick else Protocol(repeats=args.repeats or 2)
     small = bundled_tables() if args.quick else {}
     warm()
@@ -244,21 +244,19 @@ def sections(args) -> list[Section]:
         try:
             data = small[name] if small else table(name)
         except MissingData as error:
-            done.append(Section(name, name, skipped=str(error)))
+            yield Section(name, name, skipped=str(error))
+            if str(error) == HOW_TO_GET_TABLES:
+                break  # none is there, and it has been said
         else:
-            done.append(table_section(name, data, protocol))
-        show(done[-1])
-        if done[-1].skipped == HOW_TO_GET_TABLES:
-            break  # none is there, and it has been said
+            yield table_section(name, data, protocol)
     end_processes()
-    found = [section for section in done if not section.skipped]
-    if found:
-        print(f"\naccuracy, ± deviation over folds\n{overview(found)}")
-    return done
 
 
 if __name__ == "__main__":
     arguments = argument_parser(__doc__, TABLES).parse_args()
     with unconverged():
-        measured = sections(arguments)
-    save("cross_validation", measured, arguments, {"protocol": str(Protocol())})
+        settings = {"protocol": str(Protocol())}
+        measured = report("cross_validation", sections(arguments), arguments, settings)
+    found = [section for section in measured if not section.skipped]
+    if found:
+        print(f"\naccuracy, ± deviation over folds\n{overview(found)}")

@@ -12,12 +12,12 @@ x 5 folds of digits; 48 x 5, where time inside the engine is set against the mat
 products alone; and the seed notebook's search on MNIST (needs SKACT_DATA).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from common import Row, Section, alternate, argument_parser, save, show
+from common import Row, Section, alternate, argument_parser, report
 from floor import Floor, fit_work
 from loaders import MissingData, digits, mnist
 from peers import Task, act_mlp, unconverged
@@ -204,14 +204,9 @@ def beside_notebook(search: GridSearchCV) -> list[str]:
     return lines
 
 
-def sections(args) -> list[Section]:
+def sections(args) -> Iterator[Section]:
     repeats = args.repeats or (1 if args.quick else 3)
     only = args.only or SECTIONS
-    done = []
-
-    def finish(section: Section) -> None:
-        show(section)
-        done.append(section)
 
     def sized(grid: Grid, dtype: str) -> Grid:
         task = replace(grid.task, dtype=dtype, device=args.device)
@@ -225,12 +220,11 @@ def sections(args) -> list[Section]:
     for dtype in ("float32", "float64") if on_cpu and not args.quick else ("float32",):
         if "digits12" in only:
             grid = sized(DIGITS12, dtype)
-            finish(digits_section("digits12", grid, peers, repeats))
+            yield digits_section("digits12", grid, peers, repeats)
         if "digits48" in only:
-            finish(digits_section("digits48", sized(DIGITS48, dtype), (), repeats))
+            yield digits_section("digits48", sized(DIGITS48, dtype), (), repeats)
     if "mnist" in only and on_cpu and not args.quick:
-        finish(mnist_section(MNIST, repeats))
-    return done
+        yield mnist_section(MNIST, repeats)
 
 
 if __name__ == "__main__":
@@ -238,5 +232,5 @@ if __name__ == "__main__":
     parser.add_argument("--device", default="cpu", help="cuda: digits only")
     arguments = parser.parse_args()
     with unconverged():
-        measured = sections(arguments)
-    save("grid_search", measured, arguments, {"device": arguments.device})
+        settings = {"device": arguments.device}
+        report("grid_search", sections(arguments), arguments, settings)

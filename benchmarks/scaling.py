@@ -12,12 +12,13 @@ tells its peak memory; sizes alternate, so a slow minute does not hit one alone.
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from common import Row, Section, argument_parser, save, show
+from common import Row, Section, argument_parser, report
 
 CHILD = Path(__file__).with_name("scaling_child.py")
 SECTIONS = ("candidates", "rows")
@@ -76,7 +77,7 @@ def rows_section(sizes: tuple[int, ...], epochs: int, repeats: int) -> Section:
     return Section("rows", title, rows, f"ActMLP, {sizes[-1]:,} rows")
 
 
-def sections(args) -> list[Section]:
+def sections(args) -> Iterator[Section]:
     repeats = args.repeats or (1 if args.quick else 3)
     makers = {
         "candidates": partial(candidates_section, CANDIDATES, 20),
@@ -87,13 +88,10 @@ def sections(args) -> list[Section]:
             "candidates": partial(candidates_section, (1, 4), 2),
             "rows": partial(rows_section, (1_000, 4_000), 1),
         }
-    done = []
     for name in args.only or SECTIONS:
-        done.append(makers[name](repeats=repeats))
-        show(done[-1])
-    return done
+        yield makers[name](repeats=repeats)
 
 
 if __name__ == "__main__":
     arguments = argument_parser(__doc__, SECTIONS).parse_args()
-    save("scaling", sections(arguments), arguments)
+    report("scaling", sections(arguments), arguments)

@@ -12,7 +12,7 @@ tried. Without SKACT_DATA what needs MNIST is skipped.
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -24,8 +24,7 @@ from common import (
     argument_parser,
     cores,
     fastest,
-    save,
-    show,
+    report,
     timed,
 )
 from floor import Floor, fit_work
@@ -176,37 +175,29 @@ def import_section(statements: dict[str, str], repeats: int) -> Section:
     return section
 
 
-def sections(args) -> list[Section]:
+def sections(args) -> Iterator[Section]:
     repeats = args.repeats or (1 if args.quick else 7)
     only = args.only or SECTIONS
-    done = []
-
-    def finish(section: Section) -> None:
-        show(section)
-        done.append(section)
-
     short = replace(DIGITS, epochs=2) if args.quick else DIGITS
     long = replace(MNIST, epochs=1) if args.quick else MNIST
     if "digits" in only:
         for task in (short,) if args.quick else (short, short.as_float64()):
-            finish(fit_section("digits", task, digits_data, repeats))
+            yield fit_section("digits", task, digits_data, repeats)
     if "mnist" in only and not args.quick:
         for task in (long, long.as_float64()):
-            finish(fit_section("mnist", task, mnist_data, min(repeats, 5)))
+            yield fit_section("mnist", task, mnist_data, min(repeats, 5))
     if "predict" in only:
-        finish(predict_section(long, 2000 if args.quick else 60_000, repeats))
+        yield predict_section(long, 2000 if args.quick else 60_000, repeats)
     if "import" in only:
         imports = {
             "its dependencies": "import torch, sklearn, skorch, pandas",
             "skact": "import skact",
         }
-        finish(import_section(imports, 1 if args.quick else max(repeats, 7)))
-    return done
+        yield import_section(imports, 1 if args.quick else max(repeats, 7))
 
 
 if __name__ == "__main__":
     arguments = argument_parser(__doc__, SECTIONS).parse_args()
-    with unconverged():
-        measured = sections(arguments)
     tasks = {"digits": str(DIGITS), "mnist": str(MNIST)}
-    save("single_fit", measured, arguments, tasks)
+    with unconverged():
+        report("single_fit", sections(arguments), arguments, tasks)
