@@ -10,7 +10,7 @@ from skorch.dataset import Dataset
 from torch import Tensor
 from torch.utils.data import Sampler, Subset, TensorDataset
 
-from skact.engine.plan import Seeds
+from skact.engine.batches import row_order, to_tensor
 
 
 class TrainingData(Dataset):
@@ -38,7 +38,7 @@ class TrainingData(Dataset):
     def __getitems__(self, indices: Sequence[int]) -> "Rows":
         """Return many rows at once: torch's loader asks for a batch this way."""
         rows = np.asarray(indices)
-        X: Any = dense_tensor(self.X[rows])
+        X: Any = to_tensor(self.X[rows])
         if self.sample_weight is not None:
             X = {"X": X, "sample_weight": torch.from_numpy(self.sample_weight[rows])}
         return Rows(X, torch.from_numpy(self.targets[rows]))
@@ -120,17 +120,9 @@ class EpochOrder(Sampler):
         return self.n_rows
 
     def __iter__(self) -> Iterator[int]:
-        seed = Seeds.of_epoch(self.seed, self.epoch)
+        order = row_order(self.n_rows, self.seed, self.epoch)
         self.epoch += 1
-        generator = torch.Generator().manual_seed(seed)
-        yield from torch.randperm(self.n_rows, generator=generator).tolist()
-
-
-def dense_tensor(X: Any) -> Tensor:
-    """Turn rows of an array or CSR matrix into a tensor."""
-    X = X.toarray() if sp.issparse(X) else X
-    # memory-mapped input is read-only, which torch warns of
-    return torch.from_numpy(X if X.flags.writeable else X.copy())
+        yield from order.tolist()
 
 
 def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> None:

@@ -1,5 +1,7 @@
 """Every error of skact that is not a plain ``ValueError`` or ``TypeError``."""
 
+import copy
+
 
 class DivergedError(FloatingPointError):
     """Training was stopped because the loss or the weights were no longer finite.
@@ -39,3 +41,13 @@ class DivergedError(FloatingPointError):
 
     def __reduce__(self) -> tuple:  # worker processes send errors home by pickle
         return type(self), (self.args[0], self.epoch)
+
+
+def copied(error: Exception) -> Exception:
+    """Return an error of the same kind: each fit adds to the traceback of its own."""
+    try:
+        other = copy.copy(error)
+    except Exception:  # its class wants other arguments than it keeps
+        other = RuntimeError(f"{type(error).__name__}: {error}")
+    other.__cause__ = error
+    return other

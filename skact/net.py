@@ -21,7 +21,8 @@ from skorch.utils import is_dataset
 from torch import Tensor
 
 from skact.checks import DTYPES, check_parameters, hidden_widths
-from skact.data import check_finite, dense_tensor, unpack_table
+from skact.data import check_finite, unpack_table
+from skact.engine.batches import to_tensor
 from skact.engine.plan import FitJob, Seeds
 from skact.engine_loop import EngineLoop
 from skact.exceptions import DivergedError
@@ -350,7 +351,7 @@ class FlatNet(FlatParameters, EngineLoop, CallbackSupportMixin):
         widest = max(max(w.shape, default=1) for w in self.module_.parameters())
         step = max(256, _FORWARD_VALUES // widest)
         for start in range(0, X.shape[0], step):
-            batch = dense_tensor(X[start : start + step]), None
+            batch = to_tensor(X[start : start + step]), None
             yield self._forward(batch, training, part=start).to(device)
 
     def _forward(self, batch: tuple, training: bool, part: int) -> Tensor:

@@ -6,7 +6,6 @@ in one call of the engine and lets the tasks go on. One greenlet, the hub, runs 
 loop: it is whoever called the outermost ``joblib.Parallel``.
 """
 
-import copy
 import heapq
 import itertools
 import os
@@ -24,6 +23,7 @@ import greenlet
 
 from skact.engine.plan import FitJob, Outcome, Progress, Training
 from skact.engine.trainer import trained_by
+from skact.exceptions import copied
 from skact.progress import ProgressBar
 from skact.report import Report, Stack
 from skact.tasks import Group, HooksOfTask, Pause, Reply, Task, own_state
@@ -281,7 +281,7 @@ class Session:
         try:
             training = self._train([self._with_own_hooks(*entry) for entry in parked])
         except Exception as error:  # of the engine itself: then it is one of each fit
-            training = Training([Outcome(error=_copy(error)) for _ in parked], [])
+            training = Training([Outcome(error=copied(error)) for _ in parked], [])
         self.report += Report(
             stacks=tuple(
                 Stack(len(stack.jobs), stack.seconds, stack.description)
@@ -313,13 +313,3 @@ def _kinds(outcomes: Sequence[Outcome]) -> Counter[str]:
     kinds = Counter(type(o.error).__name__ for o in outcomes if o.error is not None)
     kinds["DivergedError"] += sum(o.diverged is not None for o in outcomes)
     return +kinds  # none counts nothing
-
-
-def _copy(error: Exception) -> Exception:
-    """Return an error of the same kind: each fit adds to the traceback of its own."""
-    try:
-        copied = copy.copy(error)
-    except Exception:  # its class wants other arguments than it keeps
-        copied = RuntimeError(f"{type(error).__name__}: {error}")
-    copied.__cause__ = error
-    return copied

@@ -34,6 +34,8 @@ from skact.threads import one_thread
 
 # parameters of a lane begin at multiples of this many values: see plan.padded_rows
 _ALIGNED = 64
+# steps whose losses are reduced in one go: few calls, and little to keep
+_KEPT = 64
 # of a batch norm
 _STATISTICS = ("running_mean", "running_var")
 
@@ -150,25 +152,22 @@ class Stack:
         shape = BatchShape.of(jobs[0].X.shape[0], jobs[0].batch_size)
         self.batches = Batches(jobs, shape, tables, self.dtype, self.device)
         self.loss = LOSSES[jobs[0].loss]
-        self.available_threads = n_threads
-        self.pace = Pace(self._threads(shape))
+        self.pace = Pace(self._threads(shape, n_threads))
         self._scratch: dict[str, Tensor] = {}
         self._passes: dict[int, _Pass] = {}
 
-    def _threads(self, shape: BatchShape) -> int:
+    def _threads(self, shape: BatchShape, available: int) -> int:
         """Return the most threads that pay; they change no bit of the result."""
         n_lanes, weights = len(self.jobs), [weight for weight, _ in self.layout.linear]
         largest = max(int(np.prod(weight.shape)) for weight in weights) * shape.padded
         if n_lanes * largest < WORTH_THREADS:
             return 1
         if n_lanes == 1:  # see layers.LoneLinear
-            return min(2, self.available_threads)
+            return min(2, available)
         rows = (shape.padded, shape.last)
         sizes = [weight.shape[0] * size for weight in weights for size in rows]
         sizes.append(self.layout.size)
-        return safe_threads(
-            self.available_threads, n_lanes, [n_lanes * size for size in sizes]
-        )
+        return safe_threads(available, n_lanes, [n_lanes * size for size in sizes])
 
     # ------------------------------------------------------------ parameters
 
@@ -263,14 +262,7 @@ class Stack:
                 if noisy:
                     job.module.seed_noise(job.seeds.of_epoch(job.seeds.noise, epoch))
             self.optimizer.begin_epoch()
-            steps, of_rows = [], []
-            for step in self.batches.epoch(epochs):
-                step_began = time.perf_counter()
-                of_rows.append(self._pass(step.size).train(step))
-                self.pace.took(time.perf_counter() - step_began)
-                steps.append(step)
-            torch.set_num_threads(1)
-            losses = _batch_losses(of_rows, steps)
+            losses = self._train_steps(epochs)
             for job, rows in zip(self.jobs, self.batches.rows, strict=True):
                 for norm in _batch_norms(job.module):  # a lone row is left out
                     norm.num_batches_tracked += sum(n > 1 for n in rows)
@@ -280,6 +272,22 @@ class Stack:
             _record(losses[:, i], weights[:, i], self.batches.rows[i], seconds)
             for i in range(len(self.jobs))
         ]
+
+    def _train_steps(self, epochs: Sequence[int]) -> np.ndarray:
+        """Take the steps of an epoch; return the loss of each batch, (steps, L)."""
+        found, steps, of_rows = [], [], []
+        for step in self.batches.epoch(epochs):
+            began = time.perf_counter()
+            of_rows.append(self._pass(step.size).train(step))
+            self.pace.took(time.perf_counter() - began)
+            steps.append(step)
+            if len(steps) == _KEPT:
+                found.append(_batch_losses(of_rows, steps))
+                steps, of_rows = [], []
+        torch.set_num_threads(1)
+        if steps:
+            found.append(_batch_losses(of_rows, steps))
+        return np.concatenate(found)
 
     def _pass(self, size: int) -> "_Pass":
         if size not in self._passes:

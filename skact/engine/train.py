@@ -1,6 +1,5 @@
 """Train a list of jobs: plan the stacks, run one after another, let lanes leave."""
 
-import copy
 import math
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from skact.engine.plan import (
     plan_stacks,
 )
 from skact.engine.stack import Stack
+from skact.exceptions import copied
 from skact.threads import one_thread
 
 
@@ -99,16 +99,6 @@ def describe(job: FitJob) -> str:
         f"{stacked_form(job.optimizer)}, {batches}, "
         f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}"
     )
-
-
-def copied(error: Exception) -> Exception:
-    """Return an error of the same kind: each fit adds to the traceback of its own."""
-    try:
-        other = copy.copy(error)
-    except Exception:  # its class wants other arguments than it keeps
-        other = RuntimeError(f"{type(error).__name__}: {error}")
-    other.__cause__ = error
-    return other
 
 
 class _Run:
