@@ -256,8 +256,9 @@ def gradient_of(job):
     stack = Stack([job], Tables())
     for module in stack.modules:
         module.seed_noise(0)
-    (step,) = list(stack.batches.epoch([0]))
-    program = stack._pass(step.size)
+    (steps,) = stack.batches.epoch([0], most=1)
+    program = stack._pass(is_last=True)
+    ((fetch, calls),) = program.steps
 
     class Loss(torch.autograd.Function):
         @staticmethod
@@ -265,17 +266,12 @@ def gradient_of(job):
             with torch.no_grad():
                 stack.values.copy_(values)
                 stack.modules[0].seed_noise(0)
-                stack.batches.fetch(step, program.rows)
-                for layer in program.layers:
-                    layer.forward(step.batch)
-                losses = stack.loss(
-                    program.outputs, step.targets, step.weight, program.grad
-                )
                 stack.grads.zero_()
-                for layer in reversed(program.layers):
-                    layer.backward(step.batch)
+                program.load(steps)
+                for call in (fetch, *calls):
+                    call()
             ctx.save_for_backward(stack.grads.clone())
-            return (losses * step.weight).sum()
+            return program.losses(steps).sum()
 
         @staticmethod
         def backward(ctx, grad):

@@ -2,11 +2,13 @@
 
 A kernel works on a slice ``(l, H, B)`` of neighbouring lanes that share an activation:
 ``forward(z, out)`` fills `out`, ``backward(grad, z, a)`` turns the gradient with
-respect to the output `a` into that with respect to the input `z`, in place.
+respect to the output `a` into that with respect to the input `z`, in place; nobody
+needs `z` after that.
 """
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 
 from skact.activation_modules import FunctionActivation, RReLU, SwishBeta
 from skact.engine.foreign import guarded
-from skact.engine.layers import Batch, Parameter
+from skact.engine.layers import Batch, Call, Layer, Parameter
 from skact.engine.plan import runs_of
 
 aten: Any = torch.ops.aten
@@ -134,7 +136,8 @@ _KERNELS: dict[type, Callable[[Any], Kernel | None]] = {
     nn.ReLU: lambda m: Kernel(
         "relu",
         lambda z, out: torch.clamp_min(z, 0, out=out),
-        lambda g, z, a: aten.threshold_backward.grad_input(g, a, 0, grad_input=g),
+        # the input is not needed any more: its memory serves for the slopes, 0 and 1
+        lambda g, z, a: g.mul_(torch.sign(a, out=z)),
     ),
     nn.Tanh: lambda m: Kernel(
         "tanh",
@@ -221,7 +224,7 @@ def activation_key(module: nn.Module) -> Hashable:
     return ("module", id(module))
 
 
-class Activation:
+class Activation(Layer):
     """Apply the activations of one layer to a stack, run by run of equal lanes.
 
     Parameters
@@ -256,15 +259,15 @@ class Activation:
             for lanes in runs_of([activation_key(module) for module in modules])
         ]
 
-    def forward(self, batch: Batch) -> None:
-        """Fill the output."""
+    def calls(self, batch: Batch) -> tuple[list[Call], list[Call]]:
+        """Return the calls of each run."""
+        forward: list[Call] = []
+        backward: list[Call] = []
         for run in self.runs:
-            run.forward(batch)
-
-    def backward(self, batch: Batch) -> None:
-        """Turn the gradient of the output into that of the input."""
-        for run in self.runs:
-            run.backward(batch)
+            there, back = run.calls(batch)
+            forward += there
+            backward += back
+        return forward, backward
 
 
 def _bind(lanes: slice, modules: Sequence[nn.Module], *tensors: Tensor) -> Any:
@@ -282,15 +285,13 @@ def _bind(lanes: slice, modules: Sequence[nn.Module], *tensors: Tensor) -> Any:
     return guarded(lanes, modules, *tensors)
 
 
-class _Closed:
+class _Closed(Layer):
     def __init__(self, kernel: Kernel, z: Tensor, out: Tensor, grad: Tensor) -> None:
         self.kernel, self.z, self.out, self.grad = kernel, z, out, grad
 
-    def forward(self, batch: Batch) -> None:
-        self.kernel.forward(self.z, self.out)
-
-    def backward(self, batch: Batch) -> None:
-        self.kernel.backward(self.grad, self.z, self.out)
+    def calls(self, batch: Batch) -> tuple[list[Call], list[Call]]:
+        forward = partial(self.kernel.forward, self.z, self.out)
+        return [forward], [partial(self.kernel.backward, self.grad, self.z, self.out)]
 
 
 def _sum_like(values: Tensor, like: Tensor) -> Tensor:
@@ -299,7 +300,7 @@ def _sum_like(values: Tensor, like: Tensor) -> Tensor:
     return sums if like.shape[1] > 1 else sums.sum(1, keepdim=True)
 
 
-class _Learnable:
+class _Learnable(Layer):
     def __init__(
         self,
         z: Tensor,
@@ -343,7 +344,7 @@ class _SwishBeta(_Learnable):
         self.grad.mul_(slope.mul_(beta).add_(gate))
 
 
-class _RReLU:
+class _RReLU(Layer):
     """Slopes drawn from each lane's own generator."""
 
     def __init__(

@@ -5,8 +5,10 @@ batch is padded to a canonical number of rows, which depends on the job alone: r
 only fill it up are copies of the first, and weigh nothing.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from skact.engine.layers import Batch
+from skact.engine.layers import Batch, Call
 from skact.engine.plan import BatchShape, FitJob, Seeds
 
 # up to this size a lane's batch is copied along with its neighbours' in one call
@@ -68,14 +70,13 @@ def row_order(n_rows: int, seed: int, epoch: int) -> Tensor:
 
 
 @dataclass
-class Step:
-    """One batch of every lane."""
+class Steps:
+    """Some batches of every lane, all of one size B, that come one after the other."""
 
-    batch: Batch
-    size: int  # B
-    index: Tensor  # (L, B) rows of each lane's table
-    targets: Tensor  # (L, 1, B) codes, or (L, C, B)
-    weight: Tensor  # (L, 1, B), divided by its sum
+    is_last: bool  # of the epoch, which may be smaller
+    index: Tensor  # (n, L, B) rows of each lane's table
+    targets: Tensor  # (n, L, 1, B) codes, or (n, L, C, B)
+    weight: Tensor  # (n, L, 1, B), divided by its sum
 
 
 class Batches:
@@ -105,7 +106,6 @@ class Batches:
         self._load(tables)
         self.rows = [shape.rows_of_step(job.X.shape[0]) for job in jobs]
         self.failed: dict[int, Exception] = {}
-        self._fixed = [self._fixed_parts(step) for step in range(shape.n_steps)]
 
     def _load(self, tables: Tables) -> None:
         """Bring the data to the device, once for all lanes that share it."""
@@ -159,30 +159,38 @@ class Batches:
                 weight = tables.arrays[tables.add(job.sample_weight)]
                 self.weights.append(to_tensor(weight).to(self.dtype))
 
-    def _fixed_parts(self, step: int) -> tuple[Batch, int]:
-        """Return what a step has in every epoch."""
+    def kind(self, *, is_last: bool) -> tuple[int, Batch]:
+        """Return the size of the last batch or of all others, and what they share."""
+        step = self.shape.n_steps - 1 if is_last else 0
         size = self.shape.size_of_step(step)
         rows = [of_lane[step] for of_lane in self.rows]
         count = torch.tensor(rows).view(-1, 1, 1)
         valid = (torch.arange(size) < count).to(self.device, self.dtype)
         count = count.to(self.device, self.dtype)
-        return Batch(rows, valid, count, self.failed), size
+        return size, Batch(rows, valid, count, self.failed)
 
-    def epoch(self, epochs: Sequence[int]) -> Iterator[Step]:
-        """Yield the steps of an epoch; each lane has its own count of epochs."""
+    def epoch(self, epochs: Sequence[int], most: int) -> Iterator[Steps]:
+        """Yield an epoch, at most so many steps at once, the last by itself.
+
+        Each lane has its own count of epochs.
+        """
         index, targets, weight, of_lane = self._streams(epochs)
         self.streams = of_lane.tolist()
         total = weight.sum(3, keepdim=True)  # (steps, S, 1, 1)
         self.batch_weights = total[:, of_lane, 0, 0]
         weight = weight / total.clamp_min(torch.finfo(self.dtype).tiny)
-        chosen = None if len(of_lane) == index.shape[1] else of_lane
-        by_step = zip(index, targets, weight, strict=True)
-        for parts, (batch, size) in zip(by_step, self._fixed, strict=True):
-            if size < self.shape.padded:
-                parts = tuple(part[..., :size].contiguous() for part in parts)
-            if chosen is not None:
-                parts = tuple(part.index_select(0, chosen) for part in parts)
-            yield Step(batch, size, *parts)
+        one_each = self.streams == list(range(index.shape[1]))
+        whole = self.shape.n_steps - 1
+        cuts = [*range(0, whole, most), whole]
+        parts = [slice(a, b) for a, b in itertools.pairwise(cuts)]
+        for steps in (*parts, slice(whole, None)):
+            tensors = [tensor[steps] for tensor in (index, targets, weight)]
+            is_last = steps.stop is None
+            if is_last and self.shape.last < self.shape.padded:
+                tensors = [tensor[..., : self.shape.last] for tensor in tensors]
+            if not one_each:
+                tensors = [tensor.index_select(1, of_lane) for tensor in tensors]
+            yield Steps(is_last, *tensors)
 
     def _streams(self, epochs: Sequence[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return what comes when, for each stream, and the stream of each lane.
@@ -226,14 +234,15 @@ class Batches:
         cut[:, :size] = whole.view(steps, size)
         return cut
 
-    def fetch(self, step: Step, out: Tensor) -> None:
-        """Copy the rows of a step into ``(L * B, D)``."""
+    def fetching(self, index: Tensor, out: Tensor) -> Call:
+        """Bind what copies the rows that `index` (L, B) names into (L * B, D)."""
         if self.lane_tables is None:
-            torch.index_select(self.table, 0, step.index.view(-1), out=out)
-            return
-        places = out.view(*step.index.shape, -1)
+            return partial(torch.index_select, self.table, 0, index.view(-1), out=out)
+        return partial(self._fetch_by_lane, index, out.view(*index.shape, -1))
+
+    def _fetch_by_lane(self, index: Tensor, out: Tensor) -> None:
         fetched: dict[int, Tensor] = {}
-        lanes = zip(self.streams, self.lane_tables, step.index, places, strict=True)
+        lanes = zip(self.streams, self.lane_tables, index, out, strict=True)
         for stream, table, rows, place in lanes:
             if stream in fetched:
                 place.copy_(fetched[stream])

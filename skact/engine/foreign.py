@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from skact.activation_modules import FunctionActivation
-from skact.engine.layers import Batch
+from skact.engine.layers import Batch, Layer
 
 
 def guarded(lanes: slice, modules: Sequence[nn.Module], *tensors: Tensor) -> Any:
@@ -102,7 +102,7 @@ class _OneLane:
         del self.x, self.y
 
 
-class _Guarded:
+class _Guarded(Layer):
     """What users brought, in a run of lanes: where it raises, that lane alone fails.
 
     Parameters

@@ -6,9 +6,10 @@ is no special case (10 columns are slow for a BLAS, 10 rows are not). Only the i
 comes as ``(L, B, D)``, because batches are gathered by rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from skact.engine.pace import Pace
 from skact.engine.plan import WORTH_THREADS
 from skact.threads import threads
+
+Call = Callable[[], Any]
 
 
 @dataclass
@@ -28,7 +31,7 @@ class Parameter:
 
 @dataclass
 class Batch:
-    """What layers may ask about the batch that passes through."""
+    """What layers may ask about the batches that pass through, which are all alike."""
 
     rows: Sequence[int]  # of each lane; the columns beyond only fill the batch up
     valid: Tensor  # (L, 1, B), 1 for rows and 0 for filling
@@ -36,19 +39,28 @@ class Batch:
     failed: dict[int, Exception]  # what raised in a lane, which then only fills space
 
 
-class Layer(Protocol):
+class Layer:
     """A step of the forward pass that knows its own way back."""
 
     def forward(self, batch: Batch) -> None:
         """Fill the layer's output from its input."""
-        ...
+        raise NotImplementedError
 
     def backward(self, batch: Batch) -> None:
         """Find the gradients of its parameters and of its input."""
-        ...
+        raise NotImplementedError
+
+    def calls(self, batch: Batch) -> tuple[list[Call], list[Call]]:
+        """Return what there is to call, without arguments, in each direction.
+
+        Where that is one function of torch after the other, they are bound to their
+        tensors once: looking everything up again in each step takes as long as the
+        arithmetic of a small network.
+        """
+        return [partial(self.forward, batch)], [partial(self.backward, batch)]
 
 
-class Linear:
+class Linear(Layer):
     """``out = weight @ source + bias``.
 
     Parameters
@@ -73,7 +85,6 @@ class Linear:
         self.weight, self.bias = weight, bias
         self.source, self.out = source, out
         self.grad_out, self.grad_source = grad_out, grad_source
-        self.source_t, self.weight_t = source.mT, weight.value.mT
         # torch multiplies a stack in one go only into contiguous memory, and only
         # aligned lanes round alike wherever they lie
         lane = weight.value[0].numel() * weight.value.element_size()
@@ -81,26 +92,43 @@ class Linear:
         if not weight.grad.is_contiguous() and lane % 64 == 0:
             self.product = torch.empty_like(weight.grad)
 
-    def forward(self, batch: Batch) -> None:
-        """Fill `out`."""
-        torch.baddbmm(self.bias.value, self.weight.value, self.source, out=self.out)
+    def calls(self, batch: Batch) -> tuple[list[Call], list[Call]]:
+        """Return the products, and the sums for the biases."""
+        backward = [*self._weight_gradient()]
+        backward.append(
+            partial(torch.sum, self.grad_out, 2, keepdim=True, out=self.bias.grad)
+        )
+        if self.grad_source is not None:
+            weight_t = self.weight.value.mT
+            backward.append(
+                partial(torch.bmm, weight_t, self.grad_out, out=self.grad_source)
+            )
+        return [self._output()], backward
 
-    def backward(self, batch: Batch) -> None:
-        """Fill the gradients."""
+    def _output(self) -> Call:
+        return partial(
+            torch.baddbmm,
+            self.bias.value,
+            self.weight.value,
+            self.source,
+            out=self.out,
+        )
+
+    def _weight_gradient(self) -> list[Call]:
         if self.source.shape[1] == 1:
             # a product with one column rounds differently in a stack and alone
-            product = (self.grad_out * self.source).sum(2, keepdim=True)
-            self.weight.grad.copy_(product)
-        else:
-            self._multiply()
-            if self.product is not self.weight.grad:
-                self.weight.grad.copy_(self.product)
-        torch.sum(self.grad_out, 2, keepdim=True, out=self.bias.grad)
-        if self.grad_source is not None:
-            torch.bmm(self.weight_t, self.grad_out, out=self.grad_source)
+            return [self._sum_of_products]
+        calls = [self._multiply()]
+        if self.product is not self.weight.grad:
+            calls.append(partial(self.weight.grad.copy_, self.product))
+        return calls
 
-    def _multiply(self) -> None:
-        torch.bmm(self.grad_out, self.source_t, out=self.product)
+    def _sum_of_products(self) -> None:
+        product = (self.grad_out * self.source).sum(2, keepdim=True)
+        self.weight.grad.copy_(product)
+
+    def _multiply(self) -> Call:
+        return partial(torch.bmm, self.grad_out, self.source.mT, out=self.product)
 
 
 class LoneLinear(Linear):
@@ -114,15 +142,6 @@ class LoneLinear(Linear):
         super().__init__(*args)
         self.pace = pace
 
-        def half(tensor: Tensor) -> Tensor:
-            return tensor.view(2, tensor.shape[1] // 2, -1)
-
-        self.halves = half(self.bias.value), half(self.weight.value)
-        self.both = self.source.expand(2, -1, -1)
-        self.both_t = self.source_t.expand(2, -1, -1)
-        self.out_halves, self.grad_halves = half(self.out), half(self.grad_out)
-        self.product_halves = half(self.product)
-
     @staticmethod
     def pays(out: Tensor, source: Tensor) -> bool:
         """Whether a product can be cut, and is large enough."""
@@ -130,23 +149,33 @@ class LoneLinear(Linear):
         multiplications = width * size * source.shape[1]
         return n_lanes == 1 and width % 32 == 0 and multiplications >= WORTH_THREADS
 
-    def forward(self, batch: Batch) -> None:
-        """Fill `out`."""
+    def _output(self) -> Call:
+        halves = map(_halves, (self.bias.value, self.weight.value))
+        both = self.source.expand(2, -1, -1)
+        out = _halves(self.out)
+        in_halves = partial(torch.baddbmm, *halves, both, out=out)
+        return partial(self._choose, super()._output(), in_halves)
+
+    def _multiply(self) -> Call:
+        both = self.source.mT.expand(2, -1, -1)
+        grad, product = _halves(self.grad_out), _halves(self.product)
+        in_halves = partial(torch.bmm, grad, both, out=product)
+        return partial(self._choose, super()._multiply(), in_halves)
+
+    def _choose(self, whole: Call, in_halves: Call) -> None:
         if self.pace.threads == 1:
-            super().forward(batch)
+            whole()
             return
         with threads(2):
-            torch.baddbmm(*self.halves, self.both, out=self.out_halves)
-
-    def _multiply(self) -> None:
-        if self.pace.threads == 1:
-            super()._multiply()
-            return
-        with threads(2):
-            torch.bmm(self.grad_halves, self.both_t, out=self.product_halves)
+            in_halves()
 
 
-class Norm:
+def _halves(tensor: Tensor) -> Tensor:
+    """View (1, H, N) as (2, H / 2, N)."""
+    return tensor.view(2, tensor.shape[1] // 2, -1)
+
+
+class Norm(Layer):
     """What both norms share: a gain and a bias for each feature.
 
     Parameters
@@ -248,7 +277,7 @@ class BatchNorm(Norm):
         grad.mul_(self.scale).mul_(batch.valid)
 
 
-class Dropout:
+class Dropout(Layer):
     """Inverted dropout by masks from each lane's own generator.
 
     Parameters

@@ -1,79 +1,150 @@
-"""Losses of a stack: each row's loss, and the gradient of the batch's, in one go.
+"""Losses of a stack: the gradient of the batch's loss, and later the loss itself.
 
 The loss of a batch is ``sum(w l) / sum(w)``; its weights come divided by their sum.
 Tensors are ``(L, C, B)``, lanes first and rows last; weights are ``(L, 1, B)``, zero
-for rows that only fill a batch up.
+for rows that only fill a batch up. A step computes only what its gradient needs, and
+keeps what the loss can be told from: that is done for many steps at once.
 """
 
-import functools
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from functools import partial
 
 import torch
 from torch import Tensor
 
-Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+from skact.engine.layers import Call
 
 
-def cross_entropy(
-    outputs: Tensor, codes: Tensor, weight: Tensor, grad: Tensor
-) -> Tensor:
-    """Softmax and negative log-likelihood of class codes ``(L, 1, B)``.
+class Loss(ABC):
+    """A loss bound to the outputs of a stack, for several steps.
 
     Parameters
     ----------
     outputs : Tensor of shape (L, C, B)
-        What the networks answer.
-    codes : Tensor of shape (L, 1, B)
-        What they should.
-    weight : Tensor of shape (L, 1, B)
-        Weights of the rows, summing to 1 in each lane.
+        What the networks answer, in each step.
     grad : Tensor of shape (L, C, B)
         Filled with the gradient of the batch's loss with respect to `outputs`.
-
-    Returns
-    -------
-    Tensor of shape (L, 1, B)
-        The loss of each row.
+    n_steps : int
+        Steps whose losses are told in one go.
     """
-    torch.log_softmax(outputs, 1, out=grad)
-    logs = grad.gather(1, codes)
-    grad.exp_().scatter_add_(1, codes, _minus_ones(codes.shape, grad)).mul_(weight)
-    return logs.neg_()
+
+    def __init__(self, outputs: Tensor, grad: Tensor, n_steps: int) -> None:
+        self.outputs, self.grad = outputs, grad
+        shape = n_steps, *outputs.shape
+        self.kept = outputs.new_zeros(shape)
+        self.steer = outputs.new_zeros(shape)
+
+    @abstractmethod
+    def load(self, targets: Tensor, weight: Tensor) -> None:
+        """Make ready for steps with these targets and weights.
+
+        Parameters
+        ----------
+        targets : Tensor of shape (n, L, 1, B) or (n, L, C, B)
+        weight : Tensor of shape (n, L, 1, B)
+        """
+
+    @abstractmethod
+    def calls(self, step: int) -> list[Call]:
+        """Return what turns the outputs of a step into the gradient."""
+
+    @abstractmethod
+    def of_rows(self, targets: Tensor) -> Tensor:
+        """Return the loss of each row in the steps that were taken, (n, L, 1, B)."""
 
 
-def _minus_ones(shape: Sequence[int], like: Tensor) -> Tensor:
-    return _minus_one(like.dtype, like.device).expand(shape)
+class CrossEntropy(Loss):
+    """Softmax and negative log-likelihood of class codes ``(n, L, 1, B)``.
+
+    A step keeps the logarithms of the probabilities p; its gradient is
+    ``w p - w [code]``, which is what torch's backward pass of log_softmax makes of
+    ``-w [code]``.
+    """
+
+    def load(self, targets: Tensor, weight: Tensor) -> None:
+        """Fill in ``-w`` at the class of each row."""
+        self.steer.zero_()
+        self.steer[: len(targets)].scatter_(2, targets, -weight)
+
+    def calls(self, step: int) -> list[Call]:
+        """Return log_softmax, forward and backward."""
+        kept, steer = self.kept[step], self.steer[step]
+        return [
+            partial(torch.log_softmax, self.outputs, 1, out=kept),
+            partial(
+                torch._log_softmax_backward_data,
+                steer,
+                kept,
+                1,
+                steer.dtype,
+                out=self.grad,
+            ),
+        ]
+
+    def of_rows(self, targets: Tensor) -> Tensor:
+        """Return the negative logarithm of each row's probability."""
+        return self.kept[: len(targets)].gather(2, targets).neg_()
 
 
-@functools.cache
-def _minus_one(dtype: torch.dtype, device: torch.device) -> Tensor:
-    return torch.tensor(-1.0, dtype=dtype, device=device)
+class BCEWithLogits(Loss):
+    """Sigmoid and binary cross-entropy, targets ``(n, L, 1, B)`` of 0 and 1.
+
+    With ``s = 1 - 2 t``, the loss of a row is ``-log(sigmoid(-s z))`` and its gradient
+    ``s sigmoid(s z)``.
+    """
+
+    def __init__(self, outputs: Tensor, grad: Tensor, n_steps: int) -> None:
+        super().__init__(outputs, grad, n_steps)
+        self.sign = torch.zeros_like(self.steer)
+
+    def load(self, targets: Tensor, weight: Tensor) -> None:
+        """Find the signs, and multiply them by the weights."""
+        n = len(targets)
+        self.sign[:n] = 1 - 2 * targets
+        torch.mul(self.sign[:n], weight, out=self.steer[:n])
+
+    def calls(self, step: int) -> list[Call]:
+        """Return the sigmoid, and what stands before and after it."""
+        kept = self.kept[step]
+        return [
+            partial(torch.mul, self.outputs, self.sign[step], out=kept),
+            partial(torch.sigmoid, kept, out=self.grad),
+            partial(self.grad.mul_, self.steer[step]),
+        ]
+
+    def of_rows(self, targets: Tensor) -> Tensor:
+        """Return the negative logarithm of each row's probability."""
+        return torch.nn.functional.logsigmoid(-self.kept[: len(targets)]).neg_()
 
 
-def bce_with_logits(
-    outputs: Tensor, targets: Tensor, weight: Tensor, grad: Tensor
-) -> Tensor:
-    """Sigmoid and binary cross-entropy, targets ``(L, 1, B)`` of 0 and 1."""
-    losses = torch.nn.functional.binary_cross_entropy_with_logits(
-        outputs, targets, reduction="none"
-    )
-    torch.sigmoid(outputs, out=grad)
-    grad.sub_(targets).mul_(weight)
-    return losses
-
-
-def squared_error(
-    outputs: Tensor, targets: Tensor, weight: Tensor, grad: Tensor
-) -> Tensor:
+class SquaredError(Loss):
     """Squared error, its mean over the outputs."""
-    torch.sub(outputs, targets, out=grad)
-    losses = grad.square().mean(1, keepdim=True)
-    grad.mul_(weight).mul_(2 / outputs.shape[1])
-    return losses
+
+    def __init__(self, outputs: Tensor, grad: Tensor, n_steps: int) -> None:
+        super().__init__(outputs, grad, n_steps)
+        self.targets = torch.zeros_like(self.steer)
+
+    def load(self, targets: Tensor, weight: Tensor) -> None:
+        """Spread the weights over the outputs."""
+        n = len(targets)
+        self.targets[:n] = targets
+        self.steer[:n] = weight * (2 / self.outputs.shape[1])
+
+    def calls(self, step: int) -> list[Call]:
+        """Return the difference, and its weighting."""
+        kept = self.kept[step]
+        return [
+            partial(torch.sub, self.outputs, self.targets[step], out=kept),
+            partial(torch.mul, kept, self.steer[step], out=self.grad),
+        ]
+
+    def of_rows(self, targets: Tensor) -> Tensor:
+        """Return the mean square of each row's differences."""
+        return self.kept[: len(targets)].square().mean(2, keepdim=True)
 
 
-LOSSES: dict[str, Loss] = {
-    "cross_entropy": cross_entropy,
-    "bce_with_logits": bce_with_logits,
-    "squared_error": squared_error,
+LOSSES: dict[str, type[Loss]] = {
+    "cross_entropy": CrossEntropy,
+    "bce_with_logits": BCEWithLogits,
+    "squared_error": SquaredError,
 }

@@ -76,25 +76,34 @@ class Optimizer:
     ) -> None:
         self.optimizers, self.values, self.grads = optimizers, values, grads
         self.state = {name: torch.zeros_like(values) for name in self.state_names}
-        self.steps = torch.zeros(len(values), device=values.device)
-        self.calls: list[Callable[[], Any]] = []
+        self.steps = [0] * len(values)  # of each lane, before this epoch
+        self.taken = 0  # in this epoch
+        self.calls: list[Callable[[int], Any]] = []
 
-    def begin_epoch(self) -> None:
+    def begin_epoch(self, n_steps: int) -> None:
         """Read the coefficients: callbacks may have changed them."""
+        self.steps = [steps + self.taken for steps in self.steps]
+        self.taken = 0
         keys = [coefficients_of(optimizer) for optimizer in self.optimizers]
         runs: dict[tuple, list[slice]] = {}
-        for lanes in runs_of(keys):
-            runs.setdefault(keys[lanes.start], []).append(lanes)
-        self.calls = [self._call(lanes, *key) for key, lanes in runs.items()]
+        for lanes in runs_of(list(zip(keys, self.steps, strict=True))):
+            key = keys[lanes.start], self.steps[lanes.start]
+            runs.setdefault(key, []).append(lanes)
+        self.calls = [
+            self._call(lanes, steps, n_steps, *key)
+            for (key, steps), lanes in runs.items()
+        ]
 
     def step(self) -> None:
         """Move the values by the gradients."""
-        self.steps += 1
         for call in self.calls:
-            call()
+            call(self.taken)
+        self.taken += 1
 
-    def _call(self, lanes: Sequence[slice], *coefficients: Any) -> Callable[[], Any]:
-        """Bind a kernel to the lanes that share coefficients."""
+    def _call(
+        self, lanes: Sequence[slice], steps: int, n_steps: int, *coefficients: Any
+    ) -> Callable[[int], Any]:
+        """Bind a kernel to lanes that share coefficients and a number of steps."""
         raise NotImplementedError
 
     def state_of(self, lane: int) -> Mapping[str, Tensor]:
@@ -103,11 +112,11 @@ class Optimizer:
 
     def steps_of(self, lane: int) -> int | None:
         """Return the number of steps that torch's state shows; None if it has none."""
-        return int(self.steps[lane])
+        return self.steps[lane] + self.taken
 
     def load_steps(self, lane: int, steps: int) -> None:
         """Take the number of steps from torch's state."""
-        self.steps[lane] = steps
+        self.steps[lane] = steps - self.taken
 
 
 class SGD(Optimizer):
@@ -116,11 +125,13 @@ class SGD(Optimizer):
     state_names = ("momentum_buffer",)
     coefficient_names = ("lr", "weight_decay", "momentum", "nesterov")
 
-    def _call(self, lanes: Sequence[slice], *coefficients: Any) -> Callable[[], Any]:
+    def _call(
+        self, lanes: Sequence[slice], steps: int, n_steps: int, *coefficients: Any
+    ) -> Callable[[int], Any]:
         lr, weight_decay, momentum, nesterov = coefficients
         buffers = [self.state["momentum_buffer"][part] for part in lanes]
-        return functools.partial(
-            torch.ops.aten._fused_sgd_.default,
+        kernel = functools.partial(
+            torch._fused_sgd_,
             [self.values[part] for part in lanes],
             [self.grads[part] for part in lanes],
             buffers if momentum else [],
@@ -132,6 +143,7 @@ class SGD(Optimizer):
             maximize=False,
             is_first_step=False,  # buffers of zeros do as well
         )
+        return lambda step: kernel()
 
     def state_of(self, lane: int) -> Mapping[str, Tensor]:
         """Return the flat state of a lane by torch's names, without "step"."""
@@ -148,26 +160,17 @@ class Adam(Optimizer):
 
     state_names = ("exp_avg", "exp_avg_sq")
     coefficient_names = ("lr", "weight_decay", "betas", "eps")
-    kernel: Any = torch.ops.aten._fused_adam_.default
+    kernel: Any = torch._fused_adam_
 
-    def _call(self, lanes: Sequence[slice], *coefficients: Any) -> Callable[[], Any]:
+    def _call(
+        self, lanes: Sequence[slice], steps: int, n_steps: int, *coefficients: Any
+    ) -> Callable[[int], Any]:
         lr, weight_decay, (beta1, beta2), eps = coefficients
-        # lanes of one call have one count of steps
-        singles = [
-            slice(lane, lane + 1)
-            for part in lanes
-            for lane in range(part.start, part.stop)
-        ]
-        counts = {int(self.steps[part]) for part in singles}
-        lanes = lanes if len(counts) == 1 else singles
-        return functools.partial(
-            self.kernel,
-            [self.values[part] for part in lanes],
-            [self.grads[part] for part in lanes],
-            [self.state["exp_avg"][part] for part in lanes],
-            [self.state["exp_avg_sq"][part] for part in lanes],
+        tensors = self.values, self.grads, *self.state.values()
+        kernel = functools.partial(
+            type(self).kernel,
+            *([tensor[part] for part in lanes] for tensor in tensors),
             [],
-            [self.steps[part.start] for part in lanes],
             lr=lr,
             weight_decay=weight_decay,
             beta1=beta1,
@@ -176,12 +179,16 @@ class Adam(Optimizer):
             amsgrad=False,
             maximize=False,
         )
+        first = float(steps + 1)
+        counts = torch.arange(first, first + n_steps, device=self.values.device)
+        of_step = [[count] * len(lanes) for count in counts.float().unbind()]
+        return lambda step: kernel(of_step[step])
 
 
 class AdamW(Adam):
     """Adam with decoupled decay, as ``torch.optim.AdamW`` (arXiv:1711.05101)."""
 
-    kernel = torch.ops.aten._fused_adamw_.default
+    kernel = torch._fused_adamw_
 
 
 STACKED: Mapping[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}

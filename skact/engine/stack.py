@@ -1,5 +1,6 @@
 """A stack: many networks of one shape, trained step by step as one tensor program."""
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from skact.engine.activations import Activation
-from skact.engine.batches import Batches, Step, Tables
+from skact.engine.batches import Batches, Steps, Tables
 from skact.engine.layers import (
+    Batch,
     BatchNorm,
+    Call,
     Dropout,
     Layer,
     LayerNorm,
@@ -20,7 +23,7 @@ from skact.engine.layers import (
     LoneLinear,
     Parameter,
 )
-from skact.engine.losses import LOSSES
+from skact.engine.losses import LOSSES, Loss
 from skact.engine.optimizers import STACKED, stacked_form
 from skact.engine.pace import Pace
 from skact.engine.plan import (
@@ -34,8 +37,10 @@ from skact.threads import one_thread
 
 # parameters of a lane begin at multiples of this many values: see plan.padded_rows
 _ALIGNED = 64
-# steps whose losses are reduced in one go: few calls, and little to keep
-_KEPT = 64
+# steps that are made ready, and whose losses are told, in one go; and the most values
+# that are kept for them
+_STEPS = 64
+_KEPT = 2**22
 # of a batch norm
 _STATISTICS = ("running_mean", "running_var")
 
@@ -151,10 +156,9 @@ class Stack:
             self.noisy.append(any(hasattr(m, "generator") for m in module.modules()))
         shape = BatchShape.of(jobs[0].X.shape[0], jobs[0].batch_size)
         self.batches = Batches(jobs, shape, tables, self.dtype, self.device)
-        self.loss = LOSSES[jobs[0].loss]
         self.pace = Pace(self._threads(shape, n_threads))
         self._scratch: dict[str, Tensor] = {}
-        self._passes: dict[int, _Pass] = {}
+        self._passes: dict[bool, _Pass] = {}
 
     def _threads(self, shape: BatchShape, available: int) -> int:
         """Return the most threads that pay; they change no bit of the result."""
@@ -261,72 +265,68 @@ class Stack:
                     job.module.train()
                 if noisy:
                     job.module.seed_noise(job.seeds.of_epoch(job.seeds.noise, epoch))
-            self.optimizer.begin_epoch()
+            self.optimizer.begin_epoch(self.batches.shape.n_steps)
             losses = self._train_steps(epochs)
             for job, rows in zip(self.jobs, self.batches.rows, strict=True):
                 for norm in _batch_norms(job.module):  # a lone row is left out
                     norm.num_batches_tracked += sum(n > 1 for n in rows)
             weights = self.batches.batch_weights.cpu().double().numpy()
         seconds = (time.perf_counter() - began) / len(self.jobs)
-        return [
-            _record(losses[:, i], weights[:, i], self.batches.rows[i], seconds)
-            for i in range(len(self.jobs))
-        ]
+        return _records(losses, weights, self.batches.rows, seconds)
 
     def _train_steps(self, epochs: Sequence[int]) -> np.ndarray:
         """Take the steps of an epoch; return the loss of each batch, (steps, L)."""
-        found, steps, of_rows = [], [], []
-        for step in self.batches.epoch(epochs):
-            began = time.perf_counter()
-            of_rows.append(self._pass(step.size).train(step))
-            self.pace.took(time.perf_counter() - began)
-            steps.append(step)
-            if len(steps) == _KEPT:
-                found.append(_batch_losses(of_rows, steps))
-                steps, of_rows = [], []
-        torch.set_num_threads(1)
-        if steps:
-            found.append(_batch_losses(of_rows, steps))
-        return np.concatenate(found)
+        found = [
+            self._pass(is_last=steps.is_last).train(steps)
+            for steps in self.batches.epoch(epochs, self._steps_at_once())
+        ]
+        return torch.cat(found).cpu().double().numpy()
 
-    def _pass(self, size: int) -> "_Pass":
-        if size not in self._passes:
-            self._passes[size] = _Pass(self, size)
-        return self._passes[size]
+    def _steps_at_once(self) -> int:
+        outputs = len(self.jobs) * self.modules[0].output.out_features
+        values = outputs * self.batches.shape.padded
+        return max(1, min(_STEPS, _KEPT // values))
+
+    def _pass(self, *, is_last: bool) -> "_Pass":
+        if is_last not in self._passes:
+            at_once = min(self._steps_at_once(), self.batches.shape.n_steps)
+            self._passes[is_last] = _Pass(self, is_last, 1 if is_last else at_once)
+        return self._passes[is_last]
 
 
-def _batch_losses(of_rows: list[Tensor], steps: Sequence[Step]) -> np.ndarray:
-    """Return the weighted mean loss of each batch, (steps, L)."""
-    found = []
-    for whole in (slice(0, -1), slice(-1, None)):  # the last batch may be smaller
-        if of_rows[whole]:
-            weights = torch.stack([step.weight for step in steps[whole]])
-            filling = torch.stack([step.batch.valid for step in steps[whole]]) == 0
-            losses = torch.stack(of_rows[whole]).mul_(weights)
-            losses.masked_fill_(filling, 0)  # theirs may be infinite, and weigh nothing
-            found.append(losses.sum(3)[..., 0])
-    return torch.cat(found).cpu().double().numpy()
-
-
-def _record(
-    losses: np.ndarray, weights: np.ndarray, sizes: Sequence[int], seconds: float
-) -> EpochRecord:
+def _records(
+    losses: np.ndarray, weights: np.ndarray, rows: Sequence[Any], seconds: float
+) -> list[EpochRecord]:
+    """Tell what each lane's epoch was; losses and weights are (steps, L)."""
+    # a sum along a row does not depend on how many rows there are
+    losses, weights = np.ascontiguousarray(losses.T), np.ascontiguousarray(weights.T)
     with np.errstate(all="ignore"):  # of a lane that diverges
-        mean = np.average(losses, weights=weights) if weights.any() else losses.mean()
-    return EpochRecord(
-        train_loss=float(mean),
-        batch_losses=losses.tolist(),
-        batch_weights=weights.tolist(),
-        batch_sizes=sizes,
-        seconds=seconds,
-    )
+        total = weights.sum(1)
+        mean = (losses * weights).sum(1) / np.where(total > 0, total, 1)
+        mean = np.where(total > 0, mean, losses.mean(1))
+    return [
+        EpochRecord(mean_loss, of_batches, weight, sizes, seconds)
+        for mean_loss, of_batches, weight, sizes in zip(
+            mean.tolist(), losses.tolist(), weights.tolist(), rows, strict=True
+        )
+    ]
 
 
 class _Pass:
-    """Forward and backward for batches of one size: layers bound to buffers."""
+    """Forward and backward for batches of one kind: calls bound to buffers.
 
-    def __init__(self, stack: Stack, size: int) -> None:
+    Parameters
+    ----------
+    stack : Stack
+    is_last : bool
+        Whether for the last batch of an epoch, or for all others.
+    n_steps : int
+        Steps at once, at most.
+    """
+
+    def __init__(self, stack: Stack, is_last: bool, n_steps: int) -> None:
         self.stack = stack
+        size, batch = stack.batches.kind(is_last=is_last)
         n_lanes = len(stack.jobs)
         self.rows = stack.scratch("rows", n_lanes * size, stack.batches.n_features)
         self.layers: list[Layer] = []
@@ -338,7 +338,27 @@ class _Pass:
             z = stack.scratch(f"z{i}", *shape)
             self._add_linear(i, source, z, grad, grad_source)
             source, grad_source = self._add_rest(i, z, grad), grad
-        self.outputs, self.grad = source, grad
+        self.loss: Loss = LOSSES[stack.jobs[0].loss](source, grad, n_steps)
+        self.filling = batch.valid == 0
+        self.index = torch.zeros(
+            n_steps, n_lanes, size, dtype=torch.int64, device=stack.device
+        )
+        self.bind(batch)
+
+    def bind(self, batch: Batch) -> None:
+        """List the calls of each step: fetching rows, and all until the gradients."""
+        there, back = [], []
+        for layer in self.layers:
+            forward, backward = layer.calls(batch)
+            there += forward
+            back.append(backward)
+        self.steps: list[tuple[Call, list[Call]]] = [
+            (
+                self.stack.batches.fetching(index, self.rows),
+                [*there, *self.loss.calls(step), *itertools.chain(*reversed(back))],
+            )
+            for step, index in enumerate(self.index)
+        ]
 
     def _add_linear(
         self, i: int, source: Tensor, z: Tensor, grad: Tensor, grad_source: Any
@@ -381,18 +401,41 @@ class _Pass:
         self.layers.append(layer)
         return normed
 
-    def train(self, step: Step) -> Tensor:
-        """Take one step; return the loss of each row, (L, 1, B)."""
-        stack, threads = self.stack, self.stack.pace.threads
-        in_between = threads if len(stack.jobs) > 1 else 1  # see layers.LoneLinear
-        torch.set_num_threads(threads)
-        stack.batches.fetch(step, self.rows)
-        torch.set_num_threads(in_between)
-        for layer in self.layers:
-            layer.forward(step.batch)
-        losses = stack.loss(self.outputs, step.targets, step.weight, self.grad)
-        for layer in reversed(self.layers):
-            layer.backward(step.batch)
-        torch.set_num_threads(threads)
-        stack.optimizer.step()
-        return losses
+    def train(self, steps: Steps) -> Tensor:
+        """Take steps; return the loss of each batch, (n, L)."""
+        self.load(steps)
+        several = self.stack.pace.most > 1
+        for fetch, calls in self.steps[: len(steps.index)]:
+            if several:
+                self._step_at_pace(fetch, calls)
+                continue
+            fetch()
+            for call in calls:
+                call()
+            self.stack.optimizer.step()
+        return self.losses(steps)
+
+    def load(self, steps: Steps) -> None:
+        """Make ready for some steps."""
+        self.index[: len(steps.index)] = steps.index
+        self.loss.load(steps.targets, steps.weight)
+
+    def losses(self, steps: Steps) -> Tensor:
+        """Return the loss of each batch in the steps that were taken, (n, L)."""
+        losses = self.loss.of_rows(steps.targets).mul_(steps.weight)
+        losses.masked_fill_(self.filling, 0)  # theirs may be infinite
+        return losses.sum(3)[..., 0]
+
+    def _step_at_pace(self, fetch: Call, calls: Sequence[Call]) -> None:
+        """Take a step on one thread or on many."""
+        pace, began = self.stack.pace, time.perf_counter()
+        torch.set_num_threads(pace.threads)
+        fetch()
+        if len(self.stack.jobs) == 1:  # see layers.LoneLinear
+            torch.set_num_threads(1)
+        for call in calls:
+            call()
+        torch.set_num_threads(pace.threads)
+        self.stack.optimizer.step()
+        torch.set_num_threads(1)
+        pace.took(time.perf_counter() - began)
