@@ -34,6 +34,7 @@ from skact.engine.serves import why_no_longer, why_not
 from skact.engine.train import train
 from skact.engine.trainer import current_trainer
 from skact.skorch_loop import SkorchLoop, StopTraining, WeightedLoss
+from skact.validation import Validation
 
 # methods that the engine does not call: a subclass that overrides one wants skorch's
 _STEPS = (
@@ -162,9 +163,10 @@ class EngineLoop(SkorchLoop):
         self, job: FitJob, trainer: Any, train_set: Any, valid_set: Any
     ) -> None:
         X, y, targets, weight = taken_rows(train_set)
-        hooks = (
-            None if self._is_plain(valid_set) else _Hooks(self, train_set, valid_set)
-        )
+        hooks = evaluation = None
+        if not self._is_plain(valid_set):
+            evaluation = self._validation(valid_set)
+            hooks = _Hooks(self, train_set, valid_set, evaluation)
         loading = self.get_params_for("iterator_train")
         job = replace(
             job,
@@ -179,6 +181,7 @@ class EngineLoop(SkorchLoop):
             module=self.module_,
             optimizer=self.optimizer_,
             hooks=hooks,
+            evaluation=evaluation,
         )
         shares = self._shares_files()
         if trainer is not None and shares is not None:
@@ -206,6 +209,16 @@ class EngineLoop(SkorchLoop):
             and type(self).on_epoch_end is NeuralNet.on_epoch_end
             and all(_is_default(name, callback) for name, callback in self.callbacks_)
         )
+
+    def _validation(self, valid_set: Any) -> Validation | None:
+        """Return what validates in few large batches, if nobody can tell."""
+        if valid_set is None or not _is_table(valid_set) or self._has_foreign_parts():
+            return None
+        loading = self.get_params_for("iterator_valid")
+        batch_size = loading.pop("batch_size", self.batch_size)
+        if loading or not Validation.suits(self.callbacks_):
+            return None
+        return Validation(self, valid_set, batch_size)
 
     def _write_history(self, records: Sequence[EpochRecord]) -> None:
         """Write the rows that skorch's default callbacks would have written."""
@@ -245,12 +258,18 @@ class EngineLoop(SkorchLoop):
 class _Hooks:
     """A net's callbacks, between the epochs that the engine trains."""
 
-    def __init__(self, net: EngineLoop, train_set: Any, valid_set: Any) -> None:
+    def __init__(
+        self,
+        net: EngineLoop,
+        train_set: Any,
+        valid_set: Any,
+        validation: Validation | None,
+    ) -> None:
         self.net, self.trained = net, (net.module_, net.optimizer_)
         self.datasets = {"dataset_train": train_set, "dataset_valid": valid_set}
-        self.iterator = (
-            None if valid_set is None else net.get_iterator(valid_set, training=False)
-        )
+        self.validation, self.iterator = validation, None
+        if validation is None and valid_set is not None:
+            self.iterator = net.get_iterator(valid_set, training=False)
 
     def epoch_begin(self) -> None:
         """Tell the callbacks that an epoch begins."""
@@ -273,6 +292,8 @@ class _Hooks:
         net.optimizer_.zero_grad()  # of a callback, or of skorch's loop before
         net.optimizer_.step()  # a scheduler of torch wants it called
         began = time.time()
+        if self.validation is not None:
+            self.validation.tell()
         net.run_single_epoch(
             self.iterator, training=False, prefix="valid", step_fn=net.validation_step
         )

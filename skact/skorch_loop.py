@@ -211,13 +211,17 @@ class SkorchLoop(NeuralNet):
                     f"batch, so sample_weight and class_weight cannot be used with it."
                 )
             return losses
-        losses = losses.flatten(1).mean(1) if losses.ndim > 1 else losses
+        losses = _mean_of_outputs(losses)
         weight = X["sample_weight"].to(losses) if weighted else torch.ones_like(losses)
         total = (weight * self._criterion_weight(y_true, losses)).sum()
         self._remember_weight(total.item())
         # the floor is for a batch of zero weights: no gradient, and no 0 / 0
         floor = torch.finfo(losses.dtype).tiny
         return (losses * weight).sum() / total.clamp_min(floor)
+
+    def losses_of_rows(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+        """Return the loss of each row, of a criterion that does not average."""
+        return _mean_of_outputs(super().get_loss(y_pred, y_true))
 
     def _criterion_weight(self, codes: Tensor, losses: Tensor) -> Tensor:
         """Return the weight of each row in the criterion, as its own mean counts it."""
@@ -373,6 +377,10 @@ class SkorchLoop(NeuralNet):
         for name in ("_run", "_callback_fit_ctx", "_skl_callbacks_to_teardown"):
             state.pop(name, None)
         return state
+
+
+def _mean_of_outputs(losses: Tensor) -> Tensor:
+    return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
 
 
 def _was_raised_by_code(traceback: TracebackType | None) -> bool:

@@ -21,6 +21,7 @@ LAYERS = [
     "skact.mlp",
     "skact.engine.plan",
     "skact.engine.pace",
+    "skact.engine.evaluate",
     "skact.engine.layers",
     "skact.engine.foreign",
     "skact.engine.activations",
@@ -42,6 +43,7 @@ LAYERS = [
     "skact.checks",
     "skact.parameters",
     "skact.skorch_loop",
+    "skact.validation",
     "skact.engine_loop",
     "skact.net",
     "skact.estimators",
@@ -58,6 +60,7 @@ FORBIDDEN = {
         f"skact.engine.{name}": {"sklearn", "skorch", "joblib", "greenlet", "hiplot"}
         for name in (
             "pace",
+            "evaluate",
             "layers",
             "foreign",
             "activations",

@@ -61,6 +61,20 @@ class Hooks(Protocol):
         ...
 
 
+class Evaluation(Protocol):
+    """What looks at a network after each epoch, before the hooks hear of it.
+
+    It runs in any thread, beside those of other fits, so it may touch nothing but what
+    is this fit's own.
+    """
+
+    work: int  # multiplications, about
+
+    def __call__(self) -> None:
+        """Look at the network as it is now."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class FitJob:
     """All that a trainer has to know about one fit."""
@@ -78,6 +92,7 @@ class FitJob:
     module: Any = None  # the MLP, initialised; holds the weights when training ends
     optimizer: Any = None  # from torch.optim: its kind, coefficients and state
     hooks: Hooks | None = None
+    evaluation: Evaluation | None = None  # for the hooks, which must be there
     outcome: "Outcome" = field(default_factory=lambda: Outcome())
 
     @property

@@ -9,6 +9,7 @@ import torch
 
 from skact.engine.activations import activation_key
 from skact.engine.batches import Tables
+from skact.engine.evaluate import evaluate
 from skact.engine.optimizers import coefficients_of, stacked_form
 from skact.engine.plan import (
     BatchShape,
@@ -170,6 +171,7 @@ class _Run:
                 self.stack.lend(lane)
         failed = self.stack.batches.failed
         lanes = list(enumerate(zip(self.active, records, strict=True)))
+        self._evaluate([i for _, (i, record) in lanes if record.finite])
         for lane, (i, record) in lanes:
             outcome = self.outcomes[i]
             outcome.seconds += record.seconds
@@ -184,11 +186,23 @@ class _Run:
                 )
                 self.active.remove(i)
                 continue
+            if outcome.error is not None:
+                self.active.remove(i)
+                continue
             stops = self._call_hook(i, "epoch_end", record)
             stops |= len(outcome.records) == self.jobs[i].n_epochs
             if stops and i in self.active:
                 self.active.remove(i)
         return done
+
+    def _evaluate(self, lanes: Sequence[int]) -> None:
+        """Look at networks side by side, for hooks that want it."""
+        chosen = [(i, self.jobs[i].evaluation) for i in lanes]
+        wanted = {i: evaluation for i, evaluation in chosen if evaluation is not None}
+        errors = evaluate(list(wanted.values()), self.n_threads)
+        for i, error in zip(wanted, errors, strict=True):
+            if error is not None:
+                self.outcomes[i].error = error
 
     def _call_hook(self, i: int, name: str, *arguments: Any) -> bool:
         hooks = self.jobs[i].hooks
