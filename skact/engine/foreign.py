@@ -5,7 +5,8 @@ all lanes at once; any other, and every module, to the true rows of one lane aft
 another.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -36,6 +37,13 @@ def guarded(lanes: slice, modules: Sequence[nn.Module], *tensors: Tensor) -> Any
     return _Guarded(lanes, tensors[1], tensors[2], one, whole)
 
 
+@contextmanager
+def recorded() -> Iterator[None]:
+    """Let autograd record: the engine computes in inference mode, which is faster."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
 class _Elementwise:
     """A user's function on all lanes of the run at once, differentiated by autograd.
 
@@ -49,7 +57,7 @@ class _Elementwise:
         self.z, self.out, self.grad = z, out, grad
 
     def forward(self, batch: Batch) -> None:
-        with torch.enable_grad():
+        with recorded():
             self.x = self.z.flatten(0, 1).clone().requires_grad_()
             self.y = self.module(self.x * 1)  # in-place functions want no leaf
         self.out.copy_(self.y.detach().view_as(self.out))
@@ -57,11 +65,11 @@ class _Elementwise:
         self.out.masked_fill_(self.filling, 0)
 
     def backward(self, batch: Batch) -> None:
+        found = None
         if self.y.requires_grad:
-            grad = self.grad.flatten(0, 1)
-            (found,) = torch.autograd.grad(self.y, self.x, grad, allow_unused=True)
-        else:
-            found = None
+            with recorded():
+                grad = self.grad.flatten(0, 1).clone()
+                (found,) = torch.autograd.grad(self.y, self.x, grad, allow_unused=True)
         if found is None:
             self.grad.zero_()
         else:
@@ -78,8 +86,9 @@ class _OneLane:
 
     def forward(self, batch: Batch) -> None:
         rows = batch.rows[self.lane]
-        with torch.enable_grad():
-            self.x = self.z[0, :, :rows].T.contiguous().requires_grad_()
+        with recorded():
+            x = self.z[0, :, :rows].T.clone(memory_format=torch.contiguous_format)
+            self.x = x.requires_grad_()
             self.y = self.module(self.x * 1)
         self.out[0, :, :rows] = self.y.detach().T
         self.out[0, :, rows:] = 0
@@ -88,9 +97,10 @@ class _OneLane:
         rows, learned = batch.rows[self.lane], list(self.module.parameters())
         found: Sequence[Tensor | None] = [None] * (1 + len(learned))
         if self.y.requires_grad:
-            grad = self.grad[0, :, :rows].T
             wanted = [self.x, *learned]
-            found = torch.autograd.grad(self.y, wanted, grad, allow_unused=True)
+            with recorded():
+                grad = self.grad[0, :, :rows].T.clone()
+                found = torch.autograd.grad(self.y, wanted, grad, allow_unused=True)
         self.grad.zero_()
         if found[0] is not None:
             self.grad[0, :, :rows] = found[0].T
@@ -182,7 +192,7 @@ def is_elementwise(module: nn.Module, dtype: torch.dtype) -> bool:
 
 
 def _value_and_slope(module: nn.Module, x: Tensor) -> Tensor:
-    with torch.enable_grad():
+    with recorded():
         x = x.clone().requires_grad_()
         y = module(x * 1)
         # no two gradients alike, and the same ones wherever x lies

@@ -259,7 +259,7 @@ class Stack:
     def run_epoch(self, epochs: Sequence[int]) -> list[EpochRecord]:
         """Train every lane for one epoch; `epochs` counts each lane's from 0."""
         began = time.perf_counter()
-        with torch.no_grad(), one_thread():
+        with torch.inference_mode(), one_thread():
             for job, noisy, epoch in zip(self.jobs, self.noisy, epochs, strict=True):
                 if job.hooks is not None:  # they may have looked in evaluation mode
                     job.module.train()
