@@ -13,7 +13,9 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from joblib import Parallel, delayed
 from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
 from skorch.callbacks import (
     BatchScoring,
     Callback,
@@ -30,10 +32,11 @@ from skorch.callbacks import (
 from skorch.dataset import ValidSplit
 from torch import nn
 
-from skact import ActMLP, ActMLPRegressor
+from skact import ActMLP, ActMLPRegressor, fused
 from skact.engine.plan import FitJob, Seeds
 from skact.engine.train import train
 from skact.mlp import MLP
+from skact.threads import threads
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(83, 5))
@@ -804,3 +807,54 @@ def test_a_regressors_callbacks_see_numbers():
     net = ActMLPRegressor(callbacks=[scoring], train_split=ValidSplit(3), max_epochs=3)
     assert net.fit(X, target).trained_by_ == "the engine"
     assert len(net.history[:, "r2"]) == 3
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_held_out_rows_of_many_fits_are_scored_as_those_of_one(n_threads):
+    table = rng.normal(size=(3000, 100)).astype(np.float32)
+    labels = np.arange(3000) % 7
+    net = ActMLP(
+        hidden=(96,), max_epochs=2, early_stopping=True, validation_fraction=0.5
+    )
+    params = {"activation": ["relu", "tanh"], "random_state": [0, 1]}
+    fitted = []
+    for parameters in ParameterGrid(params):
+        with threads(1):
+            fitted.append(clone(net).set_params(**parameters).fit(table, labels))
+    with threads(n_threads), fused():
+        together = Parallel()(
+            delayed(clone(net).set_params(**parameters).fit)(table, labels)
+            for parameters in ParameterGrid(params)
+        )
+    for one, other in zip(fitted, together, strict=True):
+        assert other.trained_by_ == "the engine"
+        keys = ("valid_loss", "valid_acc", "valid_loss_best", "valid_batch_count")
+        assert one.history[:, keys] == other.history[:, keys]
+        keys = ("valid_loss", "valid_batch_size", "valid_batch_weight")
+        batches = [net.history[:, "batches", :, keys] for net in (one, other)]
+        assert batches[0] == batches[1]
+
+
+def test_a_failure_while_held_out_rows_are_scored_is_one_of_that_fit():
+    def fit(fails):
+        net = ActMLP(max_epochs=3, early_stopping=True, random_state=0)
+        net.callbacks = [("breaks", Breaks())] if fails else None
+        try:
+            return net.fit(X, y)
+        except RuntimeError as error:
+            return str(error)
+
+    with fused():
+        good, bad = Parallel()(delayed(fit)(fails) for fails in (False, True))
+    assert len(good.history) == 3
+    assert "removed" in bad
+
+
+class Breaks(Callback):
+    """Takes the network's output layer away after an epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        def forward(x):
+            raise RuntimeError("removed")
+
+        net.module_.forward = forward

@@ -5,11 +5,13 @@ other processes want the cores too, each barrier waits for the scheduler, and a 
 take ten times as long as on one thread. Nobody can know beforehand, so it is tried.
 """
 
-import math
+import statistics
 
 # steps of a trial with each number of threads, and until the next trial, at most
-_TRIED = 3
+_TRIED = 5
 _LONGEST = 2048
+# steps on one thread that threads may lose before they are given up
+_CREDIT = 5
 
 
 class Pace:
@@ -23,7 +25,7 @@ class Pace:
     Examples
     --------
     >>> pace = Pace(2)
-    >>> for seconds in (1.0, 1.0, 1.0, 0.6, 0.6, 0.6):
+    >>> for seconds in (1.0, 1.0, 1.0, 1.0, 1.0, 0.6, 0.6, 0.6, 0.6, 0.6):
     ...     pace.took(seconds)
     >>> pace.threads
     2
@@ -34,7 +36,8 @@ class Pace:
         self.threads = 1
         self.wait = 64  # steps from one trial to the next
         self.left = 0  # steps until then
-        self.best_alone = math.inf  # seconds of a step on one thread
+        self.alone = 0.0  # seconds of a step on one thread
+        self.credit = 0.0  # seconds that threads may lose
         self.times: dict[int, list[float]] = {1: [], most: []}
 
     def took(self, seconds: float) -> None:
@@ -43,28 +46,33 @@ class Pace:
             return
         if self.left > 0:
             self.left -= 1
-            # something else may want the cores by now
-            if self.threads > 1 and seconds > 3 * self.best_alone:
-                self._choose(1)
-            elif self.left == 0:
-                self._begin_trial()
+            self._reckon(seconds)
             return
         self.times[self.threads].append(seconds)
         alone, together = self.times[1], self.times[self.most]
         if len(alone) < _TRIED:
             return
-        self.best_alone = min(alone)
+        self.alone = statistics.median(alone)
         if self.threads == 1:
             self.threads = self.most
-        elif seconds > 2 * self.best_alone and len(together) > 1:
-            self._choose(1)  # one slow step may be that in which threads are made
+        elif len(together) > 1 and sum(together[1:]) > _CREDIT * self.alone:
+            self._choose(1)  # the first step may be that in which threads are made
         elif len(together) == _TRIED:
-            self._choose(self.most if min(together) < self.best_alone else 1)
+            faster = statistics.median(together) < self.alone
+            self._choose(self.most if faster else 1)
 
-    def _begin_trial(self) -> None:
-        self.threads = 1
-        self.times = {1: [], self.most: []}
+    def _reckon(self, seconds: float) -> None:
+        """Give threads up when they have lost more than they gained lately."""
+        if self.threads > 1:
+            most = _CREDIT * self.alone
+            self.credit = min(self.credit + self.alone - seconds, most)
+            if self.credit < 0:
+                self._choose(1)
+        if self.left == 0:
+            self.threads = 1
+            self.times = {1: [], self.most: []}
 
     def _choose(self, threads: int) -> None:
         self.threads, self.left = threads, self.wait
+        self.credit = _CREDIT * self.alone
         self.wait = min(2 * self.wait, _LONGEST)
