@@ -57,7 +57,8 @@ class Validation:
     def __call__(self) -> None:
         """Let the network answer; touches nothing that other fits have."""
         self.net.module_.eval()
-        with torch.no_grad():
+        # in the dtype of the network, as it trains, and whatever thread this is
+        with torch.no_grad(), torch.autocast(self.X.device.type, enabled=False):
             parts = [self.net.infer(rows) for rows in self.X.split(_ROWS)]
             self.outputs = torch.cat(parts)
 

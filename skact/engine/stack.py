@@ -162,6 +162,8 @@ class Stack:
 
     def _threads(self, shape: BatchShape, available: int) -> int:
         """Return the most threads that pay; they change no bit of the result."""
+        if self.device.type != "cpu":
+            return 1
         n_lanes, weights = len(self.jobs), [weight for weight, _ in self.layout.linear]
         largest = max(int(np.prod(weight.shape)) for weight in weights) * shape.padded
         if n_lanes * largest < WORTH_THREADS:

@@ -590,12 +590,16 @@ def test_torchs_modes_around_a_fit_change_no_bit(mode, dtype):
         {"optimizer": "sgd", "dropout": 0.3, "activation": "prelu"},
         {"activation": torch.sin, "norm": "batch"},
         {"activation": Learning(), "batch_size": 128},
+        {"early_stopping": True, "validation_fraction": 0.3},
     ):
         plain = ActMLP(**{**BASE, **params}, dtype=dtype).fit(X, y)
         net = ActMLP(**{**BASE, **params}, dtype=dtype)
         with MODES[mode]():
             net.fit(X, y).partial_fit(X, y)
         assert_equal(weights(net), weights(plain.partial_fit(X, y)))
+        keys = ("train_loss", "valid_loss") if "early_stopping" in params else ()
+        for key in keys:
+            assert net.history[:, key] == plain.history[:, key]
 
 
 @pytest.mark.parametrize(
