@@ -284,7 +284,7 @@ class ActMLP(_LabelNet, NeuralNetClassifier):
             Columns in the order of `classes_`.
         """
         check_is_fitted(self)
-        return NeuralNetClassifier.predict_proba(self, X)
+        return super().predict_proba(X)
 
 
 class ActMLPBinary(_LabelNet, NeuralNetBinaryClassifier):
@@ -388,7 +388,7 @@ class ActMLPBinary(_LabelNet, NeuralNetBinaryClassifier):
             class only.
         """
         check_is_fitted(self)
-        proba = NeuralNetBinaryClassifier.predict_proba(self, X)
+        proba = super().predict_proba(X)
         return np.ones_like(proba[:, :1]) if len(self.classes_) == 1 else proba
 
     def __sklearn_tags__(self) -> Any:
@@ -501,7 +501,7 @@ class ActMLPRegressor(FlatNet, NeuralNetRegressor):
             As y was in `fit`.
         """
         check_is_fitted(self)
-        return self._shape_like_y(NeuralNetRegressor.predict_proba(self, X))
+        return self._shape_like_y(super().predict_proba(X))
 
     @property
     def predict_proba(self) -> Any:

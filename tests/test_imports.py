@@ -43,6 +43,7 @@ LAYERS = [
     "skact.parameters",
     "skact.skorch_loop",
     "skact.engine_loop",
+    "skact.predictions",
     "skact.net",
     "skact.estimators",
     "skact.frames",
