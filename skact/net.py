@@ -74,6 +74,7 @@ class FlatNet(FlatParameters, EngineLoop, Predictions, CallbackSupportMixin):
             )
         self.seeds_ = Seeds.from_random_state(self.random_state)
         self.built_with_ = self._built_with()
+        self.built_of_foreign_ = self._is_built_of_foreign()
         return super().initialize()
 
     def initialize_history(self) -> "FlatNet":
@@ -230,6 +231,7 @@ class FlatNet(FlatParameters, EngineLoop, Predictions, CallbackSupportMixin):
 
     def _validate(self, X: Any, y: Any, *, reset: bool, classes: Any) -> tuple:
         """Return X in the dtype to train in, y as given, and y as the loss wants it."""
+        of_numbers = is_regressor(self)
         X, y = validate_data(
             self,
             X,
@@ -239,8 +241,8 @@ class FlatNet(FlatParameters, EngineLoop, Predictions, CallbackSupportMixin):
             dtype=[np.float64, np.float32],
             order="C",
             ensure_all_finite=False,
-            multi_output=is_regressor(self),
-            y_numeric=is_regressor(self),
+            multi_output=of_numbers,
+            y_numeric=of_numbers,
         )
         if reset:
             on_cpu = self.device is None or torch.device(self.device).type == "cpu"

@@ -104,16 +104,29 @@ class Predictions(SkorchLoop):
             yield output.to(device)
 
     def _check_X(self, X: Any) -> Any:
-        X = validate_data(
-            self,
-            X,
-            reset=False,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            ensure_all_finite=False,
-        )
+        if not self._is_as_wanted(X):
+            X = validate_data(
+                self,
+                X,
+                reset=False,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                order="C",
+                ensure_all_finite=False,
+            )
         return self._cast(X)
+
+    def _is_as_wanted(self, X: Any) -> bool:
+        """Whether scikit-learn's checks, dear for a small input, would find nothing."""
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.shape[0] > 0
+            and X.shape[1] == self.n_features_in_
+            and X.dtype in (np.float64, np.float32)
+            and X.flags.c_contiguous
+            and not hasattr(self, "feature_names_in_")
+        )
 
     def _outputs_of(self, X: Any, training: bool) -> Iterator[Tensor]:
         """Yield the output of each part of X, which net and columns alone cut."""
@@ -142,7 +155,8 @@ class Predictions(SkorchLoop):
         return sum(weight.numel() for weight in self.module_.parameters())
 
     def _forward(self, batch: tuple, training: bool, part: int) -> Tensor:
-        seed = Seeds.of_epoch(self.seeds_.noise, part)
+        foreign = self._has_foreign_parts()
+        seed = Seeds.of_epoch(self.seeds_.noise, part) if foreign else 0
         with self._generators_for_foreign_parts(seed):
             return self.evaluation_step(batch, training=training)
 

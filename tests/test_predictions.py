@@ -201,3 +201,18 @@ def test_users_nonlinearity_is_called_in_the_callers_thread(table):
     net.set_params(predict_nonlinearity=nonlinearity)
     np.testing.assert_array_equal(net.predict_proba(table[0]), expected)
     assert set(places) == {HERE()}
+
+
+@pytest.mark.parametrize("wrong", [(300, 19), (0, 20), (20,), (3, 20, 1), ()])
+def test_an_array_of_the_wrong_shape_is_refused_as_scikit_learn_does(table, wrong):
+    net = fitted(table)
+    with pytest.raises(ValueError, match="expect|Expect|minimum|dim 3"):
+        net.predict(np.ones(wrong, np.float32))
+
+
+def test_what_an_array_is_like_changes_no_prediction(table):
+    X, net = table[0][:300], fitted(table)
+    expected = net.predict_proba(X)
+    swapped = X.astype(X.dtype.newbyteorder())
+    for same in (X.copy(order="F"), X.tolist(), X[:, :], swapped):
+        np.testing.assert_array_equal(net.predict_proba(same), expected)
