@@ -206,7 +206,7 @@ def test_users_nonlinearity_is_called_in_the_callers_thread(table):
 @pytest.mark.parametrize("wrong", [(300, 19), (0, 20), (20,), (3, 20, 1), ()])
 def test_an_array_of_the_wrong_shape_is_refused_as_scikit_learn_does(table, wrong):
     net = fitted(table)
-    with pytest.raises(ValueError, match="expect|Expect|minimum|dim 3"):
+    with pytest.raises(ValueError, match=r"expect|Expect|minimum|dim 3"):
         net.predict(np.ones(wrong, np.float32))
 
 
