@@ -20,7 +20,7 @@ from skorch.history import History
 from skorch.utils import is_dataset
 
 from skact.checks import DTYPES, check_parameters, hidden_widths
-from skact.data import check_finite, unpack_table
+from skact.data import check_finite, is_plain_table, unpack_table
 from skact.engine.plan import FitJob, Seeds
 from skact.engine_loop import EngineLoop
 from skact.exceptions import DivergedError
@@ -232,6 +232,7 @@ class FlatNet(FlatParameters, EngineLoop, Predictions, CallbackSupportMixin):
     def _validate(self, X: Any, y: Any, *, reset: bool, classes: Any) -> tuple:
         """Return X in the dtype to train in, y as given, and y as the loss wants it."""
         of_numbers = is_regressor(self)
+        plain_y = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU"
         X, y = validate_data(
             self,
             X,
@@ -241,6 +242,7 @@ class FlatNet(FlatParameters, EngineLoop, Predictions, CallbackSupportMixin):
             dtype=[np.float64, np.float32],
             order="C",
             ensure_all_finite=False,
+            skip_check_array=plain_y and is_plain_table(X) and len(X) == len(y),
             multi_output=of_numbers,
             y_numeric=of_numbers,
         )

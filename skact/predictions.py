@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
 from skact.activation_modules import RReLU, SwishBeta
-from skact.data import unpack_table
+from skact.data import is_plain_table, unpack_table
 from skact.engine.batches import to_tensor
 from skact.engine.plan import Seeds
 from skact.mlp import MLP, BatchNorm, Dropout, Hidden, Linear
@@ -104,7 +104,8 @@ class Predictions(SkorchLoop):
             yield output.to(device)
 
     def _check_X(self, X: Any) -> Any:
-        if not self._is_as_wanted(X):
+        plain = is_plain_table(X) and X.shape[1] == self.n_features_in_
+        if not plain or hasattr(self, "feature_names_in_"):
             X = validate_data(
                 self,
                 X,
@@ -115,18 +116,6 @@ class Predictions(SkorchLoop):
                 ensure_all_finite=False,
             )
         return self._cast(X)
-
-    def _is_as_wanted(self, X: Any) -> bool:
-        """Whether scikit-learn's checks, dear for a small input, would find nothing."""
-        return (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and X.shape[0] > 0
-            and X.shape[1] == self.n_features_in_
-            and X.dtype in (np.float64, np.float32)
-            and X.flags.c_contiguous
-            and not hasattr(self, "feature_names_in_")
-        )
 
     def _outputs_of(self, X: Any, training: bool) -> Iterator[Tensor]:
         """Yield the output of each part of X, which net and columns alone cut."""

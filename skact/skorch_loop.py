@@ -351,7 +351,7 @@ class SkorchLoop(NeuralNet):
 
     def _check_finite_weights(self) -> None:
         """Catch a last step that overflowed: no loss comes after it."""
-        if not all(weight.isfinite().all() for weight in self.module_.parameters()):
+        if not all(map(_is_finite, self.module_.parameters())):
             what = "the weights became NaN or infinite"
             raise self._diverged(what, self._smaller_steps())
 
@@ -383,6 +383,12 @@ class SkorchLoop(NeuralNet):
 @functools.lru_cache(64)
 def _takes_reduction(loss: Any) -> bool:
     return "reduction" in inspect.signature(loss).parameters
+
+
+def _is_finite(weight: Tensor) -> bool:
+    """Ask the sum first, which is cheaper; it may overflow where no weight does."""
+    weight = weight.detach()
+    return bool(weight.sum().isfinite() or weight.isfinite().all())
 
 
 def _was_raised_by_code(traceback: TracebackType | None) -> bool:
