@@ -125,6 +125,17 @@ class EpochOrder(Sampler):
         yield from order.tolist()
 
 
+def is_plain_table(X: Any) -> bool:
+    """Whether scikit-learn's checks of X, dear for few rows, would change nothing."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and min(X.shape) > 0
+        and X.dtype in (np.float64, np.float32)
+        and X.flags.c_contiguous
+    )
+
+
 def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> None:
     """Raise if X holds NaN or infinity, and say where.
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
 from skorch.dataset import Dataset
 from torch import Tensor, nn
@@ -30,9 +30,8 @@ class _LabelNet(FlatNet):
             ) from None
 
     def _encode(self, y: Any, *, reset: bool, classes: Any) -> tuple:
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
-        labels = np.unique(y if classes is None else classes)
+        found = _labels_in(y)
+        labels = found if classes is None else np.unique(classes)
         if reset:
             self._check_labels(labels)
             self.classes_inferred_ = labels
@@ -41,7 +40,7 @@ class _LabelNet(FlatNet):
                 f"classes={labels.tolist()} is not what the first call to partial_fit "
                 f"was told: {self.classes_.tolist()}."
             )
-        unseen = np.setdiff1d(y, self.classes_)
+        unseen = found[~np.isin(found, self.classes_, assume_unique=True)]
         if len(unseen):
             raise ValueError(
                 f"y has labels that are not in classes_: {unseen.tolist()[:5]}. Name "
@@ -91,6 +90,18 @@ class _LabelNet(FlatNet):
         """
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
+
+
+def _labels_in(y: np.ndarray) -> np.ndarray:
+    """Return the labels, sorted; raise if they are none."""
+    if y.dtype.kind in "biuU":
+        found = np.unique(y)
+        # scikit-learn's check is dear, and has nothing to say but where it warns: that
+        # nearly every row has a label of its own
+        if 2 * len(found) < len(y):
+            return found
+    check_classification_targets(y)
+    return np.unique(y)
 
 
 class ActMLP(_LabelNet, NeuralNetClassifier):
@@ -284,7 +295,7 @@ class ActMLP(_LabelNet, NeuralNetClassifier):
             Columns in the order of `classes_`.
         """
         check_is_fitted(self)
-        return NeuralNetClassifier.predict_proba(self, X)
+        return super().predict_proba(X)
 
 
 class ActMLPBinary(_LabelNet, NeuralNetBinaryClassifier):
@@ -388,7 +399,7 @@ class ActMLPBinary(_LabelNet, NeuralNetBinaryClassifier):
             class only.
         """
         check_is_fitted(self)
-        proba = NeuralNetBinaryClassifier.predict_proba(self, X)
+        proba = super().predict_proba(X)
         return np.ones_like(proba[:, :1]) if len(self.classes_) == 1 else proba
 
     def __sklearn_tags__(self) -> Any:
@@ -501,7 +512,7 @@ class ActMLPRegressor(FlatNet, NeuralNetRegressor):
             As y was in `fit`.
         """
         check_is_fitted(self)
-        return self._shape_like_y(NeuralNetRegressor.predict_proba(self, X))
+        return self._shape_like_y(super().predict_proba(X))
 
     @property
     def predict_proba(self) -> Any:

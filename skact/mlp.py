@@ -64,12 +64,18 @@ class Hidden(nn.Module):
     """One hidden layer: linear, norm, activation, dropout."""
 
     def __init__(
-        self, d_in: int, d_out: int, activation: Any, norm: str | None, dropout: float
+        self,
+        d_in: int,
+        d_out: int,
+        activation: Any,
+        norm: str | None,
+        dropout: float,
+        dtype: torch.dtype,
     ) -> None:
         super().__init__()
-        self.linear = Linear(d_in, d_out, dtype=torch.float64)
-        self.norm = _norm(norm, d_out)
-        self.activation = make_activation(activation)
+        self.linear = Linear(d_in, d_out, dtype=dtype)
+        self.norm = _norm(norm, d_out, dtype)
+        self.activation = make_activation(activation).to(dtype)
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -144,25 +150,21 @@ class MLP(nn.Module):
         widths = [n_features, *hidden]
         activations = activation_per_layer(activation, len(hidden))
         self.hidden = nn.ModuleList(
-            Hidden(d_in, d_out, spec, norm, dropout)
+            Hidden(d_in, d_out, spec, norm, dropout, dtype)
             for d_in, d_out, spec in zip(widths, hidden, activations, strict=False)
         )
-        self.output = Linear(widths[-1], n_outputs, dtype=torch.float64)
+        self.output = Linear(widths[-1], n_outputs, dtype=dtype)
         self.output_activation = (
             nn.Identity()
             if output_activation is None
-            else make_activation(output_activation)
+            else make_activation(output_activation).to(dtype)
         )
 
-        # drawn in float64 and rounded, so that float32 starts from the same network
-        if any(parameter.dtype != torch.float64 for parameter in self.parameters()):
-            self.double()
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         gains = [activation_gain(spec) for spec in activations]
         linears: list[Any] = [*(layer.linear for layer in self.hidden), self.output]
         for linear, gain in zip(linears, [*gains, 1.0], strict=True):
             _init_linear(linear, gain if init == "auto" else None, generator)
-        self.to(dtype)
         for layer, spec, width in zip(self.hidden, activations, hidden, strict=True):
             if not isinstance(spec, str) or is_foreign(spec):
                 _check_shape(layer.activation, spec, torch.zeros(2, width, dtype=dtype))
@@ -247,11 +249,11 @@ def _check_shape(activation: Any, spec: Any, x: Tensor) -> None:
         )
 
 
-def _norm(norm: str | None, width: int) -> nn.Module:
+def _norm(norm: str | None, width: int, dtype: torch.dtype) -> nn.Module:
     if norm is None:
         return nn.Identity()
     kind = BatchNorm if norm == "batch" else nn.LayerNorm
-    return kind(width, dtype=torch.float64)
+    return kind(width, dtype=dtype)
 
 
 def _init_linear(
@@ -262,5 +264,7 @@ def _init_linear(
     # nn.Linear: kaiming_uniform_ with a = sqrt(5), which comes to 1 / sqrt(fan_in)
     weight_bound = bias_bound if gain is None else gain * math.sqrt(3) * bias_bound
     with torch.no_grad():
-        linear.weight.uniform_(-weight_bound, weight_bound, generator=generator)
-        linear.bias.uniform_(-bias_bound, bias_bound, generator=generator)
+        for part, bound in ((linear.weight, weight_bound), (linear.bias, bias_bound)):
+            # drawn in float64 and rounded: float32 starts from the same network
+            drawn = torch.empty_like(part, dtype=torch.float64)
+            part.copy_(drawn.uniform_(-bound, bound, generator=generator))

@@ -1,7 +1,8 @@
 """A skorch net that is a clean scikit-learn estimator: data in, fit, predictions out.
 
 Its parameters are in `skact.parameters`, its training in `skact.engine_loop` and
-`skact.skorch_loop`, and the estimators proper in `skact.estimators`.
+`skact.skorch_loop`, its predictions in `skact.predictions`, and the estimators proper
+in `skact.estimators`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,27 +14,21 @@ import scipy.sparse as sp
 import torch
 from sklearn.base import is_regressor
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils.validation import check_is_fitted, validate_data
-from skorch.dataset import Dataset
+from sklearn.utils.validation import validate_data
 from skorch.exceptions import NotInitializedError
 from skorch.history import History
 from skorch.utils import is_dataset
-from torch import Tensor
 
 from skact.checks import DTYPES, check_parameters, hidden_widths
-from skact.data import check_finite, unpack_table
-from skact.engine.batches import to_tensor
+from skact.data import check_finite, is_plain_table, unpack_table
 from skact.engine.plan import FitJob, Seeds
 from skact.engine_loop import EngineLoop
 from skact.exceptions import DivergedError
 from skact.parameters import FlatParameters
-from skact.threads import one_thread
-
-# values that a forward pass may hold per layer: large batches, not all data at once
-_FORWARD_VALUES = 2**22
+from skact.predictions import Predictions
 
 
-class FlatNet(FlatParameters, EngineLoop, CallbackSupportMixin):
+class FlatNet(FlatParameters, EngineLoop, Predictions, CallbackSupportMixin):
     """Overrides of skorch's NeuralNet; mixed in before it."""
 
     # skorch sets these in its constructor, where scikit-learn wants parameters only
@@ -79,6 +74,7 @@ class FlatNet(FlatParameters, EngineLoop, CallbackSupportMixin):
             )
         self.seeds_ = Seeds.from_random_state(self.random_state)
         self.built_with_ = self._built_with()
+        self.built_of_foreign_ = self._is_built_of_foreign()
         return super().initialize()
 
     def initialize_history(self) -> "FlatNet":
@@ -235,6 +231,8 @@ class FlatNet(FlatParameters, EngineLoop, CallbackSupportMixin):
 
     def _validate(self, X: Any, y: Any, *, reset: bool, classes: Any) -> tuple:
         """Return X in the dtype to train in, y as given, and y as the loss wants it."""
+        of_numbers = is_regressor(self)
+        plain_y = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU"
         X, y = validate_data(
             self,
             X,
@@ -244,8 +242,9 @@ class FlatNet(FlatParameters, EngineLoop, CallbackSupportMixin):
             dtype=[np.float64, np.float32],
             order="C",
             ensure_all_finite=False,
-            multi_output=is_regressor(self),
-            y_numeric=is_regressor(self),
+            skip_check_array=plain_y and is_plain_table(X) and len(X) == len(y),
+            multi_output=of_numbers,
+            y_numeric=of_numbers,
         )
         if reset:
             on_cpu = self.device is None or torch.device(self.device).type == "cpu"
@@ -300,76 +299,6 @@ class FlatNet(FlatParameters, EngineLoop, CallbackSupportMixin):
     def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
         """Return the weight of each row's class; None if there are none."""
         return None
-
-    # ------------------------------------------------------------------ predicting
-
-    def trim_for_prediction(self) -> None:
-        """Drop all that only training needs, as in skorch; predicting still works."""
-        # "auto" infers it from the criterion, which goes
-        nonlinearity = self._get_predict_nonlinearity()
-        self.set_params(predict_nonlinearity=nonlinearity)
-        super().trim_for_prediction()
-
-    def check_is_fitted(
-        self, attributes: Any = None, *args: Any, **kwargs: Any
-    ) -> None:
-        """Raise NotInitializedError, a NotFittedError, unless the net is built."""
-        if attributes is None and not self.initialized_:
-            raise NotInitializedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
-                f"with appropriate arguments before using this estimator."
-            )
-        super().check_is_fitted(attributes, *args, **kwargs)
-
-    def forward_iter(
-        self, X: Any, training: bool = False, device: str = "cpu"
-    ) -> Iterator[Tensor]:
-        """Yield the module's output for X, in few large batches.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Input; or a torch Dataset, which goes through skorch's loader.
-        training : bool, default=False
-            Whether the module is in training mode (dropout is on).
-        device : str, default="cpu"
-            Where the output goes.
-
-        Yields
-        ------
-        torch.Tensor of shape (n_rows, n_outputs)
-        """
-        check_is_fitted(self)
-        if is_dataset(X) and (table := unpack_table(X)) is not None:
-            X = table[0]
-        if is_dataset(X) or self.dataset is not Dataset:
-            dataset = X if is_dataset(X) else self.get_dataset(self._check_X(X))
-            for part, batch in enumerate(self.get_iterator(dataset, training=False)):
-                yield self._forward(batch, training, part).to(device)
-            return
-        X = self._check_X(X)
-        widest = max(max(w.shape, default=1) for w in self.module_.parameters())
-        step = max(256, _FORWARD_VALUES // widest)
-        for start in range(0, X.shape[0], step):
-            batch = to_tensor(X[start : start + step]), None
-            yield self._forward(batch, training, part=start).to(device)
-
-    def _forward(self, batch: tuple, training: bool, part: int) -> Tensor:
-        seed = Seeds.of_epoch(self.seeds_.noise, part)
-        with one_thread(), self._generators_for_foreign_parts(seed):
-            return self.evaluation_step(batch, training=training)
-
-    def _check_X(self, X: Any) -> Any:
-        X = validate_data(
-            self,
-            X,
-            reset=False,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            ensure_all_finite=False,
-        )
-        return self._cast(X)
 
 
 def _same(now: Any, built: Any) -> bool:

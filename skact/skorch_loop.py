@@ -6,6 +6,7 @@ calls no callbacks of scikit-learn. Each method here settles one of these.
 
 import copy
 import dis
+import functools
 import inspect
 import math
 import signal
@@ -117,7 +118,7 @@ class SkorchLoop(NeuralNet):
         else:  # as in skorch, parameters build an instance anew
             given = self.criterion
             build = type(given) if isinstance(given, nn.Module) else given
-            if "reduction" in inspect.signature(build).parameters:
+            if _takes_reduction(build):  # type: ignore[arg-type]
                 params["reduction"] = "none"
             with self._generators_for_foreign_parts(self.seeds_.weights):
                 criterion = build(**params)
@@ -275,16 +276,20 @@ class SkorchLoop(NeuralNet):
 
     def _has_foreign_parts(self) -> bool:
         """Whether something of the users' own may draw from a global generator."""
-        built = self.built_with_  # the parameters may have been set to others since
-        specs = activation_per_layer(built["activation"], len(built["hidden"]))
-        parts = (*specs, built["output_activation"], built["criterion"])
         loading = (self.iterator_train, self.iterator_valid, self.dataset)
         samplers = {"sampler", "batch_sampler"}
         return (
-            any(map(is_foreign, parts))
+            self.built_of_foreign_
             or loading != (DataLoader, DataLoader, Dataset)
             or not samplers.isdisjoint(self.get_params_for("iterator_train"))
         )
+
+    def _is_built_of_foreign(self) -> bool:
+        """Look at what the net is to be built with: parameters may be set later on."""
+        built = self.built_with_
+        specs = activation_per_layer(built["activation"], len(built["hidden"]))
+        parts = (*specs, built["output_activation"], built["criterion"])
+        return any(map(is_foreign, parts))
 
     def _torch_device(self) -> torch.device:
         module = getattr(self, "module_", None)
@@ -350,7 +355,7 @@ class SkorchLoop(NeuralNet):
 
     def _check_finite_weights(self) -> None:
         """Catch a last step that overflowed: no loss comes after it."""
-        if not all(weight.isfinite().all() for weight in self.module_.parameters()):
+        if not all(map(_is_finite, self.module_.parameters())):
             what = "the weights became NaN or infinite"
             raise self._diverged(what, self._smaller_steps())
 
@@ -381,6 +386,17 @@ class SkorchLoop(NeuralNet):
 
 def _mean_of_outputs(losses: Tensor) -> Tensor:
     return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
+
+
+@functools.lru_cache(64)
+def _takes_reduction(loss: Any) -> bool:
+    return "reduction" in inspect.signature(loss).parameters
+
+
+def _is_finite(weight: Tensor) -> bool:
+    """Ask the sum first, which is cheaper; it may overflow where no weight does."""
+    weight = weight.detach()
+    return bool(weight.sum().isfinite() or weight.isfinite().all())
 
 
 def _was_raised_by_code(traceback: TracebackType | None) -> bool:

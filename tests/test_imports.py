@@ -45,6 +45,7 @@ LAYERS = [
     "skact.skorch_loop",
     "skact.validation",
     "skact.engine_loop",
+    "skact.predictions",
     "skact.net",
     "skact.estimators",
     "skact.frames",

@@ -1,10 +1,9 @@
 """What looks at networks between epochs: side by side, each on a thread of its own."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from skact.engine.plan import WORTH_THREADS, Evaluation
-from skact.threads import one_thread
+from skact.threads import side_by_side
 
 
 def evaluate(
@@ -14,18 +13,14 @@ def evaluate(
 
     Each computes on one thread, so no bit depends on how many run at a time.
     """
-    n_workers = min(n_threads, len(evaluations))
     small = sum(evaluation.work for evaluation in evaluations) < 4 * WORTH_THREADS
-    if n_workers < 2 or small:
-        return [_attempt(evaluation) for evaluation in evaluations]
-    with ThreadPoolExecutor(n_workers) as pool:
-        return list(pool.map(_attempt, evaluations))
+    n_workers = 1 if small else min(n_threads, len(evaluations))
+    return list(side_by_side(_attempt, evaluations, n_workers))
 
 
 def _attempt(evaluation: Evaluation) -> Exception | None:
     try:
-        with one_thread():
-            evaluation()
+        evaluation()
     except Exception as error:
         return error
     return None
