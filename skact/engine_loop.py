@@ -20,7 +20,6 @@ from skorch.callbacks import (
     Freezer,
     LoadInitState,
     LRScheduler,
-    PrintLog,
     TrainEndCheckpoint,
     Unfreezer,
 )
@@ -33,7 +32,7 @@ from skact.engine.plan import EpochRecord, FitJob
 from skact.engine.serves import why_no_longer, why_not
 from skact.engine.train import train
 from skact.engine.trainer import current_trainer
-from skact.skorch_loop import SkorchLoop, StopTraining, WeightedLoss
+from skact.skorch_loop import QuietLog, SkorchLoop, StopTraining, WeightedLoss
 from skact.validation import Validation
 
 # methods that the engine does not call: a subclass that overrides one wants skorch's
@@ -66,7 +65,7 @@ _DEFAULTS = {
     "train_loss": WeightedLoss,
     "valid_loss": WeightedLoss,
     "valid_acc": EpochScoring,
-    "print_log": PrintLog,
+    "print_log": QuietLog,
 }
 _LOSSES: dict[type, str] = {
     nn.CrossEntropyLoss: "cross_entropy",

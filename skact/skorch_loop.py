@@ -20,7 +20,7 @@ import torch
 from sklearn.base import is_classifier
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping, PassthroughScoring
+from skorch.callbacks import EarlyStopping, EpochScoring, PassthroughScoring, PrintLog
 from skorch.dataset import Dataset, get_len
 from skorch.utils import noop
 from torch import Tensor, nn
@@ -68,6 +68,23 @@ class WeightedLoss(PassthroughScoring):
         return float(np.average(losses, weights=weights))
 
 
+class QuietLog(PrintLog):
+    """Makes no table where none is printed."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Print a line, if the net is verbose or the sink is not skorch's own."""
+        if net.verbose or self.sink is not print:
+            super().on_epoch_end(net, **kwargs)
+
+
+def accuracy(net: Any, X: Any, y: Any) -> float:
+    """Return the share of right labels: scikit-learn's scorer, without its checks.
+
+    They cost more than the epoch of a small network.
+    """
+    return float(np.mean(net.predict(X) == y))
+
+
 class SkorchLoop(NeuralNet):
     """Overrides of skorch's NeuralNet that concern training."""
 
@@ -78,13 +95,15 @@ class SkorchLoop(NeuralNet):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        weighted = {
+        ours = {
             "train_loss": WeightedLoss(name="train_loss", on_train=True),
             "valid_loss": WeightedLoss(name="valid_loss"),
+            "valid_acc": EpochScoring(
+                accuracy, name="valid_acc", lower_is_better=False
+            ),
+            "print_log": QuietLog(),
         }
-        return [
-            (name, weighted.get(name, cb)) for name, cb in super()._default_callbacks
-        ]
+        return [(name, ours.get(name, cb)) for name, cb in super()._default_callbacks]
 
     def get_default_callbacks(self) -> list[tuple[str, Any]]:
         """Return skorch's callbacks, and the one that does `early_stopping`."""
