@@ -22,6 +22,7 @@ LAYERS = [
     "skact.engine.plan",
     "skact.engine.pace",
     "skact.engine.evaluate",
+    "skact.engine.layout",
     "skact.engine.layers",
     "skact.engine.foreign",
     "skact.engine.activations",
@@ -62,6 +63,7 @@ FORBIDDEN = {
         for name in (
             "pace",
             "evaluate",
+            "layout",
             "layers",
             "foreign",
             "activations",

@@ -264,20 +264,20 @@ def gradient_of(job):
         @staticmethod
         def forward(ctx, values):
             with torch.no_grad():
-                stack.values.copy_(values)
+                stack.values[0].copy_(values)
                 stack.modules[0].seed_noise(0)
-                stack.grads.zero_()
+                stack.grads[0].zero_()
                 program.load(steps)
                 for call in (fetch, *calls):
                     call()
-            ctx.save_for_backward(stack.grads.clone())
+            ctx.save_for_backward(stack.grads[0].clone())
             return program.losses(steps).sum()
 
         @staticmethod
         def backward(ctx, grad):
             return ctx.saved_tensors[0] * grad
 
-    return Loss.apply, stack.values.clone().requires_grad_()
+    return Loss.apply, stack.values[0].clone().requires_grad_()
 
 
 SMOOTH = [

@@ -61,8 +61,8 @@ class Optimizer:
     ----------
     optimizers : sequence of torch.optim.Optimizer
         One for each lane, all of one kind.
-    values, grads : Tensor of shape (L, N)
-        Flat parameters and gradients.
+    values, grads : sequence of Tensor of shape (L, N)
+        Flat parameters and gradients, in blocks.
     """
 
     state_names: tuple[str, ...] = ()  # in torch's words
@@ -71,12 +71,15 @@ class Optimizer:
     def __init__(
         self,
         optimizers: Sequence[torch.optim.Optimizer],
-        values: Tensor,
-        grads: Tensor,
+        values: Sequence[Tensor],
+        grads: Sequence[Tensor],
     ) -> None:
         self.optimizers, self.values, self.grads = optimizers, values, grads
-        self.state = {name: torch.zeros_like(values) for name in self.state_names}
-        self.steps = [0] * len(values)  # of each lane, before this epoch
+        self.state = {
+            name: [torch.zeros_like(block) for block in values]
+            for name in self.state_names
+        }
+        self.steps = [0] * len(optimizers)  # of each lane, before this epoch
         self.taken = 0  # in this epoch
         self.calls: list[Callable[[int], Any]] = []
 
@@ -106,9 +109,12 @@ class Optimizer:
         """Bind a kernel to lanes that share coefficients and a number of steps."""
         raise NotImplementedError
 
-    def state_of(self, lane: int) -> Mapping[str, Tensor]:
-        """Return the flat state of a lane by torch's names, without "step"."""
-        return {name: tensor[lane] for name, tensor in self.state.items()}
+    def state_of(self, lane: int) -> Mapping[str, Sequence[Tensor]]:
+        """Return the state of a lane, in blocks, by torch's names, without "step"."""
+        return {
+            name: [block[lane] for block in blocks]
+            for name, blocks in self.state.items()
+        }
 
     def steps_of(self, lane: int) -> int | None:
         """Return the number of steps that torch's state shows; None if it has none."""
@@ -129,12 +135,10 @@ class SGD(Optimizer):
         self, lanes: Sequence[slice], steps: int, n_steps: int, *coefficients: Any
     ) -> Callable[[int], Any]:
         lr, weight_decay, momentum, nesterov = coefficients
-        buffers = [self.state["momentum_buffer"][part] for part in lanes]
+        buffers = self.state["momentum_buffer"] if momentum else []
         kernel = functools.partial(
             torch._fused_sgd_,
-            [self.values[part] for part in lanes],
-            [self.grads[part] for part in lanes],
-            buffers if momentum else [],
+            *(_cut(blocks, lanes) for blocks in (self.values, self.grads, buffers)),
             lr=lr,
             weight_decay=weight_decay,
             momentum=momentum,
@@ -145,8 +149,8 @@ class SGD(Optimizer):
         )
         return lambda step: kernel()
 
-    def state_of(self, lane: int) -> Mapping[str, Tensor]:
-        """Return the flat state of a lane by torch's names, without "step"."""
+    def state_of(self, lane: int) -> Mapping[str, Sequence[Tensor]]:
+        """Return the state of a lane, in blocks, by torch's names, without "step"."""
         momentum = self.optimizers[lane].param_groups[0]["momentum"]
         return super().state_of(lane) if momentum else {}
 
@@ -166,10 +170,10 @@ class Adam(Optimizer):
         self, lanes: Sequence[slice], steps: int, n_steps: int, *coefficients: Any
     ) -> Callable[[int], Any]:
         lr, weight_decay, (beta1, beta2), eps = coefficients
-        tensors = self.values, self.grads, *self.state.values()
+        kinds = self.values, self.grads, *self.state.values()
         kernel = functools.partial(
             type(self).kernel,
-            *([tensor[part] for part in lanes] for tensor in tensors),
+            *(_cut(blocks, lanes) for blocks in kinds),
             [],
             lr=lr,
             weight_decay=weight_decay,
@@ -180,8 +184,9 @@ class Adam(Optimizer):
             maximize=False,
         )
         first = float(steps + 1)
-        counts = torch.arange(first, first + n_steps, device=self.values.device)
-        of_step = [[count] * len(lanes) for count in counts.float().unbind()]
+        counts = torch.arange(first, first + n_steps, device=self.values[0].device)
+        n_tensors = len(lanes) * len(self.values)
+        of_step = [[count] * n_tensors for count in counts.float().unbind()]
         return lambda step: kernel(of_step[step])
 
 
@@ -189,6 +194,10 @@ class AdamW(Adam):
     """Adam with decoupled decay, as ``torch.optim.AdamW`` (arXiv:1711.05101)."""
 
     kernel = torch._fused_adamw_
+
+
+def _cut(blocks: Sequence[Tensor], lanes: Sequence[slice]) -> list[Tensor]:
+    return [block[part] for block in blocks for part in lanes]
 
 
 STACKED: Mapping[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}

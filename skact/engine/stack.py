@@ -2,8 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from skact.engine.layers import (
     LoneLinear,
     Parameter,
 )
+from skact.engine.layout import Layout, Segment, activation_of, batch_norms_of
 from skact.engine.losses import LOSSES, Loss
 from skact.engine.optimizers import STACKED, stacked_form
 from skact.engine.pace import Pace
@@ -35,84 +35,12 @@ from skact.engine.plan import (
 )
 from skact.threads import one_thread
 
-# parameters of a lane begin at multiples of this many values: see plan.padded_rows
-_ALIGNED = 64
 # steps that are made ready, and whose losses are told, in one go; and the most values
 # that are kept for them
 _STEPS = 64
 _KEPT = 2**22
 # of a batch norm
 _STATISTICS = ("running_mean", "running_var")
-
-
-@dataclass
-class Segment:
-    """Where a parameter of each lane lies in the flat buffer."""
-
-    start: int
-    shape: tuple[int, ...]
-
-    @property
-    def stop(self) -> int:
-        """The end, exclusive."""
-        return self.start + int(np.prod(self.shape))
-
-    def of(self, flat: Tensor) -> Tensor:
-        """View the parameter of all lanes, (L, *shape), in a buffer (L, N)."""
-        return flat[:, self.start : self.stop].view(len(flat), *self.shape)
-
-
-class Layout:
-    """Names the segments of a lane: torch's parameters, then what activations learn."""
-
-    def __init__(self, modules: Sequence[Any]) -> None:
-        self.size = 0
-        first = modules[0]
-        blocks = [*first.hidden, first]
-        self.linear, self.norm, self.learned = [], [], []
-        for i, block in enumerate(blocks):
-            linear = block.output if block is first else block.linear
-            weight = self._add(linear.weight.shape)
-            self.linear.append((weight, self._add((linear.out_features, 1))))
-            norm = None if block is first else getattr(block.norm, "weight", None)
-            if norm is not None:
-                columns = (len(norm), 1)
-                self.norm.append((self._add(columns), self._add(columns)))
-            learns = [_activation(module, i).parameters() for module in modules]
-            most = max(sum(p.numel() for p in of_lane) for of_lane in learns)
-            self.learned.append(self._add((most,)))
-
-    def _add(self, shape: Sequence[int]) -> Segment:
-        segment = Segment(self.size, tuple(shape))
-        self.size = -(-segment.stop // _ALIGNED) * _ALIGNED
-        return segment
-
-    def parameters_of(self, module: Any) -> Iterator[tuple[nn.Parameter, int]]:
-        """Yield a network's parameters with their places in its lane."""
-        for i, (weight, bias) in enumerate(self.linear):
-            last = i == len(self.linear) - 1
-            linear = module.output if last else module.hidden[i].linear
-            yield linear.weight, weight.start
-            yield linear.bias, bias.start
-            if not last and self.norm:
-                norm = module.hidden[i].norm
-                yield norm.weight, self.norm[i][0].start
-                yield norm.bias, self.norm[i][1].start
-            start = self.learned[i].start
-            for parameter in _activation(module, i).parameters():
-                yield parameter, start
-                start += parameter.numel()
-
-
-def _activation(module: Any, i: int) -> nn.Module:
-    """Return the i-th hidden activation; after the last, that of the output."""
-    hidden = module.hidden
-    return hidden[i].activation if i < len(hidden) else module.output_activation
-
-
-def _batch_norms(module: Any) -> Iterator[Any]:
-    norms = (layer.norm for layer in module.hidden)
-    return (norm for norm in norms if isinstance(norm, nn.BatchNorm1d))
 
 
 class Stack:
@@ -140,10 +68,11 @@ class Stack:
         first = self.modules[0].output.weight
         self.dtype, self.device = first.dtype, first.device
         self.layout = Layout(self.modules)
-        self.values = torch.zeros(
-            len(jobs), self.layout.size, dtype=self.dtype, device=self.device
-        )
-        self.grads = torch.zeros_like(self.values)
+        self.values = [
+            torch.zeros(len(jobs), size, dtype=self.dtype, device=self.device)
+            for size in self.layout.sizes
+        ]
+        self.grads = [torch.zeros_like(block) for block in self.values]
         self.optimizer = STACKED[stacked_form(jobs[0].optimizer)](  # type: ignore[index]
             [job.optimizer for job in jobs], self.values, self.grads
         )
@@ -172,7 +101,7 @@ class Stack:
             return min(2, available)
         rows = (shape.padded, shape.last)
         sizes = [weight.shape[0] * size for weight in weights for size in rows]
-        sizes.append(self.layout.size)
+        sizes += self.layout.sizes
         return safe_threads(available, n_lanes, [n_lanes * size for size in sizes])
 
     # ------------------------------------------------------------ parameters
@@ -183,15 +112,16 @@ class Stack:
 
     def _attach(self, lane: int) -> None:
         """Copy a network into the stack and make its parameters views of it."""
-        job, values = self.jobs[lane], self.values[lane]
+        job = self.jobs[lane]
         state = job.optimizer.state
         own = self.optimizer.state_of(lane)
-        for parameter, start in self.layout.parameters_of(job.module):
-            part = slice(start, start + parameter.numel())
-            values[part] = parameter.detach().flatten()
-            parameter.data = values[part].view_as(parameter)
+        for parameter, block, part in self.layout.parameters_of(job.module):
+            values = self.values[block][lane, part]
+            values.copy_(parameter.detach().flatten())
+            parameter.data = values.view_as(parameter)
             known = state.get(parameter, {})
-            for name, flat in own.items():
+            for name, blocks in own.items():
+                flat = blocks[block]
                 if known.get(name) is None:
                     flat[part] = 0
                 else:
@@ -199,7 +129,7 @@ class Stack:
                 if known:
                     known[name] = flat[part].view_as(parameter)
             self.optimizer.load_steps(lane, int(known.get("step", 0)))
-        for stacked, norm in zip(self.running, _batch_norms(job.module), strict=True):
+        for stacked, norm in zip(self.running, batch_norms_of(job.module), strict=True):
             for both, name in zip(stacked, _STATISTICS, strict=True):
                 both[lane, :, 0] = getattr(norm, name)
                 setattr(norm, name, both[lane, :, 0])
@@ -208,9 +138,11 @@ class Stack:
         """Write the optimizer's state where torch keeps it."""
         job = self.jobs[lane]
         own, steps = self.optimizer.state_of(lane), self.optimizer.steps_of(lane)
-        for parameter, start in self.layout.parameters_of(job.module):
-            part = slice(start, start + parameter.numel())
-            state = {name: flat[part].view_as(parameter) for name, flat in own.items()}
+        for parameter, block, part in self.layout.parameters_of(job.module):
+            state = {
+                name: blocks[block][part].view_as(parameter)
+                for name, blocks in own.items()
+            }
             if steps is not None:
                 state["step"] = torch.tensor(float(steps))
             if state:
@@ -218,9 +150,9 @@ class Stack:
 
     def _new_running(self) -> list[Tensor]:
         """Make room for statistics of batch norms: (2, L, H, 1) for each layer."""
-        norms = list(_batch_norms(self.modules[0]))
+        norms = list(batch_norms_of(self.modules[0]))
         lanes = len(self.modules)
-        return [self.values.new_empty(2, lanes, n.num_features, 1) for n in norms]
+        return [self.values[0].new_empty(2, lanes, n.num_features, 1) for n in norms]
 
     def release(self) -> None:
         """Give each network storage of its own, with what it has learned."""
@@ -232,12 +164,12 @@ class Stack:
         """Give a network storage of its own, until `take_back`."""
         job = self.jobs[lane]
         self._expose_state(lane)
-        for parameter, _ in self.layout.parameters_of(job.module):
+        for parameter, *_ in self.layout.parameters_of(job.module):
             parameter.data = parameter.data.clone()
             for name, value in job.optimizer.state.get(parameter, {}).items():
                 if isinstance(value, Tensor):
                     job.optimizer.state[parameter][name] = value.clone()
-        for norm in _batch_norms(job.module):
+        for norm in batch_norms_of(job.module):
             for name in _STATISTICS:
                 setattr(norm, name, getattr(norm, name).clone())
         self.lent.add(lane)
@@ -255,7 +187,7 @@ class Stack:
         """Return a buffer that batches of all sizes share."""
         size = int(np.prod(shape))
         if name not in self._scratch or self._scratch[name].numel() < size:
-            self._scratch[name] = self.values.new_zeros(size)
+            self._scratch[name] = self.values[0].new_zeros(size)
         return self._scratch[name][:size].view(shape)
 
     def run_epoch(self, epochs: Sequence[int]) -> list[EpochRecord]:
@@ -270,7 +202,7 @@ class Stack:
             self.optimizer.begin_epoch(self.batches.shape.n_steps)
             losses = self._train_steps(epochs)
             for job, rows in zip(self.jobs, self.batches.rows, strict=True):
-                for norm in _batch_norms(job.module):  # a lone row is left out
+                for norm in batch_norms_of(job.module):  # a lone row is left out
                     norm.num_batches_tracked += sum(n > 1 for n in rows)
             weights = self.batches.batch_weights.cpu().double().numpy()
         seconds = (time.perf_counter() - began) / len(self.jobs)
@@ -378,7 +310,7 @@ class _Pass:
         last = i == len(stack.layout.linear) - 1
         if stack.layout.norm and not last:
             z = self._add_norm(i, z, grad)
-        activations = [_activation(module, i) for module in stack.modules]
+        activations = [activation_of(module, i) for module in stack.modules]
         if not all(type(module) is nn.Identity for module in activations):
             out = stack.scratch(f"out{i}", *z.shape)
             learned = stack.parameter(stack.layout.learned[i])
