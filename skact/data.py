@@ -11,6 +11,10 @@ from torch import Tensor
 from torch.utils.data import Sampler, Subset, TensorDataset
 
 from skact.engine.batches import row_order, to_tensor
+from skact.threads import side_by_side
+
+# values that are looked through at a time
+_LARGE = 2**21
 
 
 class TrainingData(Dataset):
@@ -125,6 +129,12 @@ class EpochOrder(Sampler):
         yield from order.tolist()
 
 
+def _is_finite(values: np.ndarray) -> bool:
+    """Ask the sum first, which is cheaper; it may overflow where no value does."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
+
+
 def is_plain_table(X: Any) -> bool:
     """Whether scikit-learn's checks of X, dear for few rows, would change nothing."""
     return (
@@ -154,9 +164,12 @@ def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) 
         With the kind, row and column of the first such value, and their number.
     """
     values = X.data if sp.issparse(X) else X
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()) or np.isfinite(values).all():
-            return
+    parts = [values]
+    if values.size > _LARGE:  # memory, too, serves two cores sooner than one
+        parts = np.array_split(values, -(-values.size // _LARGE))
+    number = torch.get_num_threads() if len(parts) > 1 else 1
+    if all(side_by_side(_is_finite, parts, number)):
+        return
     if sp.issparse(X):
         coo = X.tocoo()
         bad = ~np.isfinite(coo.data)

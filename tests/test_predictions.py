@@ -216,3 +216,20 @@ def test_what_an_array_is_like_changes_no_prediction(table):
     swapped = X.astype(X.dtype.newbyteorder())
     for same in (X.copy(order="F"), X.tolist(), X[:, :], swapped):
         np.testing.assert_array_equal(net.predict_proba(same), expected)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_nan_is_found_in_any_part_of_large_input_and_overflow_is_none(
+    number, table, monkeypatch
+):
+    monkeypatch.setattr("skact.data._LARGE", 1000)
+    torch.set_num_threads(number)
+    net, X = fitted(table), table[0].copy()
+    expected = net.predict_proba(X)
+    X[2000] = np.finfo(X.dtype).max  # finite, but not its sum; in every thread
+    np.testing.assert_array_equal(net.predict_proba(X)[:2000], expected[:2000])
+    for row in (0, 1999, 2999):
+        bad = X.copy()
+        bad[row, 7] = np.inf
+        with pytest.raises(ValueError, match=rf"infinity \(inf\) at row {row}, col"):
+            net.predict(bad)
