@@ -26,10 +26,12 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from skact import ActMLP, ActMLPRegressor
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "leaky_relu", "gelu", "selu")
-LRS = (0.01, 0.003, 0.001)
+LRS = (0.01, 0.002, 0.0004)  # wide: few rows want slow rates, few epochs fast ones
 HIDDEN = (64, 64)
 BATCH = 128
-FARTHEST = 10.0  # deviations from the mean
+# Deviations from the mean. california_housing has districts at 119, where unbounded
+# activations predict anything: left there, relu had an R^2 of .51 ± .44 over folds.
+FARTHEST = 10.0
 
 
 @dataclass(frozen=True)
