@@ -44,8 +44,8 @@ PUBLISHED: dict[str, tuple[Figure, ...]] = {
         Figure("selu", 0.8692, None, SELU_PAPER),
     ),
     "satimage": (
-        Figure("relu, official test rows", 0.9075, None, SELU_PAPER),
-        Figure("selu, official test rows", 0.9100, None, SELU_PAPER),
+        Figure("relu", 0.9075, None, SELU_PAPER),
+        Figure("selu", 0.9100, None, SELU_PAPER),
     ),
     "spambase": (
         Figure("relu", 0.9461, None, SELU_PAPER),

@@ -293,6 +293,17 @@ def test_a_choice_flatters_where_folds_do_not_agree_on_it():
     assert _outcome([[np.nan, np.nan]]).flattery() == 0
 
 
+def test_a_quick_run_makes_a_table_of_each_score(monkeypatch, tmp_path, capsys):
+    arguments = ["cross_validation.py", "--quick", "--results", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    cross_validation.main()
+    printed = capsys.readouterr().out
+    for start in ("| accuracy ±", "| breast_cancer |", "| R2 ±", "| RMSE ±"):
+        assert f"\n{start}" in printed
+    content = json.loads((tmp_path / "cross_validation.quick.json").read_text())
+    assert "folds=3" in content["settings"]["protocol"]
+
+
 def test_more_rows_take_fewer_epochs():
     protocol = repeated_folds.Protocol(rows=1000, epochs_between=(5, 50))
     assert [protocol.epochs(n) for n in (1, 100, 10_000)] == [50, 10, 5]
