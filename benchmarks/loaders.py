@@ -4,10 +4,11 @@ import gzip
 import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
 HOW_TO_GET_MNIST = (
     "SKACT_DATA must name a folder that holds mnist/train-images-idx3-ubyte.gz, "
@@ -17,9 +18,10 @@ HOW_TO_GET_MNIST = (
 )
 HOW_TO_GET_TABLES = (
     "SKACT_DATA must name a folder with tabular/datasets.json, which tells of each "
-    'table: {"adult": {"file": "adult.csv.gz", "task": "binary", "target": "income", '
-    '"categorical": ["workclass", ...]}, ...}; the CSV files lie beside it, with a '
-    "header line. UCI (archive.ics.uci.edu) and OpenML (fetch_openml) have them."
+    'table: {"adult": {"file": "adult.csv.gz", "task": "binary" (or "multiclass", '
+    '"regression"), "target": "income", "categorical": ["workclass", ...]}, ...}; the '
+    "CSV files lie beside it, with a header line. UCI (archive.ics.uci.edu) and OpenML "
+    "(fetch_openml) have them."
 )
 
 
@@ -56,22 +58,56 @@ def mnist(part: str = "train", dtype: str = "float32") -> tuple[np.ndarray, np.n
     return (X - 33.318421) / 78.567492, labels.astype(np.int64)
 
 
-def bundled_tables() -> dict[str, tuple[pd.DataFrame, np.ndarray, list[str]]]:
-    """Small tables for a quick run: name -> X, y, categorical columns."""
-    tables = {}
-    for name, load in (("breast_cancer", load_breast_cancer), ("digits", load_digits)):
-        X, y = load(return_X_y=True, as_frame=True)
-        tables[name] = X, y.to_numpy(), []
-    return tables
+class Table(NamedTuple):
+    """One table: numbers throughout, categories as codes."""
+
+    X: np.ndarray
+    y: np.ndarray
+    categorical: list[int]  # which columns hold codes
+    task: str  # "classes" or "numbers"
 
 
-def table(name: str) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
-    """One classification table of SKACT_DATA: X, y, categorical columns."""
+def bundled_tables() -> dict[str, Table]:
+    """Small tables for a quick run."""
+    loads = {
+        "breast_cancer": (load_breast_cancer, "classes"),
+        "digits": (load_digits, "classes"),
+        "diabetes": (load_diabetes, "numbers"),
+    }
+    return {
+        name: Table(*load(return_X_y=True), [], task)
+        for name, (load, task) in loads.items()
+    }
+
+
+def table(name: str) -> Table:
+    """One table of SKACT_DATA."""
     folder = data_folder("tabular", HOW_TO_GET_TABLES)
     about = json.loads((folder / "datasets.json").read_text()).get(name)
     if about is None or not (folder / about["file"]).is_file():
         raise MissingData(f"no table {name!r} in SKACT_DATA. {HOW_TO_GET_TABLES}")
     frame = pd.read_csv(folder / about["file"])
-    X, y = frame.drop(columns=about["target"]), frame[about["target"]]
-    categorical = [column for column in X if column in about["categorical"]]
-    return X, y.astype(str).to_numpy(), categorical
+    return as_numbers(
+        frame.drop(columns=about["target"]),
+        frame[about["target"]],
+        about["categorical"],
+        "numbers" if about["task"] == "regression" else "classes",
+    )
+
+
+def as_numbers(
+    frame: pd.DataFrame, target: pd.Series, categorical: list[str], task: str
+) -> Table:
+    """Give categories and classes codes once, where each fit would handle strings.
+
+    A missing category becomes a category of its own (-1), a missing number stays NaN.
+    """
+    columns = [
+        pd.Categorical(frame[name]).codes if name in categorical else frame[name]
+        for name in frame
+    ]
+    X = np.column_stack([np.asarray(column, np.float64) for column in columns])
+    where = [i for i, name in enumerate(frame) if name in categorical]
+    y = pd.Categorical(target).codes if task == "classes" else target
+    kind = np.int64 if task == "classes" else np.float64
+    return Table(X, np.asarray(y, kind), where, task)
