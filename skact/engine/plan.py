@@ -282,8 +282,10 @@ def runs_of(keys: Sequence[Hashable]) -> list[slice]:
     return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(keys)], strict=True)]
 
 
-# products of fewer multiplications than this are as fast on one thread
+# a product of fewer multiplications than this is as fast on one thread; a stack, all of
+# whose operations may be cut, gains from threads much earlier
 WORTH_THREADS = 2**22
+STACK_WORTH_THREADS = 2**18
 
 # torch cuts elementwise work of more values than this among threads, in equal parts
 _VALUES_FOR_THREADS = 32768

@@ -27,6 +27,7 @@ from skact.engine.losses import LOSSES, Loss
 from skact.engine.optimizers import STACKED, stacked_form
 from skact.engine.pace import Pace
 from skact.engine.plan import (
+    STACK_WORTH_THREADS,
     WORTH_THREADS,
     BatchShape,
     EpochRecord,
@@ -95,10 +96,10 @@ class Stack:
             return 1
         n_lanes, weights = len(self.jobs), [weight for weight, _ in self.layout.linear]
         largest = max(int(np.prod(weight.shape)) for weight in weights) * shape.padded
-        if n_lanes * largest < WORTH_THREADS:
-            return 1
         if n_lanes == 1:  # see layers.LoneLinear
-            return min(2, available)
+            return min(2, available) if largest >= WORTH_THREADS else 1
+        if n_lanes * largest < STACK_WORTH_THREADS:
+            return 1
         rows = (shape.padded, shape.last)
         sizes = [weight.shape[0] * size for weight in weights for size in rows]
         sizes += self.layout.sizes
