@@ -110,8 +110,8 @@ def digits_section(
     if on_cpu:
         contenders.append(floor(grid, len(X)))
     for one in contenders:  # the cold runs have ended each other's workers
-        if one.setting.startswith("n_jobs") and one.setting != "n_jobs=1":
-            one.clock()
+        if one.warm_up is not None:
+            one.warm_up()
     section.rows = rows(contenders, repeats)
     section.notes = [
         "accuracy: mean over all candidates and folds; best: of the best candidate",

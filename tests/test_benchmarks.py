@@ -181,6 +181,7 @@ def test_fused_and_plain_searches_are_compared_score_by_score(digits):
     grid = searches.Grid(TINY, ("relu",), (0.01, 0.1), (8,), folds=2)
     contenders = [searches.in_processes("ActMLP", grid, X, y, (1,))]
     contenders.append(searches.fused(grid, X, y))
+    grid_search.rows(contenders, repeats=1)
     text = grid_search.same_scores(contenders)
     assert text == "largest difference of a score, fused and not fused: 0"
 

@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.exceptions import DataConversionWarning, NotFittedError
-from sklearn.metrics import r2_score
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import estimator_html_repr
 from skorch.dataset import Dataset
 from torch import nn
@@ -432,3 +432,31 @@ def test_a_fitted_net_keeps_no_data(iris):
     net = ActMLP(max_epochs=1, batch_size=5000, random_state=0).fit(X, y)
     assert X.nbytes > 400_000
     assert len(pickle.dumps(net)) < 50_000
+
+
+@pytest.mark.parametrize("labels", ["ints", "strings", "booleans", "list", "objects"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_score_is_scikit_learns_accuracy(iris, labels, weighted):
+    X, y = iris
+    y = {
+        "ints": y,
+        "strings": np.array(["b", "a", "c"])[y],
+        "booleans": y == 1,
+        "list": y.tolist(),
+        "objects": np.array(["b", "a", "c"], dtype=object)[y],
+    }[labels]
+    weight = np.linspace(0, 1, len(X)) if weighted else None
+    net = ActMLP(max_epochs=2, random_state=0).fit(X, y)
+    expected = accuracy_score(y, net.predict(X), sample_weight=weight)
+    assert net.score(X, y, sample_weight=weight) == expected
+    assert type(net.score(X, y, weight)) is float
+
+
+def test_a_score_refuses_what_scikit_learns_accuracy_refuses(iris):
+    X, y = iris
+    net = ActMLP(max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        net.score(X, y[:-1])
+    with pytest.raises(ValueError, match="Classification metrics can't handle"):
+        net.score(X, y + 0.5)
+    assert net.score(X, y.astype(float)) == net.score(X, y)
