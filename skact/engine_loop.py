@@ -15,6 +15,7 @@ from skorch.callbacks import (
     BatchScoring,
     Callback,
     Checkpoint,
+    EarlyStopping,
     EpochScoring,
     EpochTimer,
     Freezer,
@@ -67,6 +68,8 @@ _DEFAULTS = {
     "valid_acc": EpochScoring,
     "print_log": QuietLog,
 }
+# callbacks that leave the network and the optimizer alone between epochs
+_ONLOOKERS = {*_DEFAULTS.values(), EarlyStopping}
 _LOSSES: dict[type, str] = {
     nn.CrossEntropyLoss: "cross_entropy",
     nn.BCEWithLogitsLoss: "bce_with_logits",
@@ -203,10 +206,17 @@ class EngineLoop(SkorchLoop):
         return (
             valid_set is None
             and not self.verbose
-            and not getattr(self, "_skl_callbacks", None)
+            and self._is_left_alone()
+            and all(_is_default(name, callback) for name, callback in self.callbacks_)
+        )
+
+    def _is_left_alone(self) -> bool:
+        """Whether nobody changes the net between epochs."""
+        return (
+            not getattr(self, "_skl_callbacks", None)
             and type(self).on_epoch_begin is NeuralNet.on_epoch_begin
             and type(self).on_epoch_end is NeuralNet.on_epoch_end
-            and all(_is_default(name, callback) for name, callback in self.callbacks_)
+            and all(type(callback) in _ONLOOKERS for _, callback in self.callbacks_)
         )
 
     def _validation(self, valid_set: Any) -> Validation | None:
@@ -266,6 +276,7 @@ class _Hooks:
     ) -> None:
         self.net, self.trained = net, (net.module_, net.optimizer_)
         self.datasets = {"dataset_train": train_set, "dataset_valid": valid_set}
+        self.left_alone = net._is_left_alone()
         self.validation, self.iterator = validation, None
         if validation is None and valid_set is not None:
             self.iterator = net.get_iterator(valid_set, training=False)
@@ -274,6 +285,8 @@ class _Hooks:
         """Tell the callbacks that an epoch begins."""
         net = self.net
         net.notify("on_epoch_begin", **self.datasets)
+        if self.left_alone:
+            return
         reason = why_no_longer(net.module_, net.optimizer_)
         if (net.module_, net.optimizer_) != self.trained:
             reason = "the module or the optimizer is another one"
@@ -288,8 +301,9 @@ class _Hooks:
         """Validate, tell the callbacks; whether one of them asks to stop."""
         net = self.net
         net._write_batches(record, new_epoch=False)
-        net.optimizer_.zero_grad()  # of a callback, or of skorch's loop before
-        net.optimizer_.step()  # a scheduler of torch wants it called
+        if not self.left_alone:
+            net.optimizer_.zero_grad()  # of a callback, or of skorch's loop before
+            net.optimizer_.step()  # a scheduler of torch wants it called
         began = time.time()
         if self.validation is not None:
             self.validation.tell()
