@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skact.engine.activations import Activation
+from skact.engine.activations import Activation, activation_key
 from skact.engine.batches import Batches, Steps, Tables
 from skact.engine.layers import (
     Batch,
@@ -32,6 +32,7 @@ from skact.engine.plan import (
     BatchShape,
     EpochRecord,
     FitJob,
+    runs_of,
     safe_threads,
 )
 from skact.threads import one_thread
@@ -100,10 +101,16 @@ class Stack:
             return min(2, available) if largest >= WORTH_THREADS else 1
         if n_lanes * largest < STACK_WORTH_THREADS:
             return 1
-        rows = (shape.padded, shape.last)
-        sizes = [weight.shape[0] * size for weight in weights for size in rows]
-        sizes += self.layout.sizes
-        return safe_threads(available, n_lanes, [n_lanes * size for size in sizes])
+        sizes = [n_lanes * size for size in self.layout.sizes]
+        for i, weight in enumerate(weights):
+            keys = [activation_key(activation_of(m, i)) for m in self.modules]
+            runs = {run.stop - run.start for run in runs_of(keys)}  # see Activation
+            sizes += [
+                lanes * weight.shape[0] * rows
+                for lanes in {n_lanes, *runs}
+                for rows in (shape.padded, shape.last)
+            ]
+        return safe_threads(available, n_lanes, sizes)
 
     # ------------------------------------------------------------ parameters
 
