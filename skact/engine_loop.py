@@ -184,6 +184,8 @@ class EngineLoop(SkorchLoop):
             optimizer=self.optimizer_,
             hooks=hooks,
             evaluation=evaluation,
+            # parts that users brought learn in the module itself
+            hooks_only_look=evaluation is not None and self._is_left_alone(),
         )
         shares = self._shares_files()
         if trainer is not None and shares is not None:

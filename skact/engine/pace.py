@@ -7,11 +7,16 @@ take ten times as long as on one thread. Nobody can know beforehand, so it is tr
 
 import statistics
 
+# seconds on one thread before others are tried: where cores are busy a single step can
+# take a tenth of a second
+_SHORT = 0.05
 # steps of a trial with each number of threads, and until the next trial, at most
 _TRIED = 5
 _LONGEST = 2048
 # steps on one thread that threads may lose before they are given up
 _CREDIT = 5
+# how many times as long as what they lost is trained before they are tried again
+_RECOVERY = 10
 
 
 class Pace:
@@ -34,6 +39,7 @@ class Pace:
     def __init__(self, most: int) -> None:
         self.most = most
         self.threads = 1
+        self.spent = 0.0  # seconds before the first trial
         self.wait = 64  # steps from one trial to the next
         self.left = 0  # steps until then
         self.alone = 0.0  # seconds of a step on one thread
@@ -48,18 +54,21 @@ class Pace:
             self.left -= 1
             self._reckon(seconds)
             return
+        if self.spent < _SHORT:
+            self.spent += seconds
         self.times[self.threads].append(seconds)
         alone, together = self.times[1], self.times[self.most]
-        if len(alone) < _TRIED:
+        if len(alone) < _TRIED or self.spent < _SHORT:
             return
         self.alone = statistics.median(alone)
+        lost = sum(together) - len(together) * self.alone
         if self.threads == 1:
             self.threads = self.most
         elif len(together) > 1 and sum(together[1:]) > _CREDIT * self.alone:
-            self._choose(1)  # the first step may be that in which threads are made
+            self._choose(1, lost)  # threads may be made in the first step
         elif len(together) == _TRIED:
             faster = statistics.median(together) < self.alone
-            self._choose(self.most if faster else 1)
+            self._choose(self.most if faster else 1, lost)
 
     def _reckon(self, seconds: float) -> None:
         """Give threads up when they have lost more than they gained lately."""
@@ -67,12 +76,14 @@ class Pace:
             most = _CREDIT * self.alone
             self.credit = min(self.credit + self.alone - seconds, most)
             if self.credit < 0:
-                self._choose(1)
+                self._choose(1, most - self.credit)
         if self.left == 0:
             self.threads = 1
             self.times = {1: [], self.most: []}
 
-    def _choose(self, threads: int) -> None:
+    def _choose(self, threads: int, lost: float) -> None:
         self.threads, self.left = threads, self.wait
+        if threads == 1:
+            self.left = max(self.wait, int(_RECOVERY * lost / self.alone))
         self.credit = _CREDIT * self.alone
         self.wait = min(2 * self.wait, _LONGEST)

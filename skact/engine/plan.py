@@ -93,6 +93,7 @@ class FitJob:
     optimizer: Any = None  # from torch.optim: its kind, coefficients and state
     hooks: Hooks | None = None
     evaluation: Evaluation | None = None  # for the hooks, which must be there
+    hooks_only_look: bool = False  # at the weights, and leave the optimizer alone
     outcome: "Outcome" = field(default_factory=lambda: Outcome())
 
     @property

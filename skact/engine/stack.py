@@ -51,6 +51,7 @@ class Stack:
     While an epoch runs, the parameters of the modules and the state of the optimizers
     are views of its buffers. `release` gives each network its own storage again, and
     `lend` one of them until `take_back`: so callbacks may read, replace and pickle it.
+    For callbacks that only read it, `show` makes a copy.
 
     Parameters
     ----------
@@ -81,6 +82,7 @@ class Stack:
         self.running = self._new_running()
         self.noisy = []
         self.lent: set[int] = set()
+        self.shown: set[int] = set()
         for lane, module in enumerate(self.modules):
             self._attach(lane)
             module.train()
@@ -165,8 +167,24 @@ class Stack:
     def release(self) -> None:
         """Give each network storage of its own, with what it has learned."""
         for lane in range(len(self.jobs)):
+            if lane in self.shown:
+                self.show(lane)
             if lane not in self.lent:
                 self.lend(lane)
+
+    def show(self, lane: int) -> None:
+        """Copy a network's weights to where those find them who only look."""
+        module, new = self.jobs[lane].module, lane not in self.shown
+        for parameter, block, part in self.layout.parameters_of(module):
+            values = self.values[block][lane, part].view_as(parameter)
+            if new:
+                parameter.data = values.clone()
+            else:
+                parameter.data.copy_(values)
+        for stacked, norm in zip(self.running, batch_norms_of(module), strict=True):
+            for both, name in zip(stacked, _STATISTICS, strict=True):
+                setattr(norm, name, both[lane, :, 0].clone())
+        self.shown.add(lane)
 
     def lend(self, lane: int) -> None:
         """Give a network storage of its own, until `take_back`."""

@@ -167,7 +167,11 @@ class _Run:
         done = len(self.active)
         assert self.stack is not None
         for lane, i in enumerate(self.active):
-            if self.jobs[i].hooks is not None:
+            if self.jobs[i].hooks is None:
+                continue
+            if self.jobs[i].hooks_only_look:
+                self.stack.show(lane)
+            else:
                 self.stack.lend(lane)
         failed = self.stack.batches.failed
         lanes = list(enumerate(zip(self.active, records, strict=True)))

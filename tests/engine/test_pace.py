@@ -67,3 +67,16 @@ def test_the_choice_is_tried_anew_now_and_then(better):
     threads = run(Pace(2), seconds, 400)
     assert threads[35] == better
     assert threads[-1] != better
+
+
+def test_a_short_training_never_leaves_one_thread():
+    threads = run(Pace(2), lambda threads, step: 1e-4, 400)
+    assert set(threads) == {1}
+
+
+def test_what_trials_lose_where_cores_are_busy_is_a_small_share():
+    def seconds(threads, step):
+        return 0.001 if threads == 1 else 0.1
+
+    taken = [seconds(n, 0) for n in run(Pace(2), seconds, 20_000)]
+    assert sum(taken) < 1.15 * 0.001 * 20_000
