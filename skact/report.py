@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+# the share of the time of waves that is told if it was not spent in stacks
+_MUCH = 0.1
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -66,11 +69,7 @@ class Report:
                 f"{_count(len(self.stacks), 'stack')} in {_count(self.waves, 'wave')}: "
                 f"{self.seconds:.3g} s of training, {share:.3g} s a fit"
             )
-        lines += [
-            f"  {_count(stack.lanes, 'network')}, {stack.seconds:.3g} s: "
-            f"{stack.description}"
-            for stack in self.stacks
-        ]
+        lines += self._lines_of_stacks()
         if self.early_waves:
             lines.append(
                 f"{_count(self.early_waves, 'wave')} early, because memory was full"
@@ -81,7 +80,7 @@ class Report:
                 f"{sum(self.alone_seconds):.3g} s"
             )
         lines += [
-            f"{_count(n, 'fit')} not fused: {reason}"
+            f"{_count(n, 'fit')} not fused: {' '.join(reason.split())}"
             for reason, n in self.not_fused.items()
         ]
         lines += [f"{_count(n, 'fit')} failed: {e}" for e, n in self.failed.items()]
@@ -89,6 +88,21 @@ class Report:
             lines.append(f"{_count(self.tasks, 'task')}, none with a network of skact")
         if self.pieces:
             lines.append(f"{_count(self.pieces, 'batch', 'es')} of tasks for workers")
+        return lines
+
+    def _lines_of_stacks(self) -> list[str]:
+        alike: dict[tuple[int, str], list[float]] = {}
+        for stack in self.stacks:
+            key = stack.lanes, stack.description
+            alike.setdefault(key, []).append(stack.seconds)
+        lines = []
+        for (lanes, description), seconds in alike.items():
+            times = f"{len(seconds)} x " if len(seconds) > 1 else ""
+            networks = _count(lanes, "network")
+            lines.append(f"  {times}{networks}, {sum(seconds):.3g} s: {description}")
+        rest = self.seconds - sum(stack.seconds for stack in self.stacks)
+        if rest > _MUCH * self.seconds:
+            lines.append(f"  {rest:.3g} s: callbacks between epochs, and preparations")
         return lines
 
 

@@ -811,10 +811,10 @@ def test_a_regressors_callbacks_see_numbers():
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_held_out_rows_of_many_fits_are_scored_as_those_of_one(n_threads):
-    table = rng.normal(size=(3000, 100)).astype(np.float32)
-    labels = np.arange(3000) % 7
+    table = rng.normal(size=(6000, 100)).astype(np.float32)
+    labels = np.arange(6000) % 7
     net = ActMLP(
-        hidden=(96,), max_epochs=2, early_stopping=True, validation_fraction=0.5
+        hidden=(128,), max_epochs=2, early_stopping=True, validation_fraction=0.5
     )
     params = {"activation": ["relu", "tanh"], "random_state": [0, 1]}
     fitted = []

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
-from skact.engine.plan import WORTH_THREADS, Evaluation
+from skact.engine.plan import Evaluation
 from skact.threads import side_by_side
+
+# multiplications below which threads are not worth the start
+_LITTLE_WORK = 2**27
 
 
 def evaluate(
@@ -13,7 +16,7 @@ def evaluate(
 
     Each computes on one thread, so no bit depends on how many run at a time.
     """
-    small = sum(evaluation.work for evaluation in evaluations) < 4 * WORTH_THREADS
+    small = sum(evaluation.work for evaluation in evaluations) < _LITTLE_WORK
     n_workers = 1 if small else min(n_threads, len(evaluations))
     return list(side_by_side(_attempt, evaluations, n_workers))
 

@@ -89,17 +89,30 @@ def lane_of(job: FitJob) -> Lane:
 
 def describe(job: FitJob) -> str:
     """Say in words what a job shares with the lanes of its stack."""
-    linears = [layer.linear for layer in job.module.hidden]
-    net = [job.X.shape[1], *(linear.out_features for linear in linears)]
-    weight = job.module.output.weight
+    module, weight = job.module, job.module.output.weight
+    widths = [job.X.shape[1], *(layer.linear.out_features for layer in module.hidden)]
+    first = module.hidden[0] if len(module.hidden) else None
+    extras = []
+    if first is not None and hasattr(first.norm, "eps"):
+        batch = hasattr(first.norm, "running_mean")
+        extras.append("batch norm" if batch else "layer norm")
+    if first is not None and hasattr(first.dropout, "generator"):
+        extras.append("dropout")
     shape = BatchShape.of(job.X.shape[0], job.batch_size)
-    several = f"{shape.n_steps} batches of {shape.batch_size}"
-    batches = several if shape.n_steps > 1 else "full batches"
-    return (
-        f"{'-'.join(map(str, [*net, weight.shape[0]]))}, {job.loss}, "
-        f"{stacked_form(job.optimizer)}, {batches}, "
-        f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}"
-    )
+    batches = f"full batches of up to {shape.padded}"
+    if shape.n_steps > 1:
+        batches = f"{shape.n_steps} batches of {shape.batch_size}"
+        if shape.last < shape.padded:
+            batches += f", the last of up to {shape.last}"
+    parts = [
+        "-".join(map(str, [*widths, weight.shape[0]])),
+        *extras,
+        job.loss,
+        stacked_form(job.optimizer),
+        batches,
+        f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}",
+    ]
+    return ", ".join(map(str, parts))
 
 
 class _Run:
