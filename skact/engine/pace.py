@@ -9,7 +9,7 @@ import statistics
 
 # seconds on one thread before others are tried: where cores are busy a single step can
 # take a tenth of a second
-_SHORT = 0.05
+_SHORT = 0.02
 # steps of a trial with each number of threads, and until the next trial, at most
 _TRIED = 5
 _LONGEST = 2048
@@ -40,7 +40,7 @@ class Pace:
         self.most = most
         self.threads = 1
         self.spent = 0.0  # seconds before the first trial
-        self.wait = 64  # steps from one trial to the next
+        self.wait = 256  # steps from one trial to the next
         self.left = 0  # steps until then
         self.alone = 0.0  # seconds of a step on one thread
         self.credit = 0.0  # seconds that threads may lose

@@ -1,7 +1,7 @@
 """What one fit is, and which fits train in one stack: plain values, no torch."""
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -259,6 +259,7 @@ def plan_stacks(
             for position in members
         }
         members.sort(key=lambda position: keys[position])
+        members = _to_and_fro(members, keys)
         largest = max(1, *(lanes[position].nbytes for position in members))
         most = min(max_lanes, max(4, max_bytes // largest))
         pieces = -(-len(members) // most)
@@ -269,6 +270,15 @@ def plan_stacks(
             stacks.append(tuple(members[start:stop]))
             start = stop
     return stacks
+
+
+def _to_and_fro(members: list[int], keys: Mapping[int, list[int]]) -> list[int]:
+    """Turn every other run around: at their seams, neighbours share the last key."""
+    runs = runs_of([tuple(keys[position][:-1]) for position in members])
+    ordered = []
+    for number, run in enumerate(runs):
+        ordered += members[run][:: -1 if number % 2 else 1]
+    return ordered
 
 
 def runs_of(keys: Sequence[Hashable]) -> list[slice]:

@@ -64,13 +64,13 @@ def test_the_choice_is_tried_anew_now_and_then(better):
     def seconds(threads, step):  # what was better is worse after 40 steps
         return 1.0 if (threads == better) == (step < 40) else 1.2
 
-    threads = run(Pace(2), seconds, 400)
+    threads = run(Pace(2), seconds, 1600)
     assert threads[35] == better
     assert threads[-1] != better
 
 
 def test_a_short_training_never_leaves_one_thread():
-    threads = run(Pace(2), lambda threads, step: 1e-4, 400)
+    threads = run(Pace(2), lambda threads, step: 1e-4, 150)
     assert set(threads) == {1}
 
 
