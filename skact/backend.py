@@ -1,8 +1,15 @@
 """The joblib backend "skact", and ``fused()``, which puts a session behind it."""
 
 import importlib.util
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    ContextDecorator,
+    closing,
+    contextmanager,
+    nullcontext,
+)
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -23,13 +30,29 @@ from skact.session import Session
 register_parallel_backend("skact", FusingBackend)
 
 
-@contextmanager
+class Fused(ContextDecorator, AbstractContextManager):
+    """What ``fused()`` returns: each time it is entered, a session of its own."""
+
+    def __init__(self, session: Callable[[], AbstractContextManager[Session]]) -> None:
+        self._session = session
+        self._entered: list[AbstractContextManager[Session]] = []
+
+    def __enter__(self) -> Session:
+        block = self._session()
+        session = block.__enter__()
+        self._entered.append(block)
+        return session
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._entered.pop().__exit__(*error)
+
+
 def fused(
     n_jobs: int | None = None,
     inner: str | None = None,
     memory: int | None = None,
     progress: bool = False,
-) -> Iterator[Session]:
+) -> Fused:
     """Train all networks of a search together, as few tensor programs.
 
     Whatever runs its fits through joblib is served, unmodified: ``GridSearchCV`` and
@@ -57,10 +80,11 @@ def fused(
     progress : bool, default=False
         Whether to show a progress bar (needs rich: ``pip install "skact[progress]"``).
 
-    Yields
-    ------
-    session : Session
-        Its ``report`` says what was fused, what was not and why, and how long it took.
+    Returns
+    -------
+    context manager
+        Entered, it gives a session, whose ``report`` says what was fused, what was not
+        and why, and how long it took.
 
     Raises
     ------
@@ -87,6 +111,13 @@ def fused(
     _check(n_jobs, memory, progress)
     if inner is not None:
         _check_inner(inner)
+    return Fused(partial(_session, n_jobs, inner, memory, progress))
+
+
+@contextmanager
+def _session(
+    n_jobs: int | None, inner: str | None, memory: int | None, progress: bool
+) -> Iterator[Session]:
     bar = ProgressBar("epochs" if inner is None else "tasks") if progress else None
     backend: ParallelBackendBase
     if inner is None:

@@ -60,6 +60,13 @@ def _is_int(value: Any, low: int) -> bool:
     return integral and int(value) >= low
 
 
+def _is_callback(value: Any) -> bool:
+    """Whether skorch could use it: an instance, a class, or a name and one of these."""
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
+        value = value[1]
+    return isinstance(value, type) or hasattr(value, "set_params")
+
+
 def _is_number(value: Any) -> bool:
     number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
     return number and math.isfinite(value)
@@ -139,10 +146,11 @@ PARAMETERS: Mapping[str, Allowed] = {
     "callbacks": Allowed(
         lambda value: (
             value is None
-            or isinstance(value, list | tuple)
+            or (isinstance(value, list | tuple) and all(map(_is_callback, value)))
             or (isinstance(value, str) and value == "disable")
         ),
-        "None, a list of skorch callbacks or 'disable'",
+        "None, a list of skorch callbacks (or of pairs of name and callback) or "
+        "'disable'",
     ),
     "train_split": Allowed(
         lambda value: value is None or callable(value),

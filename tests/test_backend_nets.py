@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.model_selection import GridSearchCV, cross_validate
+from joblib.parallel import get_active_backend
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Checkpoint, EpochScoring, LRScheduler
@@ -143,3 +144,33 @@ def test_fits_that_would_share_files_are_not_fused_and_come_out_as_alone(
     (reason,) = session.report.not_fused
     assert reason == "the callback 'Checkpoint' has files that all fits would share"
     assert session.report.n_fused == 0
+
+
+def test_a_block_can_be_entered_again_each_time_with_a_session_of_its_own(iris):
+    X, y = iris
+    block, net = fused(), ActMLP(max_epochs=1, random_state=0)
+    with block as first:
+        cross_val_score(net, X, y, cv=2)
+    with block as second:
+        cross_val_score(net, X, y, cv=3)
+        with block as third:
+            cross_val_score(net, X, y, cv=4)
+    reports = [session.report.n_fused for session in (first, second, third)]
+    assert reports == [2, 3, 4]
+    assert get_active_backend()[0].__class__.__name__ != "FusingBackend"
+
+
+def test_a_block_may_be_a_decorator(iris):
+    @fused()
+    def score():
+        backends.append(type(get_active_backend()[0]).__name__)
+        return cross_val_score(ActMLP(max_epochs=1, random_state=0), *iris, cv=2)
+
+    backends: list = []
+    assert score().tolist() == score().tolist()
+    assert backends == ["FusingBackend"] * 2
+
+
+def test_what_is_wrong_is_said_where_it_is_written():
+    with pytest.raises(ValueError, match="memory must be None or a positive"):
+        fused(memory=0)

@@ -70,7 +70,12 @@ WRONG = [
     ({"class_weight": "even"}, "None, 'balanced' or a dict from class label to weight"),
     ({"dtype": "float16"}, "one of 'auto', 'float32', 'float64', got 'float16'."),
     ({"random_state": -1}, "None, an int >= 0 or a numpy.random.RandomState, got -1."),
-    ({"callbacks": "off"}, "None, a list of skorch callbacks or 'disable', got 'off'."),
+    (
+        {"callbacks": "off"},
+        "None, a list of skorch callbacks (or of pairs of name and callback) or "
+        "'disable', got 'off'.",
+    ),
+    ({"callbacks": [3]}, "(or of pairs of name and callback) or 'disable', got [3]."),
     (
         {"train_split": 0.2},
         "None or a callable such as skorch.dataset.ValidSplit(5), got 0.2.",
