@@ -13,7 +13,8 @@ from torch import Tensor
 from skact.data import taken_rows
 from skact.engine.batches import to_tensor
 
-# rows that pass at once: many, but what they leave in each layer fits a cache
+# values that a batch may hold in a layer, or when it was made dense; its rows, at most
+_VALUES = 2**22
 _ROWS = 1024
 _HANDLERS = {
     "on_batch_begin": (Callback.on_batch_begin,),
@@ -35,13 +36,16 @@ class Validation:
     """
 
     def __init__(self, net: Any, dataset: Any, batch_size: int) -> None:
-        X, self.y, targets, weight = taken_rows(dataset)
+        self.X, self.y, targets, weight = taken_rows(dataset)
         self.net, device = net, net.module_.output.weight.device
-        self.X, self.targets = to_tensor(X).to(device), to_tensor(targets).to(device)
+        self.targets = to_tensor(targets).to(device)
         self.weight = None if weight is None else to_tensor(weight).to(device)
         size = len(self.targets) if batch_size == -1 else batch_size
         self.sizes = [len(part) for part in self.targets.split(size)]
-        weights = sum(p.numel() for p in net.module_.parameters())
+        parameters = list(net.module_.parameters())
+        widest = max(max(p.shape, default=1) for p in parameters)
+        self.rows_at_once = min(_ROWS, max(1, _VALUES // widest))
+        weights = sum(p.numel() for p in parameters)
         self.work = len(self.targets) * weights  # multiplications, about
         self.outputs: Tensor | None = None
 
@@ -56,10 +60,15 @@ class Validation:
 
     def __call__(self) -> None:
         """Let the network answer; touches nothing that other fits have."""
-        self.net.module_.eval()
+        net, step, device = self.net, self.rows_at_once, self.targets.device
+        net.module_.eval()
         # in the dtype of the network, as it trains, and whatever thread this is
-        with torch.no_grad(), torch.autocast(self.X.device.type, enabled=False):
-            parts = [self.net.infer(rows) for rows in self.X.split(_ROWS)]
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            # a sparse table may be too large to be dense as a whole
+            parts = [
+                net.infer(to_tensor(self.X[start : start + step]).to(device))
+                for start in range(0, self.X.shape[0], step)
+            ]
             self.outputs = torch.cat(parts)
 
     def tell(self) -> None:

@@ -12,6 +12,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
@@ -33,6 +34,7 @@ from skorch.dataset import ValidSplit
 from torch import nn
 
 from skact import ActMLP, ActMLPRegressor, fused
+from skact.engine.batches import to_tensor
 from skact.engine.plan import FitJob, Seeds
 from skact.engine.train import train
 from skact.mlp import MLP
@@ -858,3 +860,25 @@ class Breaks(Callback):
             raise RuntimeError("removed")
 
         net.module_.forward = forward
+
+
+def test_sparse_rows_that_are_held_out_are_made_dense_little_by_little(monkeypatch):
+    def dense(array):
+        sizes.append(array.shape)
+        return to_tensor(array)
+
+    sizes: list = []
+    table = rng.normal(size=(400, 50)) * (rng.random((400, 50)) < 0.1)
+    labels = np.arange(400) % 3
+    net = ActMLP(max_epochs=2, early_stopping=True, validation_fraction=0.5)
+    net.set_params(random_state=0, width=8)
+    plain = clone(net).fit(table, labels)
+    monkeypatch.setattr("skact.validation.to_tensor", dense)
+    monkeypatch.setattr("skact.validation._VALUES", 50 * 64)
+    sparse = clone(net).fit(sp.csr_matrix(table), labels)
+    assert max(shape[0] for shape in sizes if shape[1:]) == 64
+    keys = ("valid_acc", "valid_batch_count")
+    assert sparse.history[:, keys] == plain.history[:, keys]
+    np.testing.assert_allclose(
+        sparse.history[:, "valid_loss"], plain.history[:, "valid_loss"], rtol=1e-9
+    )

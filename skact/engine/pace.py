@@ -15,6 +15,7 @@ _TRIED = 5
 _LONGEST = 2048
 # steps on one thread that threads may lose before they are given up
 _CREDIT = 5
+_WORST = 3  # and what a single step may count for
 # how many times as long as what they lost is trained before they are tried again
 _RECOVERY = 10
 
@@ -44,6 +45,7 @@ class Pace:
         self.left = 0  # steps until then
         self.alone = 0.0  # seconds of a step on one thread
         self.credit = 0.0  # seconds that threads may lose
+        self.lost = 0.0  # seconds that they have lost since they gained as much
         self.times: dict[int, list[float]] = {1: [], most: []}
 
     def took(self, seconds: float) -> None:
@@ -73,10 +75,15 @@ class Pace:
     def _reckon(self, seconds: float) -> None:
         """Give threads up when they have lost more than they gained lately."""
         if self.threads > 1:
-            most = _CREDIT * self.alone
-            self.credit = min(self.credit + self.alone - seconds, most)
-            if self.credit < 0:
-                self._choose(1, most - self.credit)
+            most, excess = _CREDIT * self.alone, seconds - self.alone
+            # a single hiccup is nobody's fault, however long
+            self.credit -= min(excess, _WORST * self.alone)
+            self.lost += max(excess, 0.0)
+            if self.credit >= most:
+                self.credit, self.lost = most, 0.0
+            elif self.credit < 0:
+                self.threads = 1
+                self.left = int(_RECOVERY * self.lost / self.alone)
         if self.left == 0:
             self.threads = 1
             self.times = {1: [], self.most: []}
@@ -85,5 +92,5 @@ class Pace:
         self.threads, self.left = threads, self.wait
         if threads == 1:
             self.left = max(self.wait, int(_RECOVERY * lost / self.alone))
-        self.credit = _CREDIT * self.alone
+        self.credit, self.lost = _CREDIT * self.alone, 0.0
         self.wait = min(2 * self.wait, _LONGEST)

@@ -80,3 +80,21 @@ def test_what_trials_lose_where_cores_are_busy_is_a_small_share():
 
     taken = [seconds(n, 0) for n in run(Pace(2), seconds, 20_000)]
     assert sum(taken) < 1.15 * 0.001 * 20_000
+
+
+def test_a_hiccup_costs_no_threads_however_long():
+    def seconds(threads, step):
+        return 200.0 if step == 30 else 1.0 / threads
+
+    assert set(run(Pace(2), seconds, 200)[30:]) == {2}
+
+
+def test_hiccups_in_a_row_cost_threads_for_ten_times_what_they_lost():
+    def seconds(threads, step):
+        return 10.0 if step in (30, 31) else 1.0 / threads
+
+    threads = run(Pace(2), seconds, 400)
+    back = threads.index(2, 32)
+    assert set(threads[32:back]) == {1}
+    assert 180 <= back - 32 <= 190  # twice 9, ten times, and a trial
+    assert threads[-1] == 2
