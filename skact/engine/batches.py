@@ -131,21 +131,21 @@ class Batches:
             self.lane_tables = [loaded[i] for i in of_lane]
             self.offsets = [0] * len(self.jobs)
         self.table_ids = used
-        self.targets = self._load_targets(tables)
+        self._load_targets(tables)
         self._load_weights(tables)
 
-    def _load_targets(self, tables: Tables) -> list[Tensor]:
-        loaded: dict[int, Tensor] = {}
-        lanes = []
-        for job in self.jobs:
-            key = tables.add(job.targets)
-            if key not in loaded:
-                targets = to_tensor(tables.arrays[key])
-                codes = not targets.is_floating_point()
-                targets = targets.long() if codes else targets.to(self.dtype)
-                loaded[key] = targets.reshape(len(targets), -1)
-            lanes.append(loaded[key])
-        return lanes
+    def _load_targets(self, tables: Tables) -> None:
+        """Put all targets into one table, once for all lanes that share them."""
+        self.target_ids = [tables.add(job.targets) for job in self.jobs]
+        starts, parts, n_rows = {}, [], 0
+        for key in dict.fromkeys(self.target_ids):
+            targets = to_tensor(tables.arrays[key])
+            codes = not targets.is_floating_point()
+            targets = targets.long() if codes else targets.to(self.dtype)
+            parts.append(targets.reshape(len(targets), -1))
+            starts[key], n_rows = n_rows, n_rows + len(targets)
+        self.targets = parts[0] if len(parts) == 1 else torch.cat(parts)  # (rows, C)
+        self.target_offsets = [starts[key] for key in self.target_ids]
 
     def _load_weights(self, tables: Tables) -> None:
         self.weight_ids: list[int | None] = []
@@ -197,41 +197,42 @@ class Batches:
 
         Index (steps, S, B), targets (steps, S, C, B), weights (steps, S, 1, B).
         """
-        streams: dict[tuple, tuple[Tensor, Tensor, Tensor]] = {}
+        streams: dict[tuple, int] = {}
+        lanes: list[int] = []  # the first of each stream
         of_lane = []
         for lane, job in enumerate(self.jobs):
-            seed, epoch = job.seeds.order, epochs[lane]
-            order = (seed, epoch) if job.shuffle else ()
-            data = (self.table_ids[lane], id(self.targets[lane]), self.weight_ids[lane])
-            key = (*data, *order)
-            if key not in streams:
-                streams[key] = self._stream(lane, epoch)
-            of_lane.append(list(streams).index(key))
-        index, targets, weight = (
-            torch.stack(parts, 1).to(self.device)
-            for parts in zip(*streams.values(), strict=True)
+            data = (self.table_ids[lane], self.target_ids[lane], self.weight_ids[lane])
+            drawn = (job.seeds.order, epochs[lane]) if job.shuffle else ()
+            stream = streams.setdefault((*data, *drawn), len(streams))
+            of_lane.append(stream)
+            if stream == len(lanes):
+                lanes.append(lane)
+        n_steps, size = self.shape.n_steps, self.shape.batch_size
+        rows = torch.zeros(len(lanes), n_steps * size, dtype=torch.int64)
+        weights = torch.zeros(rows.shape, dtype=self.dtype)
+        for lane, of_rows, of_weights in zip(lanes, rows, weights, strict=True):
+            job, n = self.jobs[lane], self.jobs[lane].X.shape[0]
+            order = torch.arange(n)
+            if job.shuffle:
+                order = row_order(n, job.seeds.order, epochs[lane])
+            of_rows[:n] = order
+            own = self.weights[lane]
+            of_weights[:n] = 1 if own is None else own[order]
+        index = self._cut(rows)  # (steps, S, B)
+        starts, target_starts = (
+            torch.tensor([of_all[lane] for lane in lanes]).unsqueeze(1)
+            for of_all in (self.offsets, self.target_offsets)
         )
-        return index, targets, weight, torch.tensor(of_lane, device=self.device)
-
-    def _stream(self, lane: int, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
-        job, n = self.jobs[lane], self.jobs[lane].X.shape[0]
-        order = torch.arange(n)
-        if job.shuffle:
-            order = row_order(n, job.seeds.order, epoch)
-        rows = self._cut(order)  # (steps, B)
-        targets = self.targets[lane][rows].mT  # (steps, C, B)
-        weight = torch.ones(n, dtype=self.dtype)
-        if self.weights[lane] is not None:
-            weight = self.weights[lane][order]
-        return rows + self.offsets[lane], targets, self._cut(weight).unsqueeze(1)
+        targets = self.targets[index + target_starts].mT  # (steps, S, C, B)
+        found = index + starts, targets, self._cut(weights).unsqueeze(2)
+        index, targets, weights = (tensor.to(self.device) for tensor in found)
+        return index, targets, weights, torch.tensor(of_lane, device=self.device)
 
     def _cut(self, values: Tensor) -> Tensor:
-        """Cut one value a row into batches (steps, B), filled up with zeros."""
+        """Cut values (S, rows) into batches (steps, S, B), filled up with zeros."""
         steps, size = self.shape.n_steps, self.shape.batch_size
-        whole = values.new_zeros(steps * size)
-        whole[: len(values)] = values
-        cut = values.new_zeros(steps, self.shape.padded)
-        cut[:, :size] = whole.view(steps, size)
+        cut = values.new_zeros(steps, len(values), self.shape.padded)
+        cut[:, :, :size] = values.view(len(values), steps, size).transpose(0, 1)
         return cut
 
     def fetching(self, index: Tensor, out: Tensor) -> Call:

@@ -51,7 +51,12 @@ _KINDS = {
 def coefficients_of(optimizer: torch.optim.Optimizer) -> tuple:
     """Return what a lane's optimizer must share with another's to step in one call."""
     names = STACKED[stacked_form(optimizer)].coefficient_names  # type: ignore[index]
-    return tuple(optimizer.param_groups[0][name] for name in names)
+    return _coefficients(optimizer, names)
+
+
+def _coefficients(optimizer: torch.optim.Optimizer, names: Sequence[str]) -> tuple:
+    group = optimizer.param_groups[0]
+    return tuple([group[name] for name in names])
 
 
 class Optimizer:
@@ -87,7 +92,8 @@ class Optimizer:
         """Read the coefficients: callbacks may have changed them."""
         self.steps = [steps + self.taken for steps in self.steps]
         self.taken = 0
-        keys = [coefficients_of(optimizer) for optimizer in self.optimizers]
+        names = self.coefficient_names
+        keys = [_coefficients(optimizer, names) for optimizer in self.optimizers]
         runs: dict[tuple, list[slice]] = {}
         for lanes in runs_of(list(zip(keys, self.steps, strict=True))):
             key = keys[lanes.start], self.steps[lanes.start]

@@ -144,20 +144,6 @@ class Stack:
                 both[lane, :, 0] = getattr(norm, name)
                 setattr(norm, name, both[lane, :, 0])
 
-    def _expose_state(self, lane: int) -> None:
-        """Write the optimizer's state where torch keeps it."""
-        job = self.jobs[lane]
-        own, steps = self.optimizer.state_of(lane), self.optimizer.steps_of(lane)
-        for parameter, block, part in self.layout.parameters_of(job.module):
-            state = {
-                name: blocks[block][part].view_as(parameter)
-                for name, blocks in own.items()
-            }
-            if steps is not None:
-                state["step"] = torch.tensor(float(steps))
-            if state:
-                job.optimizer.state[parameter] = state
-
     def _new_running(self) -> list[Tensor]:
         """Make room for statistics of batch norms: (2, L, H, 1) for each layer."""
         norms = list(batch_norms_of(self.modules[0]))
@@ -167,8 +153,6 @@ class Stack:
     def release(self) -> None:
         """Give each network storage of its own, with what it has learned."""
         for lane in range(len(self.jobs)):
-            if lane in self.shown:
-                self.show(lane)
             if lane not in self.lent:
                 self.lend(lane)
 
@@ -181,24 +165,32 @@ class Stack:
                 parameter.data = values.clone()
             else:
                 parameter.data.copy_(values)
-        for stacked, norm in zip(self.running, batch_norms_of(module), strict=True):
-            for both, name in zip(stacked, _STATISTICS, strict=True):
-                setattr(norm, name, both[lane, :, 0].clone())
+        self._copy_statistics(lane)
         self.shown.add(lane)
 
     def lend(self, lane: int) -> None:
         """Give a network storage of its own, until `take_back`."""
         job = self.jobs[lane]
-        self._expose_state(lane)
-        for parameter, *_ in self.layout.parameters_of(job.module):
-            parameter.data = parameter.data.clone()
-            for name, value in job.optimizer.state.get(parameter, {}).items():
-                if isinstance(value, Tensor):
-                    job.optimizer.state[parameter][name] = value.clone()
-        for norm in batch_norms_of(job.module):
-            for name in _STATISTICS:
-                setattr(norm, name, getattr(norm, name).clone())
+        own, steps = self.optimizer.state_of(lane), self.optimizer.steps_of(lane)
+        for parameter, block, part in self.layout.parameters_of(job.module):
+            values = self.values[block][lane, part]
+            parameter.data = values.view_as(parameter).clone()
+            state = {
+                name: blocks[block][part].view_as(parameter).clone()
+                for name, blocks in own.items()
+            }
+            if steps is not None:
+                state["step"] = torch.tensor(float(steps))
+            if state:
+                job.optimizer.state[parameter] = state
+        self._copy_statistics(lane)
         self.lent.add(lane)
+
+    def _copy_statistics(self, lane: int) -> None:
+        norms = batch_norms_of(self.jobs[lane].module)
+        for stacked, norm in zip(self.running, norms, strict=True):
+            for both, name in zip(stacked, _STATISTICS, strict=True):
+                setattr(norm, name, both[lane, :, 0].clone())
 
     def take_back(self) -> None:
         """Read what has become of the networks that were lent."""
@@ -227,12 +219,17 @@ class Stack:
                     job.module.seed_noise(job.seeds.of_epoch(job.seeds.noise, epoch))
             self.optimizer.begin_epoch(self.batches.shape.n_steps)
             losses = self._train_steps(epochs)
-            for job, rows in zip(self.jobs, self.batches.rows, strict=True):
-                for norm in batch_norms_of(job.module):  # a lone row is left out
-                    norm.num_batches_tracked += sum(n > 1 for n in rows)
+            if self.running:
+                self._count_batches()
             weights = self.batches.batch_weights.cpu().double().numpy()
         seconds = (time.perf_counter() - began) / len(self.jobs)
         return _records(losses, weights, self.batches.rows, seconds)
+
+    def _count_batches(self) -> None:
+        """Tell the batch norms how many batches there were; a lone row is left out."""
+        for job, rows in zip(self.jobs, self.batches.rows, strict=True):
+            for norm in batch_norms_of(job.module):
+                norm.num_batches_tracked += sum(n > 1 for n in rows)
 
     def _train_steps(self, epochs: Sequence[int]) -> np.ndarray:
         """Take the steps of an epoch; return the loss of each batch, (steps, L)."""
