@@ -13,6 +13,8 @@ from skact.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.exceptions import DivergedError
 from skact.frames import to_frame
 from skact.mlp import MLP
+from skact.saving import load_results, save_results
+from skact.server import hiplot_fetcher
 from skact.specs import activation_gain, make_activation
 from skact.views import to_hiplot
 
@@ -29,9 +31,12 @@ __all__ = [
     "activation_gain",
     "fused",
     "get_activation",
+    "hiplot_fetcher",
     "list_activations",
+    "load_results",
     "make_activation",
     "register_activation",
+    "save_results",
     "to_frame",
     "to_hiplot",
     "unregister_activation",

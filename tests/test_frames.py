@@ -29,7 +29,8 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
-from skact.frames import candidate_rows, name_values, to_frame
+from skact.frames import table_of, to_frame
+from skact.names import name_values
 
 X, y = load_iris(return_X_y=True)
 TREE = DecisionTreeClassifier(random_state=0)
@@ -219,17 +220,17 @@ def test_the_score_of_a_failed_fit_is_missing_and_its_candidate_the_last() -> No
     for name in ["mean_test_score", "std_test_score", "split0_test_score"]:
         assert frame[name].isna().tolist() == frame["broken"].tolist()
         assert frame.dtypes[name] == np.dtype("float64")
-    _, rows = candidate_rows(search)
+    rows = table_of(search).rows
     assert "mean_test_score" in rows[1]
     assert "mean_test_score" not in rows[2]
 
 
 def test_rows_are_the_frame_in_plain_python_values() -> None:
-    columns, rows = candidate_rows(search_of(TREE, GRID, return_train_score=True))
+    table = table_of(search_of(TREE, GRID, return_train_score=True))
     frame = to_frame(search_of(TREE, GRID, return_train_score=True))
-    assert columns == frame.columns.tolist()
-    assert all(list(row) == columns for row in rows)
-    kinds = {type(value) for row in rows for value in row.values()}
+    assert table.columns == frame.columns.tolist()
+    assert all(list(row) == table.columns for row in table.rows)
+    kinds = {type(value) for row in table.rows for value in row.values()}
     assert kinds == {int, float, str}
 
 
@@ -284,7 +285,8 @@ def test_no_parameter_takes_the_name_of_another_column() -> None:
 )
 def test_no_two_columns_ever_have_one_name(names: list[list[str]]) -> None:
     params = {"__".join(parts): ["x", "y"] for parts in names}
-    columns, rows = candidate_rows(results_of(**params) | {"iter": [1, 2], "a": [3, 4]})
+    table = table_of(results_of(**params) | {"iter": [1, 2], "a": [3, 4]})
+    columns, rows = table.columns, table.rows
     assert len(set(columns)) == len(columns) == len(params) + 4
     assert all(len(row) == len(columns) for row in rows)
 
@@ -472,14 +474,16 @@ def test_a_search_that_is_not_fitted_says_so_by_its_name(search: Any) -> None:
         ),
         (GridSearchCV, "'GridSearchCV' of type ABCMeta"),
         (RidgeCV(store_cv_results=True), "'RidgeCV(store_cv_results=True)' of type"),
-        ([1, 2], "'[1, 2]' of type list"),
+        ([1, 2], "'1' of type int"),
+        ([], "'[]' of type list"),
     ],
 )
 def test_anything_but_a_search_is_refused(value: Any, shown: str) -> None:
     message = (
-        "search must be a fitted scikit-learn search (GridSearchCV, "
-        "RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV, ...) or "
-        f"its cv_results_ dict; got {shown}"
+        "obj must be a fitted scikit-learn search (GridSearchCV, "
+        "RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV, ...), its "
+        "cv_results_ dict, what load_results gave, or a list or dict of several; "
+        f"got {shown}"
     )
     with pytest.raises(TypeError, match=re.escape(message)):
         to_frame(value)
@@ -490,7 +494,7 @@ def test_anything_but_a_search_is_refused(value: Any, shown: str) -> None:
 )
 def test_a_dict_without_ranks_and_scores_is_refused(results: dict[str, Any]) -> None:
     message = (
-        "search must have columns 'rank_test_<metric>' and 'mean_test_<metric>' as "
+        "obj must have columns 'rank_test_<metric>' and 'mean_test_<metric>' as "
         f"cv_results_ has; got a dict with the keys {list(results)!r}."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -500,7 +504,7 @@ def test_a_dict_without_ranks_and_scores_is_refused(results: dict[str, Any]) -> 
 def test_a_dict_of_columns_of_different_lengths_is_refused() -> None:
     results = {"param_x": [1, 2], "mean_test_score": [1.0], "rank_test_score": [1]}
     message = (
-        "search must have columns of one length; got a dict with "
+        "obj must have columns of one length; got a dict with "
         "{'param_x': 2, 'mean_test_score': 1, 'rank_test_score': 1}."
     )
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -49,14 +49,26 @@ LAYERS = [
     "skact.predictions",
     "skact.net",
     "skact.estimators",
+    "skact.names",
+    "skact.results",
+    "skact.histories",
     "skact.frames",
+    "skact.saving",
+    "skact.pages",
     "skact.views",
+    "skact.server",
     "skact",
 ]
 # what the picture side and the engine side must not know
 FORBIDDEN = {
-    "skact.frames": {"torch", "hiplot", "skorch", "skact.net", "skact.estimators"},
-    "skact.views": {"torch", "skorch", "skact.net", "skact.estimators"},
+    **{
+        f"skact.{name}": {"torch", "hiplot", "skorch", "skact.net", "skact.estimators"}
+        for name in ("names", "results", "histories", "frames", "saving", "pages")
+    },
+    **{
+        f"skact.{name}": {"torch", "skorch", "skact.net", "skact.estimators"}
+        for name in ("views", "server")
+    },
     "skact.engine.plan": {"torch", "sklearn", "skorch", "joblib", "hiplot"},
     **{
         f"skact.engine.{name}": {"sklearn", "skorch", "joblib", "greenlet", "hiplot"}
@@ -118,13 +130,13 @@ def test_layers_know_nothing_of_what_is_not_theirs():
             assert not hits, f"{name} imports {module}"
 
 
-def test_only_views_imports_hiplot():
+def test_only_views_and_the_server_import_hiplot():
     users = {
         name
         for name, path in FILES.items()
         if any("hiplot" in m for m in imports(path))
     }
-    assert users == {"skact.views"}
+    assert users == {"skact.views", "skact.server"}
 
 
 def test_importing_skact_draws_nothing_and_sets_nothing():

@@ -1,6 +1,5 @@
 """What a page promises to show, before there is a page, and of HiPlot's objects."""
 
-import ast
 import html.parser
 import io
 import json
@@ -26,9 +25,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-import skact.views
 from skact.frames import to_frame
-from skact.views import Experiment, PlotInfo, plot_info, to_hiplot
+from skact.pages import Options, PlotInfo, level_of, plot_info
+from skact.views import Experiment, to_hiplot
 
 nan = math.nan
 X, y = load_iris(return_X_y=True)
@@ -51,11 +50,9 @@ def results_of(**columns: Any) -> dict[str, Any]:
     }
 
 
-def info_of(
-    results: Any, color: Any = None, hide: Any = (), log: Any = None
-) -> PlotInfo:
-    frame = results if isinstance(results, pd.DataFrame) else to_frame(results)
-    return plot_info(frame, color, hide, log)
+def info_of(results: Any, level: str | None = None, **options: Any) -> PlotInfo:
+    frame = results if isinstance(results, pd.DataFrame) else to_frame(results, level)
+    return plot_info(frame, Options(**options), level_of(frame))
 
 
 def masked(*values: Any) -> Any:
@@ -133,6 +130,7 @@ def test_a_grid_is_drawn_from_its_parameters_to_its_score() -> None:
         ],
         inverted=["rank_test_score"],
         color="mean_test_score",
+        colors={},
         sort=[("rank_test_score", "asc")],
     )
 
@@ -480,7 +478,7 @@ def test_hidden_columns_lose_their_axis_and_stay_in_the_table() -> None:
     assert "a" not in info_of(results_of(a=["x", "y"]), hide=iter(["a"])).axes
 
 
-@pytest.mark.parametrize("option", ["color", "hide", "log"])
+@pytest.mark.parametrize("option", ["color", "order", "hide", "log"])
 @pytest.mark.parametrize("label", ["width", 3])
 def test_an_option_names_columns_that_are_there(option: str, label: Any) -> None:
     wanted: Any = label if option == "color" else ["lr", label]
@@ -504,7 +502,7 @@ def test_a_logarithmic_axis_needs_positive_numbers(label: str, some: str) -> Non
 
 
 def test_there_is_no_picture_of_nothing() -> None:
-    message = "search must have at least one candidate; got an empty frame."
+    message = "obj must have at least one row; got an empty frame."
     with pytest.raises(ValueError, match=re.escape(message)):
         to_hiplot(to_frame(results_of(lr=[0.1]))[:0])
 
@@ -512,7 +510,7 @@ def test_there_is_no_picture_of_nothing() -> None:
 def test_only_searches_and_frames_are_drawn() -> None:
     with pytest.raises(NotFittedError, match="This GridSearchCV is not fitted yet"):
         to_hiplot(GridSearchCV(SVC(), {"C": [1.0]}))
-    with pytest.raises(TypeError, match=r"search must be .*; got '\[\]' of type list"):
+    with pytest.raises(TypeError, match=r"obj must be .*; got '\[\]' of type list"):
         to_hiplot([])
 
 
@@ -621,16 +619,3 @@ def test_display_shows_the_same_frame_in_a_notebook(monkeypatch: Any) -> None:
     assert experiment.display(dark=True) is None  # type: ignore[func-returns-value]
     (cell,) = cells
     assert without_id(cell.data) == without_id(experiment._repr_html_(dark=True))
-
-
-def test_only_the_views_know_hiplot_and_the_frames_neither_it_nor_torch() -> None:
-    package = Path(skact.views.__file__).parent
-    for path in package.rglob("*.py"):
-        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-        names = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
-        names += [str(n.module) for n in nodes if isinstance(n, ast.ImportFrom)]
-        roots = {name.partition(".")[0] for name in names}
-        assert ("hiplot" in roots) is (path.name == "views.py")
-        if path.name in ("frames.py", "views.py"):
-            assert "torch" not in roots
-            assert {n for n in names if n.startswith("skact")} <= {"skact.frames"}

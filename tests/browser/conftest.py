@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
 
 FLAGS = [
     "--headless=new",
@@ -40,6 +42,24 @@ proto.clearRect = function () {
 };
 """
 LINES = "return document.querySelector('.pplot-root canvas')?.lines ?? 0"
+# of the plot of curves: its canvases have no name that lasts
+SEGMENTS = """
+const ours = [...document.querySelectorAll('canvas')];
+const others = ours.filter((canvas) => !canvas.closest('.pplot-root'));
+return Math.max(0, ...others.map((canvas) => canvas.lines ?? 0));
+"""
+BRUSH = """
+const labels = [...document.querySelectorAll('.pplot-root .label-name')];
+const label = labels.find((node) => node.textContent === arguments[0]);
+label.scrollIntoView({block: 'start'});
+for (let node = label; node; node = node.parentElement) {
+  const overlay = node.querySelector('.brush .overlay');
+  if (overlay) {
+    const {left, top, width, height} = overlay.getBoundingClientRect();
+    return {x: left + width / 2, top, height};
+  }
+}
+"""
 CELLS = "return document.querySelectorAll('.sample-rows-table tbody td').length"
 TEXTS = """
 return [...document.querySelectorAll(arguments[0])].map((node) => {
@@ -52,9 +72,12 @@ return [...document.querySelectorAll(arguments[0])].map((node) => {
 class Page:
     """A page of one experiment, settled."""
 
-    def __init__(self, driver: Chrome, url: str, *, in_frame: bool):
+    def __init__(
+        self, driver: Chrome, url: str, *, in_frame: bool, patience: float = 20
+    ):
         self.driver = driver
         self.url = url
+        self.patience = patience
         for log in ("browser", "performance"):
             driver.get_log(log)  # what earlier pages have left
         driver.get(url)
@@ -66,10 +89,10 @@ class Page:
         """Wait for the table, and until no more lines are drawn: there is no event."""
         seen, since, start = None, time.monotonic(), time.monotonic()
         while seen is None or time.monotonic() - since < 0.4:
-            now = (self.lines, self.run(CELLS))
-            if now != seen or not now[1]:
+            now = (self.lines, self.segments, self.run(CELLS))
+            if now != seen or not now[2]:
                 seen, since = now, time.monotonic()
-            if time.monotonic() - start > 20:
+            if time.monotonic() - start > self.patience:
                 raise TimeoutError(
                     f"{self.url} does not settle; it shows {self.text!r}."
                 )
@@ -81,6 +104,29 @@ class Page:
     @property
     def lines(self) -> int:
         return self.run(LINES)
+
+    @property
+    def segments(self) -> int:
+        """How many lines the plot of curves has: one from each point to the next."""
+        return self.run(SEGMENTS)
+
+    @property
+    def selected(self) -> int:
+        """How many rows the page says are selected."""
+        return int(re.search(r"Selected:\s*(\d+)", self.text)[1])  # type: ignore[index]
+
+    def brush(self, axis: str, low: float, high: float) -> None:
+        """Drag the mouse along an axis, from one share of its height to another."""
+        place = self.run(BRUSH, axis)
+        actions = ActionBuilder(self.driver)
+        for i, share in enumerate((low, high)):
+            y = place["top"] + share * place["height"]
+            actions.pointer_action.move_to_location(int(place["x"]), int(y))
+            if i == 0:
+                actions.pointer_action.pointer_down()
+        actions.pointer_action.pointer_up()
+        actions.perform()
+        self.settle()
 
     @property
     def text(self) -> str:
@@ -138,9 +184,9 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 def open_page(driver: Chrome, tmp_path: Path) -> Callable[..., Page]:
     """Give a function that opens a page from a file."""
 
-    def open_html(page: str, in_frame: bool = False) -> Page:
+    def open_html(page: str, in_frame: bool = False, patience: float = 20) -> Page:
         path = tmp_path / "page.html"
         path.write_text(page, encoding="utf-8")
-        return Page(driver, path.as_uri(), in_frame=in_frame)
+        return Page(driver, path.as_uri(), in_frame=in_frame, patience=patience)
 
     return open_html
