@@ -5,6 +5,7 @@ only this module imports HiPlot.
 """
 
 import html
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,7 +74,7 @@ class Experiment(hiplot.Experiment):
             page = super().to_html(None, **opts).replace("<head>", _HEAD, 1)
         if self.notice:
             said = f'<p class="skact-notice">{html.escape(self.notice)}</p>'
-            page = page.replace("<body>", "<body>" + said, 1)
+            page = re.sub("<body[^>]*>", lambda tag: tag[0] + said, page, count=1)
         if file is None:
             return page
         if isinstance(file, str | Path):

@@ -49,16 +49,19 @@ const others = ours.filter((canvas) => !canvas.closest('.pplot-root'));
 return Math.max(0, ...others.map((canvas) => canvas.lines ?? 0));
 """
 BRUSH = """
-const labels = [...document.querySelectorAll('.pplot-root .label-name')];
+const plot = document.querySelector('.pplot-root');
+plot.scrollIntoView({block: 'center'});
+const middle = (node) => {
+  const {left, width} = node.getBoundingClientRect();
+  return left + width / 2;
+};
+const labels = [...plot.querySelectorAll('.label-name')];
 const label = labels.find((node) => node.textContent === arguments[0]);
-label.scrollIntoView({block: 'start'});
-for (let node = label; node; node = node.parentElement) {
-  const overlay = node.querySelector('.brush .overlay');
-  if (overlay) {
-    const {left, top, width, height} = overlay.getBoundingClientRect();
-    return {x: left + width / 2, top, height};
-  }
-}
+const near = (node) => Math.abs(middle(node) - label.getBoundingClientRect().left);
+const axes = [...plot.querySelectorAll('.overlay')];
+const axis = axes.reduce((best, node) => near(node) < near(best) ? node : best);
+const {top, height} = axis.getBoundingClientRect();
+return {x: middle(axis), top, height};
 """
 CELLS = "return document.querySelectorAll('.sample-rows-table tbody td').length"
 TEXTS = """

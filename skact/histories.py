@@ -1,0 +1,72 @@
+"""The training history of a fitted net, epoch by epoch."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.exceptions import NotFittedError
+
+from skact.names import Scalar, name_values, short_name
+from skact.results import is_search
+
+# of each batch; a row an epoch has no place for them
+_OF_BATCHES = {"batches", "train_batch_count", "valid_batch_count"}
+
+
+def net_of(estimator: Any) -> Any:
+    """Return the last step of a pipeline, or the estimator itself."""
+    steps = getattr(estimator, "steps", None)
+    return steps[-1][1] if isinstance(steps, list) and steps else estimator
+
+
+def is_net(estimator: Any) -> bool:
+    """Whether an estimator, or the last step of a pipeline, keeps a history."""
+    net = net_of(estimator)
+    return not isinstance(net, type) and hasattr(type(net), "history")
+
+
+def epochs_of(estimator: Any) -> tuple[list[str], list[dict[str, Scalar]]]:
+    """Read the history of a fitted net: columns, and a row an epoch.
+
+    What is missing, or is no number, has no key in its row.
+    """
+    history = _history_of(estimator)
+    keys = dict.fromkeys(str(key) for epoch in history for key in epoch)
+    columns = [key for key in keys if key not in _OF_BATCHES]
+    # the time of an epoch is seldom what one looks at
+    columns.sort(key=lambda key: (key != "epoch") + (key == "dur"))
+    rows: list[dict[str, Scalar]] = [{} for _ in history]
+    for key in columns:
+        known = [i for i, epoch in enumerate(history) if not _is_missing(epoch, key)]
+        cells = name_values(history[i][key] for i in known)
+        for i, cell in zip(known, cells, strict=True):
+            rows[i][key] = cell
+    return columns, rows
+
+
+def _is_missing(epoch: Mapping[str, Any], key: str) -> bool:
+    value = epoch.get(key)
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _history_of(estimator: Any) -> list[Mapping[str, Any]]:
+    if hasattr(estimator, "cv_results_") or is_search(estimator):
+        raise ValueError(
+            f"level='epoch' needs a fitted net: {type(estimator).__name__} keeps no "
+            f"training history of its candidates. Its best_estimator_ has one, if the "
+            f"search was refitted."
+        )
+    net = net_of(estimator)
+    if not is_net(estimator):
+        raise TypeError(
+            "obj must be a fitted net of skact or skorch, a pipeline that ends in one, "
+            f"or a list or dict of several, for level='epoch'; got "
+            f"{short_name(estimator)!r} of type {type(estimator).__name__}."
+        )
+    history = getattr(net, "history_", None)
+    if not history:
+        raise NotFittedError(
+            f"This {type(net).__name__} has no training history yet: call its 'fit' "
+            f"before looking at it."
+        )
+    return list(history)

@@ -1,0 +1,380 @@
+"""What a page shows of a frame, decided as plain values; it knows no HiPlot."""
+
+import itertools
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skact.frames import MODEL
+from skact.names import Scalar, name_values
+from skact.results import RESULT_NAME
+
+# Pages look words up in plain JavaScript objects, which know these from birth, and take
+# some for missing numbers. Such words get a mark that nobody sees.
+_JAVASCRIPT = re.compile(
+    "__proto__|constructor|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|valueOf|"
+    "to(Locale)?String|__(define|lookup)[GS]etter__|-?inf|-?Infinity|NaN|null|undefined"
+)
+_NO_WIDTH = "\u200b\u200c"
+_OWN = ("uid", "from_uid")  # columns that HiPlot adds
+_RATES = {"lr", "learning_rate", "weight_decay", "alpha", "C", "gamma"}  # tried by tens
+_MAX_CATEGORIES = 80  # on one axis: HiPlot would hide it if it had more
+_LABEL_ROOM = 15  # letters that fit between the page's edge and the first axis
+_CHAIN = (MODEL, "candidate", "fold")  # what tells one training curve from another
+# told apart by the colour-blind, too (Okabe and Ito 2008); HiPlot draws hex in black
+_COLORS = (
+    "rgb(0, 114, 178)",
+    "rgb(213, 94, 0)",
+    "rgb(0, 158, 115)",
+    "rgb(204, 121, 167)",
+    "rgb(230, 159, 0)",
+    "rgb(86, 180, 233)",
+    "rgb(0, 0, 0)",
+    "rgb(148, 129, 43)",
+)
+
+
+class Options:
+    """What a user asks of a page, as `to_hiplot` takes it: columns, and a number."""
+
+    def __init__(
+        self,
+        color: Any = None,
+        order: Any = (),
+        hide: Any = (),
+        log: Any = (),
+        max_rows: int | None = 20_000,
+    ) -> None:
+        self.color, self.order = _listed(color), _listed(order)
+        self.hide, self.log = _listed(hide), _listed(log)
+        self.max_rows = max_rows
+
+    def check(self, labels: Sequence[str]) -> None:
+        """Raise ValueError if a column is not there, or the number is none."""
+        for name in ("color", "order", "hide", "log"):
+            for label in getattr(self, name):
+                if label not in labels:
+                    raise ValueError(
+                        f"{name} must name some of {labels!r}; got {label!r}."
+                    )
+        most = self.max_rows
+        if most is not None and (not isinstance(most, int) or most < 1):
+            raise ValueError(
+                f"max_rows must be an int of at least 1, or None; got {most}."
+            )
+
+
+def _listed(wanted: Any) -> list[Any]:
+    if pd.api.types.is_list_like(wanted):
+        return list(wanted)
+    return [] if wanted is None else [wanted]
+
+
+@dataclass(frozen=True)
+class PlotInfo:
+    """What a page shows."""
+
+    rows: list[dict[str, Scalar]]  # what is missing has no key
+    uids: list[str]  # one a row, all different
+    types: dict[str, str]  # all columns in the table's order -> their hiplot.ValueType
+    axes: list[str]  # the columns drawn, from left to right; none: no such plot
+    hidden: list[str]  # the columns not drawn
+    inverted: list[str]  # the axes with small values on top
+    color: str  # the column that colours the lines
+    colors: dict[str, str]  # the words of that column -> rgb(); none: HiPlot's own
+    sort: list[tuple[str, str]]  # the columns that order the table, and "asc" or "desc"
+    curves: tuple[str, str] | None = None  # x and y of a plot of curves
+    parents: list[str | None] = field(default_factory=list)  # uid of the point before
+    notice: str = ""  # what the page has to say of itself
+
+
+@dataclass(frozen=True)
+class _Column:
+    label: str  # in the frame
+    name: str  # on the page
+    cells: list[Any]  # numbers, or words; None: missing
+    type: str
+
+    @property
+    def values(self) -> set[Any]:
+        return set(self.cells) - {None}
+
+
+def level_of(frame: pd.DataFrame) -> str:
+    """Tell what the rows of a frame are, by its columns."""
+    labels = set(map(str, frame.columns))
+    if any(label.startswith("mean_test_") for label in labels):
+        return "candidate"
+    if {"candidate", "fold"} <= labels and "epoch" not in labels:
+        return "fold"
+    return "epoch" if "epoch" in labels else "candidate"
+
+
+def plot_info(frame: pd.DataFrame, options: Options, level: str) -> PlotInfo:
+    """Decide what a page shows of a frame."""
+    if not len(frame):
+        raise ValueError("obj must have at least one row; got an empty frame.")
+    labels = [str(label) for label in frame.columns]
+    options.check(labels)
+    kept, notice = _sample(frame, options.max_rows, level)
+    frame = frame.iloc[kept]
+    names = _words((" ".join(label.split()) for label in labels), reserved=_OWN)
+    roles = _Roles(labels, level)
+    columns = [
+        _column(label, name, frame.iloc[:, i], roles, label in options.log)
+        for i, (label, name) in enumerate(zip(labels, names, strict=True))
+    ]
+    axes = _axes(columns, roles, options)
+    color = _color(columns, axes, roles, options)
+    uids = _words(map(str, frame.index))
+    return PlotInfo(
+        rows=[
+            {c.name: c.cells[i] for c in columns if c.cells[i] is not None}
+            for i in range(len(frame))
+        ],
+        uids=uids,
+        types={column.name: column.type for column in columns},
+        axes=[axis.name for axis in axes],
+        hidden=[*_OWN, *(c.name for c in columns if c not in axes)],
+        inverted=[axis.name for axis in axes if roles.is_better_low(axis.label)],
+        color=color.name if color is not None else "",
+        colors=_colors(color),
+        sort=_sort(columns, roles),
+        curves=_curves(columns, roles),
+        parents=_parents(columns, uids) if level == "epoch" else [],
+        notice=notice,
+    )
+
+
+def _sample(
+    frame: pd.DataFrame, most: int | None, level: str
+) -> tuple[np.ndarray, str]:
+    """Choose the rows to show; more would be a solid block, and slow."""
+    n_rows = len(frame)
+    if most is None or n_rows <= most:
+        return np.arange(n_rows), ""
+    chosen, what = (
+        _spread(n_rows, most),
+        "rows, evenly spread from the first to the last",
+    )
+    keys = [name for name in _CHAIN if name in frame.columns]
+    if level == "epoch" and keys:  # whole curves, as many as there is room for
+        chain = frame.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+        sizes = np.bincount(chain)
+        room = int(most // sizes.max())
+        if room:
+            chosen = np.flatnonzero(np.isin(chain, _spread(len(sizes), room)))
+            what = f"rows: {room:,} of {len(sizes):,} curves, evenly spread"
+    return chosen, (
+        f"This page shows {len(chosen):,} of {n_rows:,} {what}. "
+        f"to_hiplot(..., max_rows=None) shows all."
+    )
+
+
+def _spread(n: int, most: int) -> np.ndarray:
+    """Return up to `most` of n positions, the first and the last among them."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
+
+
+class _Roles:
+    """What columns are for, by the names and the order that frames give them."""
+
+    def __init__(self, labels: Sequence[str], level: str) -> None:
+        self.labels, self.level = labels, level
+        ranks = [label for label in labels if label.startswith("rank_test_")]
+        self.rank = ranks[0] if ranks else ""
+        metrics = [rank.removeprefix("rank_test_") for rank in ranks]
+        self.scores = {
+            "candidate": [label for label in labels if label.startswith("mean_test_")],
+            "fold": [f"test_{metric}" for metric in metrics or ["score"]],
+            "epoch": ["valid_loss", "train_loss"],
+        }[level]
+        if level == "candidate":  # the metric that ranks them comes first
+            self.scores.sort(key=lambda label: label[4:] != self.rank[4:])
+        self.scores = [label for label in self.scores if label in labels]
+        self.score = self.scores[0] if self.scores else ""
+        self._results = {"candidate", "fold"} if level != "candidate" else set()
+        if level == "fold":
+            parts = itertools.product(("test", "train"), metrics or ["score"])
+            self._results |= {f"{part}_{metric}" for part, metric in parts}
+        if level == "epoch":  # what was recorded stands behind the epoch
+            self._results |= set(labels[labels.index("epoch") :])
+
+    def is_result(self, label: str) -> bool:
+        """Whether a column is no parameter."""
+        return bool(RESULT_NAME.fullmatch(label)) or label in self._results
+
+    def is_better_low(self, label: str) -> bool:
+        """Whether the axis has small values on top."""
+        is_loss = self.level == "epoch" and label.endswith("_loss")
+        return label.startswith("rank_test_") or is_loss
+
+    def place(self, label: str) -> int | None:
+        """Say how far to the right the axis of a column is; None: it has none."""
+        if not self.is_result(label):
+            return -1
+        ends = [self.rank, self.score]
+        if self.level == "candidate":
+            ends = [self.score.replace("mean", of, 1) for of in ("std", "rank", "mean")]
+        if label in ends:
+            return 10 + ends.index(label)
+        middle = {
+            "candidate": ["mean_fit_time", "mean_train_.+", "mean_test_.+"],
+            "fold": ["fold", "mean_fit_time", "train_.+", "test_.+"],
+            "epoch": ["fold", "epoch", "(?!dur$|candidate$).*(?<!_best)"],
+        }[self.level]
+        places = [i for i, pattern in enumerate(middle) if re.fullmatch(pattern, label)]
+        return places[0] if places else None
+
+
+def _words(texts: Iterable[str], reserved: Sequence[str] = ()) -> list[str]:
+    """Make words that a page can hold: all different, and none of them markup."""
+    words: dict[str, None] = {}
+    for text in texts:
+        word = text.replace("<", "\u2039").replace(">", "\u203a") or "(empty)"
+        if _JAVASCRIPT.fullmatch(word) or word in reserved:
+            word += _NO_WIDTH[0]
+        tries = (word if n == 1 else f"{word} #{n}" for n in itertools.count(1))
+        words[next(word for word in tries if word not in words)] = None
+    return list(words)
+
+
+def _column(
+    label: str, name: str, series: pd.Series, roles: _Roles, log: bool
+) -> _Column:
+    """Convert a column to what a page can show, numbers or words, and type it."""
+    gaps = series.isna()
+    named = iter(name_values(series[~gaps].tolist()))
+    shown: list[Any] = [None if gap else next(named) for gap in gaps]
+    shown = [float(f"{v:.6g}") if isinstance(v, float) else v for v in shown]
+    is_result = roles.is_result(label)
+    if is_result:  # an infinite score would be drawn above the best one
+        shown = [None if v in (math.inf, -math.inf) else v for v in shown]
+    values = {(type(v), v) for v in shown if v is not None}
+    numeric = all(kind in (int, float) and abs(v) < 1e308 for kind, v in values)
+    numbers = sorted(v for _, v in values) if numeric else []
+    positive = min(numbers, default=0) > 0
+    if log and not positive:
+        some = sorted(str(v) for _, v in values)[:5]
+        raise ValueError(f"log needs positive numbers; got {label!r} of {some!r}.")
+    if not numeric or (label == "fold" and roles.level != "candidate"):
+        words = _in_order(values)
+        shown = [None if v is None else words[type(v), v] for v in shown]
+        return _Column(label, name, shown, "categorical")
+    if positive and (not is_result or label in _RATES or label.endswith("_time")):
+        log = log or numbers[-1] >= (10 if label in _RATES else 100) * numbers[0]
+    return _Column(label, name, shown, "numericlog" if log else "numeric")
+
+
+def _in_order(values: Iterable[tuple[type, Any]]) -> dict[tuple[type, Any], str]:
+    """Name values so that the page, which sorts words by letters, keeps their order."""
+    ordered = sorted(values, key=_natural)
+    words = _words(str(value) for _, value in ordered)
+    if words != sorted(words):
+        # Before each word its place, in ten characters that have no width.
+        digits = str.maketrans("01", _NO_WIDTH)
+        words = [f"{i:010b}".translate(digits) + word for i, word in enumerate(words)]
+    return dict(zip(ordered, words, strict=True))
+
+
+def _natural(value: tuple[type, Any]) -> tuple[bool, Any]:
+    """Put numbers before words, and words in the order of the numbers inside them."""
+    if value[0] in (int, float):
+        return False, value[1]
+    parts = re.split(r"(\d+(?:\.\d+)?)", str(value[1]))
+    return True, [float(part) if i % 2 else part for i, part in enumerate(parts)]
+
+
+def _axes(columns: Sequence[_Column], roles: _Roles, options: Options) -> list[_Column]:
+    """Choose the columns to draw, and order them from left to right."""
+    wanted, hidden = options.order, options.hide
+    axes = []
+    for column in columns:
+        place = roles.place(column.label)
+        if place == -1 and column.type != "categorical":
+            place = -2
+        if column.label in wanted:
+            place = -3
+        limit = _MAX_CATEGORIES if column.type == "categorical" else math.inf
+        drawn = place is not None and column.label not in hidden
+        if drawn and 1 < len(column.values) <= limit:
+            axes.append((place, column))
+    ordered = [column for _, column in sorted(axes, key=lambda axis: axis[0] or 0)]
+    if wanted:
+        asked = [c for label in wanted for c in ordered if c.label == label]
+        return [*asked, *(c for c in ordered if c.label not in wanted)]
+    # The page cuts off long words on the left; the score stays on the right.
+    for lead in ordered[:-1]:
+        width = max(len(str(value).strip(_NO_WIDTH)) for value in lead.values)
+        if lead.type != "categorical" or width <= _LABEL_ROOM:
+            return [lead, *(column for column in ordered if column is not lead)]
+    return ordered
+
+
+def _color(
+    columns: Sequence[_Column], axes: list[_Column], roles: _Roles, options: Options
+) -> _Column | None:
+    """Choose the column that colours the lines: the next best thing with values."""
+    by_label = {column.label: column for column in columns}
+    chosen = [c for c in columns if c.label in options.color]
+    if roles.level == "epoch":  # the words that tell curves apart
+        chosen += [
+            axis
+            for axis in sorted(
+                axes, key=lambda axis: axis.label in ("fold", "candidate")
+            )
+            if axis.type == "categorical" and not axis.label.endswith("_best")
+        ]
+    chosen += [by_label[label] for label in roles.scores[:1]]
+    return next((c for c in [*chosen, *axes[::-1], *columns] if c.values), None)
+
+
+def _colors(color: _Column | None) -> dict[str, str]:
+    if color is None or color.type != "categorical" or len(color.values) > len(_COLORS):
+        return {}
+    return dict(zip(sorted(color.values), _COLORS, strict=False))
+
+
+def _sort(columns: Sequence[_Column], roles: _Roles) -> list[tuple[str, str]]:
+    """Order the table as the search would pick from it; epochs stay as they are."""
+    if roles.level == "epoch":
+        return []
+    by = {"iter": "desc"} if {"iter", "n_resources"} <= set(roles.labels) else {}
+    by[roles.rank] = "asc"
+    first = {column.label: column for column in reversed(columns) if column.values}
+    return [(first[label].name, way) for label, way in by.items() if label in first]
+
+
+def _curves(columns: Sequence[_Column], roles: _Roles) -> tuple[str, str] | None:
+    """Choose what a plot of curves has along and up."""
+    if roles.level != "epoch":
+        return None
+    known = {c.label: c.name for c in columns if c.values and c.type != "categorical"}
+    heights = [
+        *roles.scores,
+        *(label for label in known if label not in ("epoch", "dur")),
+    ]
+    found = [known[label] for label in heights if label in known]
+    return (known["epoch"], found[0]) if "epoch" in known and found else None
+
+
+def _parents(columns: Sequence[_Column], uids: Sequence[str]) -> list[str | None]:
+    """Chain the points of each curve in the order of their epochs."""
+    by_label = {column.label: column.cells for column in columns}
+    keys = [by_label[name] for name in _CHAIN if name in by_label]
+    epochs = by_label["epoch"]
+    chains: dict[tuple, list[int]] = {}
+    for i, epoch in enumerate(epochs):
+        if epoch is not None:
+            chains.setdefault(tuple(cells[i] for cells in keys), []).append(i)
+    parents: list[str | None] = [None] * len(uids)
+    for chain in chains.values():
+        chain.sort(key=epochs.__getitem__)
+        for before, point in itertools.pairwise(chain):
+            parents[point] = uids[before]
+    return parents
