@@ -80,9 +80,7 @@ net = ActMLP(
     random_state=0,
 )
 grid = {"activation": [nn.ReLU(), nn.Tanh(), nn.LeakyReLU()]}
-search = GridSearchCV(
-    net, grid, cv=3, scoring="accuracy", refit=False, n_jobs=args.n_jobs
-)
+search = GridSearchCV(net, grid, cv=3, scoring="accuracy", n_jobs=args.n_jobs)
 search.fit(X, y)
 
 # %% The result, beside the notebook's
@@ -96,5 +94,14 @@ if not args.quick:
     table["difference"] = table["mean_test_score"] - table["notebook"]
 print(table.to_string(index=False, float_format=lambda value: f"{value:.5f}"))
 
-to_hiplot(search).to_html(args.page)
+# %% The notebook's two pictures: a line an activation, and a curve of the best one
+splits = [f"split{fold}_test_score" for fold in range(3)]
+order = ["activation", *splits, "mean_test_score", "std_test_score", "rank_test_score"]
+to_hiplot(search, order=order, hide="mean_fit_time").to_html(args.page)
 print(f"HiPlot page: {args.page.resolve().as_uri()}")
+
+losses = ["train_loss", "valid_acc", "valid_loss"]
+order = ["epoch", *(name + end for name in losses for end in ("", "_best"))]
+epochs = args.page.with_stem(f"{args.page.stem}_epochs")
+to_hiplot(search.best_estimator_, order=order, color="valid_acc").to_html(epochs)
+print(f"Its training: {epochs.resolve().as_uri()}")

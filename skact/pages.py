@@ -24,7 +24,7 @@ _NO_WIDTH = "\u200b\u200c"
 _OWN = ("uid", "from_uid")  # columns that HiPlot adds
 _RATES = {"lr", "learning_rate", "weight_decay", "alpha", "C", "gamma"}  # tried by tens
 _MAX_CATEGORIES = 80  # on one axis: HiPlot would hide it if it had more
-_LABEL_ROOM = 15  # letters that fit between the page's edge and the first axis
+_LABEL_ROOM = 15  # letters that are not too long for the first axis
 _CHAIN = (MODEL, "candidate", "fold")  # what tells one training curve from another
 # told apart by the colour-blind, too (Okabe and Ito 2008); HiPlot draws hex in black
 _COLORS = (
@@ -91,6 +91,7 @@ class PlotInfo:
     curves: tuple[str, str] | None = None  # x and y of a plot of curves
     parents: list[str | None] = field(default_factory=list)  # uid of the point before
     notice: str = ""  # what the page has to say of itself
+    letters: int = 0  # of the longest word at the leftmost axis
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ def plot_info(frame: pd.DataFrame, options: Options, level: str) -> PlotInfo:
         curves=_curves(columns, roles),
         parents=_parents(columns, uids) if level == "epoch" else [],
         notice=notice,
+        letters=_letters(axes[0]) if axes else 0,
     )
 
 
@@ -308,12 +310,18 @@ def _axes(columns: Sequence[_Column], roles: _Roles, options: Options) -> list[_
     if wanted:
         asked = [c for label in wanted for c in ordered if c.label == label]
         return [*asked, *(c for c in ordered if c.label not in wanted)]
-    # The page cuts off long words on the left; the score stays on the right.
+    # Long words on the left take room from all axes; the score stays on the right.
     for lead in ordered[:-1]:
-        width = max(len(str(value).strip(_NO_WIDTH)) for value in lead.values)
-        if lead.type != "categorical" or width <= _LABEL_ROOM:
+        if _letters(lead) <= _LABEL_ROOM:
             return [lead, *(column for column in ordered if column is not lead)]
     return ordered
+
+
+def _letters(axis: _Column) -> int:
+    """Count the letters of the longest word at an axis."""
+    if axis.type != "categorical":
+        return 0
+    return max(len(str(value).strip(_NO_WIDTH)) for value in axis.values)
 
 
 def _color(

@@ -24,7 +24,7 @@ _HEAD = """<head>
 script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; font-src data:"/>
 <style>
 html { overflow-y: scroll }
-div:has(> div > .pplot-root) { margin: 0 80px 0 70px }
+div:has(> div > .pplot-root) { margin: 0 80px 0 LEFTpx }
 div:has(> .pplot-root) { box-sizing: content-box !important; padding-bottom: 8px }
 .pplot-root svg { overflow: visible !important }
 .pplot-root .label-name { font-size: 15px !important }
@@ -59,6 +59,7 @@ class Experiment(hiplot.Experiment):
     """
 
     notice = ""  # what a page says of itself, above all else
+    letters = 0  # of the longest word on the left, which needs room
 
     def to_html(self, file: Any = None, **opts: Any) -> str | None:  # type: ignore[override]
         """Write the page to a path or open file; without one, return it.
@@ -71,7 +72,8 @@ class Experiment(hiplot.Experiment):
         with warnings.catch_warnings():
             # HiPlot never closes the file of the icon that it embeds.
             warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
-            page = super().to_html(None, **opts).replace("<head>", _HEAD, 1)
+            head = _HEAD.replace("LEFT", str(max(70, 7 * self.letters - 35)))
+            page = super().to_html(None, **opts).replace("<head>", head, 1)
         if self.notice:
             said = f'<p class="skact-notice">{html.escape(self.notice)}</p>'
             page = re.sub("<body[^>]*>", lambda tag: tag[0] + said, page, count=1)
@@ -186,7 +188,7 @@ def _experiment(info: PlotInfo) -> Experiment:
         for row, uid, parent in zip(info.rows, info.uids, parents, strict=True)
     ]
     experiment = Experiment(points, types, colormap="interpolateViridis")
-    experiment.notice = info.notice
+    experiment.notice, experiment.letters = info.notice, info.letters
     experiment.colorby = info.color
     # HiPlot's first axis is the rightmost.
     experiment.display_data(hiplot.Displays.PARALLEL_PLOT).update(

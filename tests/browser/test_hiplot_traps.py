@@ -171,11 +171,13 @@ def test_trap_11_an_axis_of_too_many_words_is_only_in_the_table(
     assert "a" in few.axes
 
 
+@pytest.mark.parametrize("order", [(), "activation"])
 def test_trap_12_no_word_is_cut_off_and_no_number_has_seventeen_digits(
-    open_page: Open,
+    open_page: Open, order: Any
 ) -> None:
-    results = grid(activation=["leaky_relu(0.2)", "relu"], x=[1 / 3, 2 / 3])
-    page = open_page(to_hiplot(results).to_html())
+    words = ["LeakyReLU(negative_slope=0.01)", "relu"]
+    results = grid(activation=words, x=[1 / 3, 2 / 3])
+    page = open_page(to_hiplot(results, order=order).to_html())
     width = page.run("return document.documentElement.clientWidth")
     words = page.texts(".pplot-root .label-name") + page.texts(".pplot-root .tick text")
     assert min(node["left"] for node in words) >= 0
