@@ -22,11 +22,19 @@ MODEL = "model"  # the column that tells several searches or nets apart
 
 @dataclass(frozen=True)
 class Table:
-    """Plain rows."""
+    """Plain columns of one length."""
 
-    columns: list[str]
-    rows: list[dict[str, Scalar]]  # what is missing has no key
+    columns: dict[str, list[Scalar | None]]  # None: missing
     level: str
+
+    @property
+    def rows(self) -> list[dict[str, Scalar]]:
+        """The same as a dict a row, in which what is missing has no key."""
+        cells = zip(*self.columns.values(), strict=True)
+        return [
+            {k: v for k, v in zip(self.columns, row, strict=True) if v is not None}
+            for row in cells
+        ]
 
 
 def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
@@ -98,18 +106,13 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
     0                1  1.00  linear             0.98
     1                2  0.01  linear             0.87
     """
-    table = table_of(obj, level)
-    return pd.DataFrame(
-        {key: _series([row.get(key) for row in table.rows]) for key in table.columns}
-    )
+    columns = table_of(obj, level).columns
+    return pd.DataFrame({key: _series(cells) for key, cells in columns.items()})
 
 
 def table_of(obj: Any, level: str | None = None) -> Table:
-    """Give the rows of a frame, as `to_frame` does."""
-    if level not in (None, *LEVELS):
-        raise ValueError(
-            f"level must be 'candidate', 'fold', 'epoch' or None; got {level!r}."
-        )
+    """Give the columns of a frame, as `to_frame` does."""
+    check_level(level)
     several = _several(obj)
     sources = [obj] if several is None else list(several.values())
     names = None if several is None else list(several)
@@ -120,6 +123,14 @@ def table_of(obj: Any, level: str | None = None) -> Table:
     results = results_of(sources)
     models = None if names is None else [names[search] for search in results.searches]
     return {"candidate": _candidates, "fold": _folds}[level](results, models)
+
+
+def check_level(level: Any) -> None:
+    """Raise ValueError unless there is such a level."""
+    if level not in (None, *LEVELS):
+        raise ValueError(
+            f"level must be 'candidate', 'fold', 'epoch' or None; got {level!r}."
+        )
 
 
 def _several(obj: Any) -> dict[str, Any] | None:
@@ -164,11 +175,9 @@ def _candidates(results: Results, models: list[str] | None) -> Table:
     columns |= {key: results.numbers(key) for key in scores}
     times = [key for key in TIMES if key in results.columns]
     columns |= {key: results.numbers(key) for key in times}
-    rows = [
-        {key: cells[i] for key, cells in columns.items() if cells[i] is not None}
-        for i in results.best_first()
-    ]
-    return Table(list(columns), rows, "candidate")
+    order = results.best_first()
+    best_first = {key: [cells[i] for i in order] for key, cells in columns.items()}
+    return Table(best_first, "candidate")
 
 
 def _folds(results: Results, models: list[str] | None) -> Table:
@@ -201,31 +210,35 @@ def _folds(results: Results, models: list[str] | None) -> Table:
         for search, cell in zip(results.searches, results.columns[key], strict=True)
         if cell is not MISSING
     }
-    rows = []
-    for i in results.best_first():
-        for fold in sorted({fold for _, fold in scores}):
-            if (results.searches[i], fold) not in has:
-                continue
-            of_fold = {
-                name: cells[name, fold][i] for name in names if (name, fold) in cells
-            }
-            row = {key: of_all[i] for key, of_all in shared.items()}
-            row |= {"fold": fold, **of_fold}
-            row |= {key: of_all[i] for key, of_all in ends.items()}
-            rows.append({key: cell for key, cell in row.items() if cell is not None})
-    return Table([*shared, "fold", *names, *ends], rows, "fold")
+    folds = sorted({fold for _, fold in scores})
+    places = [
+        (i, fold)
+        for i in results.best_first()
+        for fold in folds
+        if (results.searches[i], fold) in has
+    ]
+    columns = {key: [of_all[i] for i, _ in places] for key, of_all in shared.items()}
+    columns["fold"] = [fold for _, fold in places]
+    nothing = [None] * len(results.searches)
+    for name in names:
+        columns[name] = [cells.get((name, fold), nothing)[i] for i, fold in places]
+    columns |= {key: [of_all[i] for i, _ in places] for key, of_all in ends.items()}
+    return Table(columns, "fold")
 
 
 def _epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Table:
-    columns: dict[str, None] = {} if names is None else {MODEL: None}
-    rows = []
-    for i, source in enumerate(sources):
-        own, epochs = epochs_of(source)
-        columns |= dict.fromkeys(own)
-        named: dict[str, Scalar] = {} if names is None else {MODEL: names[i]}
-        rows += [{**epoch, **named} for epoch in epochs]
-    ordered = sorted(columns, key=lambda key: key == "dur")
-    return Table(ordered, rows, "epoch")
+    tables = [epochs_of(source) for source in sources]
+    lengths = [len(table["epoch"]) for table in tables]
+    keys = dict.fromkeys(key for table in tables for key in table)
+    columns: dict[str, list[Any]] = {}
+    if names is not None:
+        pairs = zip(names, lengths, strict=True)
+        columns[MODEL] = [name for name, length in pairs for _ in range(length)]
+    for key in sorted(keys, key=lambda key: key == "dur"):
+        columns[key] = []
+        for table, length in zip(tables, lengths, strict=True):
+            columns[key] += table.get(key, [None] * length)
+    return Table(columns, "epoch")
 
 
 def _series(cells: Sequence[Any]) -> pd.Series:

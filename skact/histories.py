@@ -25,23 +25,25 @@ def is_net(estimator: Any) -> bool:
     return not isinstance(net, type) and hasattr(type(net), "history")
 
 
-def epochs_of(estimator: Any) -> tuple[list[str], list[dict[str, Scalar]]]:
-    """Read the history of a fitted net: columns, and a row an epoch.
+def epochs_of(estimator: Any) -> dict[str, list[Scalar | None]]:
+    """Read the history of a fitted net: columns with a cell an epoch.
 
-    What is missing, or is no number, has no key in its row.
+    What is missing, or is no number, is None.
     """
     history = _history_of(estimator)
     keys = dict.fromkeys(str(key) for epoch in history for key in epoch)
-    columns = [key for key in keys if key not in _OF_BATCHES]
     # the time of an epoch is seldom what one looks at
-    columns.sort(key=lambda key: (key != "epoch") + (key == "dur"))
-    rows: list[dict[str, Scalar]] = [{} for _ in history]
-    for key in columns:
+    order = sorted(keys, key=lambda key: (key != "epoch") + (key == "dur"))
+    columns: dict[str, list[Scalar | None]] = {}
+    for key in order:
+        if key in _OF_BATCHES:
+            continue
         known = [i for i, epoch in enumerate(history) if not _is_missing(epoch, key)]
-        cells = name_values(history[i][key] for i in known)
-        for i, cell in zip(known, cells, strict=True):
-            rows[i][key] = cell
-    return columns, rows
+        named = name_values(history[i][key] for i in known)
+        columns[key] = [None] * len(history)
+        for i, cell in zip(known, named, strict=True):
+            columns[key][i] = cell
+    return columns
 
 
 def _is_missing(epoch: Mapping[str, Any], key: str) -> bool:

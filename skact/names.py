@@ -35,6 +35,11 @@ _SHORTER = tuple(
 def name_values(values: Iterable[Any]) -> list[Scalar]:
     """Show a column's values as scalars, numbering different values of one name."""
     objects = list(values)
+    kinds = set(map(type, objects))
+    if kinds <= {bool, int, float, str} and not (
+        float in kinds and any(value != value for value in objects)
+    ):
+        return objects  # they are their own names
     scalars = [_scalar(value) for value in objects]
     different: dict[str, list[Any]] = {}  # name -> the different values it stands for
     place: dict[int, int] = {}  # id of a value -> its place among those

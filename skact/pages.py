@@ -3,8 +3,9 @@
 import itertools
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -94,21 +95,25 @@ class PlotInfo:
     letters: int = 0  # of the longest word at the leftmost axis
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Column:
     label: str  # in the frame
     name: str  # on the page
     cells: list[Any]  # numbers, or words; None: missing
     type: str
 
-    @property
+    @cached_property
+    def values_and_gaps(self) -> set[Any]:
+        return set(self.cells)
+
+    @cached_property
     def values(self) -> set[Any]:
-        return set(self.cells) - {None}
+        return self.values_and_gaps - {None}
 
 
 def level_of(frame: pd.DataFrame) -> str:
     """Tell what the rows of a frame are, by its columns."""
-    labels = set(map(str, frame.columns))
+    labels = {str(label) for label in frame.columns}
     if any(label.startswith("mean_test_") for label in labels):
         return "candidate"
     if {"candidate", "fold"} <= labels and "epoch" not in labels:
@@ -116,28 +121,45 @@ def level_of(frame: pd.DataFrame) -> str:
     return "epoch" if "epoch" in labels else "candidate"
 
 
-def plot_info(frame: pd.DataFrame, options: Options, level: str) -> PlotInfo:
-    """Decide what a page shows of a frame."""
-    if not len(frame):
+def cells_of(frame: pd.DataFrame) -> list[tuple[str, list[Any]]]:
+    """Turn a frame into columns of scalars; None is what is missing."""
+    columns = []
+    for i, label in enumerate(frame.columns):
+        series, gaps = frame.iloc[:, i], frame.iloc[:, i].isna()
+        named = iter(name_values(series[~gaps].tolist()))
+        columns.append((str(label), [None if gap else next(named) for gap in gaps]))
+    return columns
+
+
+def plot_info(
+    cells: Sequence[tuple[str, list[Any]]],
+    index: Sequence[Any],
+    options: Options,
+    level: str,
+) -> PlotInfo:
+    """Decide what a page shows of columns, whose rows have labels."""
+    if not len(index):
         raise ValueError("obj must have at least one row; got an empty frame.")
-    labels = [str(label) for label in frame.columns]
+    labels = [label for label, _ in cells]
     options.check(labels)
-    kept, notice = _sample(frame, options.max_rows, level)
-    frame = frame.iloc[kept]
+    kept, notice = _sample(dict(cells), len(index), options.max_rows, level)
+    if notice:
+        cells = [(label, [column[i] for i in kept]) for label, column in cells]
+        index = [index[i] for i in kept]
     names = _words((" ".join(label.split()) for label in labels), reserved=_OWN)
     roles = _Roles(labels, level)
     columns = [
-        _column(label, name, frame.iloc[:, i], roles, label in options.log)
-        for i, (label, name) in enumerate(zip(labels, names, strict=True))
+        _column(label, name, column, roles, label in options.log)
+        for (label, column), name in zip(cells, names, strict=True)
     ]
     axes = _axes(columns, roles, options)
     color = _color(columns, axes, roles, options)
-    uids = _words(map(str, frame.index))
+    plain = isinstance(index, range) or set(map(type, index)) == {int}
+    uids = [str(i) for i in index]
+    if not plain or len(set(uids)) < len(uids):
+        uids = _words(uids)
     return PlotInfo(
-        rows=[
-            {c.name: c.cells[i] for c in columns if c.cells[i] is not None}
-            for i in range(len(frame))
-        ],
+        rows=_rows(columns),
         uids=uids,
         types={column.name: column.type for column in columns},
         axes=[axis.name for axis in axes],
@@ -153,25 +175,37 @@ def plot_info(frame: pd.DataFrame, options: Options, level: str) -> PlotInfo:
     )
 
 
+def _rows(columns: Sequence["_Column"]) -> list[dict[str, Scalar]]:
+    """Make a dict a row; what is missing has no key."""
+    names = [column.name for column in columns]
+    cells = zip(*(column.cells for column in columns), strict=True)
+    # twice as fast as a comprehension, and most of what a large page costs
+    rows = list(map(dict, map(zip, itertools.repeat(names), cells)))
+    for column in columns:
+        if None in column.values_and_gaps:
+            for row, cell in zip(rows, column.cells, strict=True):
+                if cell is None:
+                    del row[column.name]
+    return rows
+
+
 def _sample(
-    frame: pd.DataFrame, most: int | None, level: str
+    cells: Mapping[str, list[Any]], n_rows: int, most: int | None, level: str
 ) -> tuple[np.ndarray, str]:
     """Choose the rows to show; more would be a solid block, and slow."""
-    n_rows = len(frame)
     if most is None or n_rows <= most:
         return np.arange(n_rows), ""
-    chosen, what = (
-        _spread(n_rows, most),
-        "rows, evenly spread from the first to the last",
-    )
-    keys = [name for name in _CHAIN if name in frame.columns]
+    chosen = _spread(n_rows, most)
+    what = "rows, evenly spread from the first to the last"
+    keys = [cells[name] for name in _CHAIN if name in cells]
     if level == "epoch" and keys:  # whole curves, as many as there is room for
-        chain = frame.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
-        sizes = np.bincount(chain)
-        room = int(most // sizes.max())
+        numbers: dict[tuple, int] = {}
+        places = zip(*keys, strict=True)
+        chain = np.array([numbers.setdefault(key, len(numbers)) for key in places])
+        room = int(most // np.bincount(chain).max())
         if room:
-            chosen = np.flatnonzero(np.isin(chain, _spread(len(sizes), room)))
-            what = f"rows: {room:,} of {len(sizes):,} curves, evenly spread"
+            chosen = np.flatnonzero(np.isin(chain, _spread(len(numbers), room)))
+            what = f"rows: {room:,} of {len(numbers):,} curves, evenly spread"
     return chosen, (
         f"This page shows {len(chosen):,} of {n_rows:,} {what}. "
         f"to_hiplot(..., max_rows=None) shows all."
@@ -247,30 +281,49 @@ def _words(texts: Iterable[str], reserved: Sequence[str] = ()) -> list[str]:
 
 
 def _column(
-    label: str, name: str, series: pd.Series, roles: _Roles, log: bool
+    label: str, name: str, cells: list[Any], roles: _Roles, log: bool
 ) -> _Column:
-    """Convert a column to what a page can show, numbers or words, and type it."""
-    gaps = series.isna()
-    named = iter(name_values(series[~gaps].tolist()))
-    shown: list[Any] = [None if gap else next(named) for gap in gaps]
-    shown = [float(f"{v:.6g}") if isinstance(v, float) else v for v in shown]
+    """Give a column numbers or words that a page can show, and a type."""
+    kinds = set(map(type, cells)) - {type(None)}
     is_result = roles.is_result(label)
-    if is_result:  # an infinite score would be drawn above the best one
-        shown = [None if v in (math.inf, -math.inf) else v for v in shown]
-    values = {(type(v), v) for v in shown if v is not None}
-    numeric = all(kind in (int, float) and abs(v) < 1e308 for kind, v in values)
-    numbers = sorted(v for _, v in values) if numeric else []
-    positive = min(numbers, default=0) > 0
+    if float in kinds:
+        cells = _rounded(cells)
+        if is_result:  # an infinite score would be drawn above the best one
+            cells = [None if cell in (math.inf, -math.inf) else cell for cell in cells]
+    numbers = []
+    if kinds <= {int, float}:
+        present = [cell for cell in cells if cell is not None]
+        numbers = [min(present), max(present)] if present else [0, 0]
+    numeric = bool(numbers) and all(abs(number) < 1e308 for number in numbers)
+    positive = numeric and numbers[0] > 0
     if log and not positive:
-        some = sorted(str(v) for _, v in values)[:5]
+        some = sorted({str(cell) for cell in cells if cell is not None})[:5]
         raise ValueError(f"log needs positive numbers; got {label!r} of {some!r}.")
     if not numeric or (label == "fold" and roles.level != "candidate"):
-        words = _in_order(values)
-        shown = [None if v is None else words[type(v), v] for v in shown]
-        return _Column(label, name, shown, "categorical")
+        words = _in_order({(type(cell), cell) for cell in cells if cell is not None})
+        words[type(None), None] = None  # type: ignore[assignment]
+        cells = [words[type(cell), cell] for cell in cells]
+        return _Column(label, name, cells, "categorical")
     if positive and (not is_result or label in _RATES or label.endswith("_time")):
-        log = log or numbers[-1] >= (10 if label in _RATES else 100) * numbers[0]
-    return _Column(label, name, shown, "numericlog" if log else "numeric")
+        log = log or numbers[1] >= (10 if label in _RATES else 100) * numbers[0]
+    return _Column(label, name, cells, "numericlog" if log else "numeric")
+
+
+def _rounded(cells: Sequence[Any]) -> list[Any]:
+    """Round floats to six digits: tables would show seventeen."""
+    if set(map(type, cells)) != {float}:
+        return [float(f"{v:.6g}") if isinstance(v, float) else v for v in cells]
+    values = np.array(cells)
+    with np.errstate(all="ignore"):
+        digits = 5 - np.floor(np.log10(np.abs(values)))
+        # a whole number over a power of ten that is exact is the nearest to its digits
+        exact = np.isfinite(values) & (values != 0) & (digits >= 0) & (digits <= 15)
+        power = 10.0 ** np.where(exact, digits, 0)
+        rounded = np.round(values * power) / power
+    found: list[Any] = rounded.tolist()
+    for i in np.flatnonzero(~exact):
+        found[i] = float(f"{values[i]:.6g}")
+    return found
 
 
 def _in_order(values: Iterable[tuple[type, Any]]) -> dict[tuple[type, Any], str]:

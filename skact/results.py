@@ -52,9 +52,12 @@ class Results:
     def numbers(self, key: str) -> list[Any]:
         """Convert a column of scores or times; the score of a failed fit is missing."""
         kind = int if key.startswith("rank_") else float
+        cells = self.columns[key]
+        if set(map(type, cells)) == {kind}:
+            return [None if value != value else value for value in cells]
         return [
             None if value is MISSING or pd.isna(value) else kind(value)
-            for value in self.columns[key]
+            for value in cells
         ]
 
     def values(self, key: str) -> list[Any]:
@@ -65,14 +68,12 @@ class Results:
 
     def best_first(self) -> list[int]:
         """Order the rows as each search itself would pick from its candidates."""
-        ranks = self.numbers(self.rank)
+        ranks = [np.inf if n is None else n for n in self.numbers(self.rank)]
         halving = {"iter", "n_resources"} <= set(self.columns)
-        rounds = self.columns["iter"] if halving else [0] * len(ranks)
-        keys = [
-            (search, 0 if round_ is MISSING else -round_, rank is None, rank)
-            for search, round_, rank in zip(self.searches, rounds, ranks, strict=True)
-        ]
-        return sorted(range(len(keys)), key=keys.__getitem__)
+        rounds = self.columns["iter"] if halving else []
+        latest = [0 if round_ is MISSING else -round_ for round_ in rounds]
+        keys: list[Any] = [ranks, *([latest] if halving else []), self.searches]
+        return np.lexsort(keys).tolist()
 
     def short_names(self, taken: Iterable[str]) -> dict[str, str]:
         """Shorten the parameters' names as far as all columns' names stay apart."""
@@ -188,7 +189,10 @@ def _cells(values: Any) -> list[Any]:
     """List the cells of a column; masked ones are missing."""
     # Mask and data apart, for a masked array's items are numpy's own constant where
     # masked, and the iteration looks into objects that are sequences.
-    if not np.ma.isMaskedArray(values):
-        return list(values)
-    pairs = zip(values.data, np.ma.getmaskarray(values), strict=True)
-    return [MISSING if masked else value for value, masked in pairs]
+    data = values.data if np.ma.isMaskedArray(values) else values
+    # plain numbers and strings become Python's own; the rest stays what it is
+    plain = isinstance(data, np.ndarray) and data.dtype.kind in "biufU"
+    cells = data.tolist() if plain else list(data)
+    for i in np.flatnonzero(np.ma.getmaskarray(values)) if data is not values else ():
+        cells[i] = MISSING
+    return cells

@@ -14,8 +14,8 @@ from typing import Any
 import hiplot
 import pandas as pd
 
-from skact.frames import LEVELS, to_frame
-from skact.pages import Options, PlotInfo, level_of, plot_info
+from skact.frames import check_level, table_of
+from skact.pages import Options, PlotInfo, cells_of, level_of, plot_info
 
 # A page needs its own scripts, eval, and nothing from anywhere else. HiPlot cuts words
 # off at the edges, shrinks the last label, and scrolls the whole page with the table.
@@ -168,13 +168,14 @@ def to_hiplot(
     'mean_test_score'
     """
     options = Options(color, order, hide, log, max_rows)
-    if not isinstance(obj, pd.DataFrame):
-        obj = to_frame(obj, level)
-    elif level not in (None, *LEVELS):
-        raise ValueError(
-            f"level must be 'candidate', 'fold', 'epoch' or None; got {level!r}."
-        )
-    return _experiment(plot_info(obj, options, level_of(obj)))
+    if isinstance(obj, pd.DataFrame):
+        check_level(level)
+        info = plot_info(cells_of(obj), obj.index.tolist(), options, level_of(obj))
+    else:
+        table = table_of(obj, level)
+        cells = list(table.columns.items())
+        info = plot_info(cells, range(len(cells[0][1])), options, table.level)
+    return _experiment(info)
 
 
 def _experiment(info: PlotInfo) -> Experiment:
@@ -184,7 +185,7 @@ def _experiment(info: PlotInfo) -> Experiment:
         types[info.color].colors = info.colors
     parents = info.parents or [None] * len(info.rows)
     points = [
-        hiplot.Datapoint(dict(row), uid=uid, from_uid=parent)
+        hiplot.Datapoint(row, uid=uid, from_uid=parent)
         for row, uid, parent in zip(info.rows, info.uids, parents, strict=True)
     ]
     experiment = Experiment(points, types, colormap="interpolateViridis")

@@ -228,8 +228,8 @@ def test_the_score_of_a_failed_fit_is_missing_and_its_candidate_the_last() -> No
 def test_rows_are_the_frame_in_plain_python_values() -> None:
     table = table_of(search_of(TREE, GRID, return_train_score=True))
     frame = to_frame(search_of(TREE, GRID, return_train_score=True))
-    assert table.columns == frame.columns.tolist()
-    assert all(list(row) == table.columns for row in table.rows)
+    assert list(table.columns) == frame.columns.tolist()
+    assert all(list(row) == list(table.columns) for row in table.rows)
     kinds = {type(value) for row in table.rows for value in row.values()}
     assert kinds == {int, float, str}
 

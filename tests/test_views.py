@@ -26,7 +26,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skact.frames import to_frame
-from skact.pages import Options, PlotInfo, level_of, plot_info
+from skact.pages import (
+    Options,
+    PlotInfo,
+    _rounded,
+    cells_of,
+    level_of,
+    plot_info,
+)
 from skact.views import Experiment, to_hiplot
 
 nan = math.nan
@@ -52,7 +59,8 @@ def results_of(**columns: Any) -> dict[str, Any]:
 
 def info_of(results: Any, level: str | None = None, **options: Any) -> PlotInfo:
     frame = results if isinstance(results, pd.DataFrame) else to_frame(results, level)
-    return plot_info(frame, Options(**options), level_of(frame))
+    index = frame.index.tolist()
+    return plot_info(cells_of(frame), index, Options(**options), level_of(frame))
 
 
 def masked(*values: Any) -> Any:
@@ -316,6 +324,14 @@ def test_an_infinite_score_is_missing_and_an_infinite_parameter_a_word() -> None
     first, second = info_of(results).rows
     assert "mean_test_score" not in first
     assert shown([first["C"], second["C"]]) == ["1.0", "inf"]
+
+
+@hypothesis.given(st.lists(st.floats(allow_nan=False), min_size=1))
+def test_floats_are_rounded_as_python_would(values: list[float]) -> None:
+    rounded = _rounded(values)
+    assert rounded == pytest.approx([float(f"{v:.6g}") for v in values], rel=1e-5)
+    for value in rounded:
+        assert math.isinf(value) or float(f"{value:.6g}") == value
 
 
 def test_floats_have_six_digits() -> None:
