@@ -15,10 +15,10 @@ from skact.names import name_values, short_name
 
 # What scikit-learn calls scores and times: such names never stand for a parameter.
 RESULT_NAME = re.compile(
-    r"(?:mean|std|rank|split\d+)_(?:test|train)_.+|(?:mean|std)_(?:fit|score)_time"
+    r"(?:mean|std|rank|split\d+)_(?:test|train)_.*|(?:mean|std)_(?:fit|score)_time"
 )
 TIMES = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
-SPLIT = re.compile(r"split(\d+)_(test|train)_(.+)")
+SPLIT = re.compile(r"split(\d+)_(test|train)_(.*)", re.DOTALL)
 MISSING = object()
 
 

@@ -10,13 +10,13 @@ import heapq
 import itertools
 import os
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any, Protocol
 
 import greenlet
@@ -111,14 +111,14 @@ class Session:
         task.fitted = True
         self._largest = max(self._largest, job.nbytes)
         self._parked.append((task, job))
-        begin = perf_counter()
+        begin = time.perf_counter()
         message = self._leave(task)
         while not isinstance(message, Outcome):  # a hook
             task.in_hook = True
             reply = Reply.of(message)
             task.in_hook = False
             message = self._leave(task, reply)
-        task.pauses.append(Pause(begin, perf_counter(), message.seconds))
+        task.pauses.append(Pause(begin, time.perf_counter(), message.seconds))
         return message
 
     def not_served(self, job: FitJob, reason: str) -> None:
@@ -148,13 +148,13 @@ class Session:
         if task is None:
             self._loop(group)
             return
-        begin, group.cost = perf_counter(), 0.0
+        begin, group.cost = time.perf_counter(), 0.0
         try:
             while not group.over_for(task):
                 self._leave(task)
         finally:
             group.waiters.discard(task)
-        task.pauses.append(Pause(begin, perf_counter(), group.cost))
+        task.pauses.append(Pause(begin, time.perf_counter(), group.cost))
         task.fitted |= group.fitted
 
     def cancel(self, tasks: Iterable[Task]) -> None:
@@ -277,7 +277,7 @@ class Session:
 
     def _train_parked(self) -> None:
         parked, self._parked = self._parked, []
-        begin = perf_counter()
+        begin = time.perf_counter()
         try:
             training = self._train([self._with_own_hooks(*entry) for entry in parked])
         except Exception as error:  # of the engine itself: then it is one of each fit
@@ -290,7 +290,7 @@ class Session:
             fit_seconds=tuple(outcome.seconds for outcome in training.outcomes),
             waves=1,
             early_waves=int(bool(self._unstarted)),
-            seconds=perf_counter() - begin,
+            seconds=time.perf_counter() - begin,
             failed=_kinds(training.outcomes),
         )
         for (task, _), outcome in zip(parked, training.outcomes, strict=True):

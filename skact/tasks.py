@@ -1,13 +1,13 @@
 """Tasks of joblib that run in greenlets: what each is, and whose state is in force."""
 
 import itertools
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import greenlet
@@ -124,13 +124,13 @@ class Task:
 
     def run(self) -> None:
         """Do the work; Ctrl-C and its like surface in the greenlet of the loop."""
-        begin = perf_counter()
+        begin = time.perf_counter()
         try:
             self.result = self.func()
         except Exception as error:
             self.error = error
         excess = sum(pause.excess for pause in self.pauses)
-        self.cost = perf_counter() - begin - excess
+        self.cost = time.perf_counter() - begin - excess
         if self.pauses:
             correct_times(self.result, self.pauses, begin)
 

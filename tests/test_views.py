@@ -452,10 +452,12 @@ def hostile_results(draw: Any) -> dict[str, Any]:
 def test_whatever_is_searched_the_page_gets_plain_json_without_markup(
     results: Any,
 ) -> None:
-    experiment = to_hiplot(results).validate()
-    text = json.dumps(experiment._asdict(), allow_nan=False)
-    assert "<" not in text
-    assert ">" not in text
+    for obj in (results, {"<a>": results, "b": results}):
+        for level in ("candidate", "fold"):
+            experiment = to_hiplot(obj, level).validate()
+            text = json.dumps(experiment._asdict(), allow_nan=False)
+            assert "<" not in text
+            assert ">" not in text
     info = info_of(results)
     assert len(set(info.uids)) == len(info.rows) == len(results["mean_fit_time"])
     assert len(info.types) == len(to_frame(results).columns)
@@ -465,6 +467,43 @@ def test_whatever_is_searched_the_page_gets_plain_json_without_markup(
         for name, value in row.items():
             numeric = info.types[name] != "categorical"
             assert type(value) in ((int, float) if numeric else (str,))
+
+
+class Net:
+    """What a net looks like from outside."""
+
+    history: Any = None
+
+    def __init__(self, history: list[dict[str, Any]]):
+        self.history_ = history
+
+
+histories = st.lists(
+    st.dictionaries(
+        st.sampled_from([*HOSTILE, "train_loss", "valid_loss", "dur", "batches"])
+        | st.text(max_size=5),
+        scalars.filter(lambda value: value is not ...),
+        max_size=4,
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@hypothesis.given(st.lists(histories, min_size=1, max_size=3))
+@hypothesis.settings(deadline=None)
+def test_whatever_is_in_a_history_the_page_gets_plain_json_without_markup(
+    found: list[list[dict[str, Any]]],
+) -> None:
+    nets = [
+        Net([{**row, "epoch": i + 1} for i, row in enumerate(history)])
+        for history in found
+    ]
+    for obj in (nets, nets[0]):
+        experiment = to_hiplot(obj).validate()
+        text = json.dumps(experiment._asdict(), allow_nan=False)
+        assert "<" not in text
+        assert len(experiment.datapoints) == len(to_frame(obj))
 
 
 # Options

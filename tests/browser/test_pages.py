@@ -131,6 +131,8 @@ def test_hostile_names_and_values_are_shown_and_do_nothing(open_page: Open) -> N
         "__proto__",
         "constructor",
         "toString",
+        "\"'`${alert(1)}\\",
+        "a\u2028b",
         "NaN",
         "inf",
         "",
