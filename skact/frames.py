@@ -14,7 +14,8 @@ import pandas as pd
 
 from skact.histories import epochs_of, is_net
 from skact.names import Scalar, short_name
-from skact.results import MISSING, TIMES, Results, results_of
+from skact.results import MISSING, TIMES, Results, has_results, results_of
+from skact.training_log import epochs_of_search
 
 LEVELS = ("candidate", "fold", "epoch")
 MODEL = "model"  # the column that tells several searches or nets apart
@@ -55,7 +56,8 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
         the column ``model`` has the names.
     level : {"candidate", "fold", "epoch"}, default=None
         What a row is. None is "candidate" for searches and "epoch" for nets, which have
-        no other level.
+        no other level. A search has epochs if a :class:`~skact.TrainingLog` was set on
+        its net.
 
     Returns
     -------
@@ -70,7 +72,8 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
         the fold, named as ``cross_validate`` names them (``test_score``); the mean
         times of the candidate.
 
-        Columns of an epoch: ``epoch``, counted from 1; what the callbacks recorded
+        Columns of an epoch: of a search first ``candidate``, the parameters and
+        ``fold``; ``epoch``, counted from 1; what the callbacks recorded
         (``train_loss``, ``valid_acc``, ...); ``dur``, in seconds.
 
         Scores and times have scikit-learn's names. A parameter has the last part of its
@@ -227,7 +230,10 @@ def _folds(results: Results, models: list[str] | None) -> Table:
 
 
 def _epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Table:
-    tables = [epochs_of(source) for source in sources]
+    tables = [
+        epochs_of_search(source) if has_results(source) else epochs_of(source)
+        for source in sources
+    ]
     lengths = [len(table["epoch"]) for table in tables]
     keys = dict.fromkeys(key for table in tables for key in table)
     columns: dict[str, list[Any]] = {}

@@ -1,13 +1,12 @@
 """The training history of a fitted net, epoch by epoch."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sklearn.exceptions import NotFittedError
 
 from skact.names import Scalar, name_values, short_name
-from skact.results import is_search
 
 # of each batch; a row an epoch has no place for them
 _OF_BATCHES = {"batches", "train_batch_count", "valid_batch_count"}
@@ -30,7 +29,11 @@ def epochs_of(estimator: Any) -> dict[str, list[Scalar | None]]:
 
     What is missing, or is no number, is None.
     """
-    history = _history_of(estimator)
+    return columns_of(_history_of(estimator))
+
+
+def columns_of(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Scalar | None]]:
+    """Turn a history into columns, as `epochs_of` gives them."""
     keys = dict.fromkeys(str(key) for epoch in history for key in epoch)
     # the time of an epoch is seldom what one looks at
     order = sorted(keys, key=lambda key: (key != "epoch") + (key == "dur"))
@@ -52,12 +55,6 @@ def _is_missing(epoch: Mapping[str, Any], key: str) -> bool:
 
 
 def _history_of(estimator: Any) -> list[Mapping[str, Any]]:
-    if hasattr(estimator, "cv_results_") or is_search(estimator):
-        raise ValueError(
-            f"level='epoch' needs a fitted net: {type(estimator).__name__} keeps no "
-            f"training history of its candidates. Its best_estimator_ has one, if the "
-            f"search was refitted."
-        )
     net = net_of(estimator)
     if not is_net(estimator):
         raise TypeError(

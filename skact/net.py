@@ -41,6 +41,30 @@ class FlatNet(FlatParameters, EngineLoop, Predictions, CallbackSupportMixin):
         tags.input_tags.sparse = True
         return tags
 
+    def set_callbacks(self, *callbacks: Any) -> "FlatNet":
+        """Set callbacks of scikit-learn, such as a progress bar or a training log.
+
+        Parameters
+        ----------
+        *callbacks : callback instances
+            They replace those that were set before; none takes them away.
+
+        Returns
+        -------
+        self : estimator
+            This estimator.
+        """
+        super().set_callbacks(*callbacks)
+        # scikit-learn has no public way to ask for them
+        self.__dict__["_own_callbacks"] = callbacks
+        return self
+
+    def __sklearn_clone__(self) -> "FlatNet":
+        copy = super().__sklearn_clone__()
+        if "_own_callbacks" in vars(self):
+            copy.__dict__["_own_callbacks"] = self._own_callbacks
+        return copy
+
     def __sklearn_is_fitted__(self) -> bool:
         return self.initialized_ and hasattr(self, "n_features_in_")
 

@@ -21,6 +21,7 @@ from joblib.parallel import (
 from skact.engine.plan import Progress
 from skact.engine.train import train
 from skact.engine.trainer import current_trainer
+from skact.mailbox import Letter, collecting, deliver
 from skact.progress import ProgressBar
 from skact.report import Report
 from skact.session import Session, Train
@@ -262,7 +263,8 @@ class WorkersBackend(SkactBackend):
                 )
                 for number, piece in enumerate(pieces)
             )
-            for number, ends, report in home:
+            for number, ends, report, letters in home:
+                deliver(letters)
                 self.session.report += report + Report(pieces=1)
                 for task, end in zip(pieces[number], ends, strict=True):
                     task.result, task.error = end
@@ -271,21 +273,22 @@ class WorkersBackend(SkactBackend):
 
 def run_piece(
     number: int, funcs: Sequence[Callable[[], Any]], train: Train, memory: int
-) -> tuple[int, list[tuple[Any, Exception | None]], Report]:
+) -> tuple[int, list[tuple[Any, Exception | None]], Report, list[Letter]]:
     """Run tasks in a worker, fused.
 
-    Return the number, what came of each task, and the report.
+    Return the number, what came of each task, the report, and what was posted.
 
     A task that fails does not disturb the others. Nothing outside is changed, so a
     worker that dies can be replaced by another one.
     """
     session, group = Session(train, memory), Group()
     tasks = [Task(func, group, Call()) for func in funcs]
-    for task in tasks:
-        session.submit(task)
-    session.wait(group)
+    with collecting() as letters:
+        for task in tasks:
+            session.submit(task)
+        session.wait(group)
     ends = [(task.result, _portable(task.error)) for task in tasks]
-    return number, ends, session.report
+    return number, ends, session.report, letters
 
 
 def _portable(error: Exception | None) -> Exception | None:

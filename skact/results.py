@@ -150,6 +150,12 @@ def is_search(value: Any) -> bool:
     return {"estimator", "refit", "cv"} <= set(value.get_params(deep=False))
 
 
+def has_results(value: Any) -> bool:
+    """Whether something is a search, fitted or not, or results of one."""
+    kept = hasattr(value, "cv_results_") or isinstance(value, Mapping)
+    return kept or is_search(value)
+
+
 def _metrics(results: Mapping[str, Any]) -> list[str]:
     keys = [key for key in results if str(key).startswith("rank_test_")]
     return [key.removeprefix("rank_test_") for key in keys]

@@ -1,6 +1,7 @@
 """Results of a search in a folder: a CSV that anything reads, and JSON for types."""
 
 import csv
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from skact.results import RESULT_NAME, Results, results_of
+from skact.training_log import epochs_of_search, knows_epochs
 
-_TABLE, _ABOUT = "results.csv", "results.json"
+_TABLE, _EPOCHS, _ABOUT = "results.csv", "epochs.csv", "results.json"
 _FORMAT = 1
 # strings of Python may hold halves of characters, which no encoding has
 _TEXT: Any = {"encoding": "utf-8", "errors": "surrogatepass", "newline": ""}
@@ -34,19 +36,24 @@ class SavedResults:
         The class of the search, such as ``"GridSearchCV"``.
     estimator : str
         The class of what was searched, such as ``"ActMLP"``.
+    epochs_ : dict of str to list, or None
+        The training log, a cell for each epoch of each fit; None if there was none.
     """
 
     cv_results_: dict[str, Any]
     refit: bool | str
     search: str
     estimator: str
+    epochs_: dict[str, list[Any]] | None = None
 
 
 def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
     """Write the results of a search into a folder, to look at them later.
 
-    The folder gets ``results.csv``, a row a candidate, and ``results.json``, which
-    keeps the types. No pickle: opening the results of others runs nothing.
+    The folder gets ``results.csv``, a row a candidate, ``epochs.csv`` if a
+    :class:`~skact.TrainingLog` was set on the net, a row for each epoch of each fit,
+    and ``results.json``, which keeps the types. No pickle: opening the results of
+    others runs nothing.
 
     Parameters
     ----------
@@ -78,25 +85,36 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
     """
     results = results_of([search])
     columns = {key: _plain(results, key) for key in results.columns if key != "params"}
-    kinds = {key: _kind(cells) for key, cells in columns.items()}
+    epochs = epochs_of_search(search) if knows_epochs(search) else None
     about = {
         "format": _FORMAT,
         "search": _class_of(search, "search"),
         "estimator": _class_of(search, "estimator"),
         "refit": _refit_of(search),
-        "columns": kinds,
+        "columns": {key: _kind(cells) for key, cells in columns.items()},
+        "epochs": None if epochs is None else {k: _kind(v) for k, v in epochs.items()},
     }
-    cells = [_written(column, kinds[key]) for key, column in columns.items()]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / (_TABLE + ".part")).open("w", **_TEXT) as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*cells, strict=True))
-    text = json.dumps(about, indent=1) + "\n"
-    (folder / (_ABOUT + ".part")).write_text(text, encoding="utf-8")
-    for name in (_TABLE, _ABOUT):  # both are whole before either replaces another
+    written = {_TABLE: _csv(columns), _ABOUT: json.dumps(about, indent=1) + "\n"}
+    if epochs is not None:
+        written[_EPOCHS] = _csv(epochs)
+    for name, text in written.items():
+        with (folder / (name + ".part")).open("w", **_TEXT) as file:
+            file.write(text)
+    for name in written:  # all are whole before one replaces another
         (folder / (name + ".part")).replace(folder / name)
+    if epochs is None:  # of what was saved here before
+        (folder / _EPOCHS).unlink(missing_ok=True)
+
+
+def _csv(columns: Mapping[str, Sequence[Any]]) -> str:
+    cells = [_written(column, _kind(column)) for column in columns.values()]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows(zip(*cells, strict=True))
+    return text.getvalue()
 
 
 def load_results(folder: str | os.PathLike[str]) -> SavedResults:
@@ -139,19 +157,14 @@ def load_results(folder: str | os.PathLike[str]) -> SavedResults:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         if about["format"] != _FORMAT:
             raise ValueError(f"format {about['format']!r} is not {_FORMAT}")
-        with (folder / _TABLE).open(**_TEXT) as file:
-            header, *rows = csv.reader(file)
-        if header != list(about["columns"]):
-            raise ValueError(f"{_TABLE} and {_ABOUT} name different columns")
-        texts = zip(*rows, strict=True)
         columns = {
-            key: _read(cells, kind, gaps_are_nan=_is_score(key))
-            for (key, kind), cells in zip(about["columns"].items(), texts, strict=True)
+            key: _array(cells, about["columns"][key], gaps_are_nan=_is_score(key))
+            for key, cells in _read(folder / _TABLE, about["columns"]).items()
         }
         columns["params"] = _params_of(columns)
-        return SavedResults(
-            columns, about["refit"], about["search"], about["estimator"]
-        )
+        epochs = about["epochs"] and _read(folder / _EPOCHS, about["epochs"])
+        names = about["refit"], about["search"], about["estimator"]
+        return SavedResults(columns, *names, epochs_=epochs)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{folder} does not hold results as save_results writes them: {error}."
@@ -184,18 +197,31 @@ def _is_score(key: str) -> bool:
     return RESULT_NAME.fullmatch(key) is not None
 
 
-def _read(texts: Sequence[str], kind: str, *, gaps_are_nan: bool) -> Any:
+def _read(path: Path, kinds: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Read columns of these kinds; None is what is missing."""
+    with path.open(**_TEXT) as file:
+        header, *rows = csv.reader(file)
+    if header != list(kinds):
+        raise ValueError(f"{path.name} and {_ABOUT} name different columns")
+    columns = zip(*rows, strict=True) if rows else [()] * len(header)
+    return {
+        key: [None if text == "" else _cell(text, kinds[key]) for text in texts]
+        for key, texts in zip(header, columns, strict=True)
+    }
+
+
+def _cell(text: str, kind: str) -> Any:
+    if kind == "bool":
+        return {"True": True, "False": False}[text]
+    return json.loads(text) if kind == "json" else _KINDS[kind](text)
+
+
+def _array(cells: Sequence[Any], kind: str, *, gaps_are_nan: bool) -> Any:
     """Make the array that scikit-learn would have made."""
-
-    def cell(text: str) -> Any:
-        if kind == "bool":
-            return {"True": True, "False": False}[text]
-        return json.loads(text) if kind == "json" else _KINDS[kind](text)
-
-    mask = np.array([text == "" for text in texts])
-    values = np.empty(len(texts), dtype=object)
-    for i, text in enumerate(texts):
-        values[i] = None if mask[i] else cell(text)
+    mask = np.array([cell is None for cell in cells], dtype=bool)
+    values = np.empty(len(cells), dtype=object)
+    for i, cell in enumerate(cells):
+        values[i] = cell
     if gaps_are_nan and kind in ("float", "int") and mask.any():
         return np.array([np.nan if v is None else v for v in values], dtype=float)
     if mask.any():

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiplot
 
-from skact.frames import LEVELS
+from skact.frames import check_level
 from skact.saving import load_results
 from skact.views import Experiment, to_hiplot
 
@@ -30,8 +30,8 @@ def hiplot_fetcher(root: str | os.PathLike[str]) -> Callable[[str], Experiment]:
     -------
     callable
         Turns ``skact://<folder below root>`` into an experiment; with ``?level=fold``
-        at its end a line is a fold. For other addresses it raises HiPlot's
-        ``ExperimentFetcherDoesntApply``.
+        at its end a line is a fold, with ``?level=epoch`` an epoch. For other addresses
+        it raises HiPlot's ``ExperimentFetcherDoesntApply``.
 
     Examples
     --------
@@ -51,8 +51,7 @@ def hiplot_fetcher(root: str | os.PathLike[str]) -> Callable[[str], Experiment]:
         if not folder.is_relative_to(base):
             raise ValueError(f"{uri!r} leads out of the folder that is served.")
         level = parse_qs(parts.query).get("level", ["candidate"])[-1]
-        if level not in LEVELS[:2]:
-            raise ValueError(f"level must be 'candidate' or 'fold'; got {level!r}.")
+        check_level(level)
         return to_hiplot(load_results(folder), level)
 
     return fetch

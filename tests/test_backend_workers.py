@@ -173,7 +173,7 @@ def test_an_error_that_cannot_be_pickled_comes_home_in_words(data):
     def fail():
         raise PickyError("this", "that")
 
-    number, ends, _ = run_piece(3, [fail, lambda: 7, lambda: int("x")], train, 10**9)
+    number, ends, *_ = run_piece(3, [fail, lambda: 7, lambda: int("x")], train, 10**9)
     (_, error), (result, none), (_, usual) = ends
     assert type(error) is RuntimeError
     assert "PickyError: this and that" in str(error)

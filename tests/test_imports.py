@@ -12,6 +12,7 @@ ROOT = Path(skact.__file__).parent
 # top to bottom; a module may import from those above it only
 LAYERS = [
     "skact.exceptions",
+    "skact.mailbox",
     "skact.threads",
     "skact.generators",
     "skact.gains",
@@ -52,6 +53,7 @@ LAYERS = [
     "skact.names",
     "skact.results",
     "skact.histories",
+    "skact.training_log",
     "skact.frames",
     "skact.saving",
     "skact.pages",
@@ -63,7 +65,15 @@ LAYERS = [
 FORBIDDEN = {
     **{
         f"skact.{name}": {"torch", "hiplot", "skorch", "skact.net", "skact.estimators"}
-        for name in ("names", "results", "histories", "frames", "saving", "pages")
+        for name in (
+            "names",
+            "results",
+            "histories",
+            "training_log",
+            "frames",
+            "saving",
+            "pages",
+        )
     },
     **{
         f"skact.{name}": {"torch", "skorch", "skact.net", "skact.estimators"}

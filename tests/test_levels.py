@@ -133,10 +133,12 @@ def test_a_search_has_folds(kind: str, source: str, tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", SEARCHES)
-def test_a_search_has_no_epochs_and_says_who_has(kind: str) -> None:
+def test_a_search_without_a_log_has_no_epochs_and_says_how_to_attach_one(
+    kind: str,
+) -> None:
     search = SEARCHES[kind]()
-    what = "obj must be a fitted net" if kind == "cv_results_" else "best_estimator_"
-    with pytest.raises((TypeError, ValueError), match=what):
+    message = r"Attach a log to the net before the search: .*set_callbacks\(TrainingLog"
+    with pytest.raises(ValueError, match=message):
         to_frame(search, "epoch")
 
 

@@ -19,7 +19,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from torch import nn
 
-from skact import load_results, save_results, to_frame, to_hiplot
+from skact import (
+    ActMLP,
+    TrainingLog,
+    load_results,
+    save_results,
+    to_frame,
+    to_hiplot,
+)
 
 X, y = load_iris(return_X_y=True)
 GRID = [
@@ -137,6 +144,22 @@ def test_whatever_is_saved_comes_back(
     loaded = again(results, tmp_path_factory.mktemp("any"))
     for level in ("candidate", "fold"):
         pd.testing.assert_frame_equal(to_frame(loaded, level), to_frame(results, level))
+
+
+def test_the_training_log_is_kept(tmp_path: Path) -> None:
+    net = ActMLP(max_epochs=2, random_state=0).set_callbacks(TrainingLog())
+    grid = {"activation": ["relu", "tanh"], "lr": [0.1, 0.01]}
+    search = GridSearchCV(net, grid, cv=2).fit(X, y)
+    loaded = again(search, tmp_path)
+    expected = to_frame(search, "epoch")
+    assert len(expected) == 4 * 2 * 2
+    pd.testing.assert_frame_equal(to_frame(loaded, "epoch"), expected)
+    pages = [to_hiplot(source, "epoch")._asdict() for source in (loaded, search)]
+    assert json.dumps(pages[0]) == json.dumps(pages[1])
+    save_results({"mean_test_score": [0.5], "rank_test_score": [1]}, tmp_path)
+    assert not (tmp_path / "epochs.csv").exists()
+    with pytest.raises(ValueError, match="keeps no training history"):
+        to_frame(load_results(tmp_path), "epoch")
 
 
 def test_saving_again_replaces_what_was_there(search: Any, tmp_path: Path) -> None:

@@ -73,9 +73,13 @@ def test_a_link_does_not_lead_out_of_the_folder(root: Path) -> None:
         hiplot_fetcher(root)("skact://link")
 
 
-@pytest.mark.parametrize("level", ["epoch", "folds"])
-def test_an_address_has_the_levels_of_a_search(root: Path, level: str) -> None:
-    message = f"level must be 'candidate' or 'fold'; got '{level}'"
+@pytest.mark.parametrize(
+    ("level", "message"),
+    [("folds", "level must be 'candidate'"), ("epoch", "keeps no training history")],
+)
+def test_an_address_has_the_levels_of_a_search(
+    root: Path, level: str, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         hiplot_fetcher(root)(f"skact://run 1/digits?level={level}")
 
