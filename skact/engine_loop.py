@@ -215,7 +215,10 @@ class EngineLoop(SkorchLoop):
     def _is_left_alone(self) -> bool:
         """Whether nobody changes the net between epochs."""
         return (
-            not getattr(self, "_skl_callbacks", None)
+            all(
+                getattr(callback, "ignores_epochs", False)
+                for callback in getattr(self, "_skl_callbacks", ())
+            )
             and type(self).on_epoch_begin is NeuralNet.on_epoch_begin
             and type(self).on_epoch_end is NeuralNet.on_epoch_end
             and all(type(callback) in _ONLOOKERS for _, callback in self.callbacks_)

@@ -74,6 +74,8 @@ class TrainingLog:
     (12, 3)
     """
 
+    ignores_epochs = True  # so the engine need not stop after each for this one
+
     def __init__(self) -> None:
         self._monitor = ScoringMonitor(scoring=_as_it_is)
         self._received: list[dict[str, Any]] = []
