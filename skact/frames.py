@@ -117,8 +117,7 @@ def table_of(obj: Any, level: str | None = None) -> Table:
     """Give the columns of a frame, as `to_frame` does."""
     check_level(level)
     several = _several(obj)
-    sources = [obj] if several is None else list(several.values())
-    names = None if several is None else list(several)
+    names, sources = (None, [obj]) if several is None else several
     if level is None:
         level = "epoch" if any(map(is_net, sources)) else "candidate"
     if level == "epoch":
@@ -136,22 +135,24 @@ def check_level(level: Any) -> None:
         )
 
 
-def _several(obj: Any) -> dict[str, Any] | None:
-    """Return searches or nets by their names, or None if there is but one."""
+def _several(obj: Any) -> tuple[list[str], list[Any]] | None:
+    """Return names and searches or nets, or None if there is but one."""
     if isinstance(obj, Mapping):
-        values = list(obj.values())
-        if not values or not all(map(_may_be_source, values)):
+        sources = list(obj.values())
+        if not sources or not all(map(_may_be_source, sources)):
             return None  # such as a cv_results_
-        return {str(name): value for name, value in obj.items()}
-    if not isinstance(obj, list | tuple) or not obj:
+        names = [str(name) for name in obj]
+    elif isinstance(obj, list | tuple) and obj:
+        sources = list(obj)
+        names = [_kind(source) for source in sources]
+    else:
         return None
-    names = [_kind(value) for value in obj]
     counts, seen = Counter(names), Counter[str]()
     for i, name in enumerate(names):
         seen[name] += 1
         if counts[name] > 1:
             names[i] = f"{name} #{seen[name]}"
-    return dict(zip(names, obj, strict=True))
+    return names, sources
 
 
 def _may_be_source(value: Any) -> bool:

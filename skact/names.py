@@ -7,6 +7,8 @@ import itertools
 import pickle
 import re
 from collections.abc import Iterable
+from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -75,6 +77,8 @@ def short_name(value: Any) -> str:
     """Describe an object in one short line."""
     name = getattr(value, "__name__", None)  # of a class or function
     text = name if isinstance(name, str) else repr(value)
+    if isinstance(value, date | time | timedelta | Decimal):
+        text = str(value)  # theirs is how one writes them
     for pattern, replacement in _SHORTER:
         text = pattern.sub(replacement, text)
     text = text.strip()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ _OWN = ("uid", "from_uid")  # columns that HiPlot adds
 _RATES = {"lr", "learning_rate", "weight_decay", "alpha", "C", "gamma"}  # tried by tens
 _MAX_CATEGORIES = 80  # on one axis: HiPlot would hide it if it had more
 _LABEL_ROOM = 15  # letters that are not too long for the first axis
+_NO_HEIGHTS = ("epoch", "dur", "candidate", "fold")  # of a curve
+_MAX_WORD = 60  # letters of a name or value: more print over other axes
 _CHAIN = (MODEL, "candidate", "fold")  # what tells one training curve from another
 # told apart by the colour-blind, too (Okabe and Ito 2008); HiPlot draws hex in black
 _COLORS = (
@@ -64,9 +67,10 @@ class Options:
                         f"{name} must name some of {labels!r}; got {label!r}."
                     )
         most = self.max_rows
-        if most is not None and (not isinstance(most, int) or most < 1):
+        whole = isinstance(most, Integral) and not isinstance(most, bool)
+        if most is not None and not (whole and most >= 1):
             raise ValueError(
-                f"max_rows must be an int of at least 1, or None; got {most}."
+                f"max_rows must be an int of at least 1, or None; got {most!r}."
             )
 
 
@@ -168,11 +172,26 @@ def plot_info(
         color=color.name if color is not None else "",
         colors=_colors(color),
         sort=_sort(columns, roles),
-        curves=_curves(columns, roles),
+        curves=_curves(columns, roles, options),
         parents=_parents(columns, uids) if level == "epoch" else [],
-        notice=notice,
+        notice=" ".join(filter(None, [notice, _missing(columns, roles)])),
         letters=_letters(axes[0]) if axes else 0,
     )
+
+
+def _missing(columns: Sequence["_Column"], roles: "_Roles") -> str:
+    """Say what lines cannot show: scores that are not there, or all alike."""
+    if roles.level == "epoch" or not roles.score:
+        return ""
+    score = next(column for column in columns if column.label == roles.score)
+    n_rows, failed = len(score.cells), score.cells.count(None)
+    said = []
+    if failed:
+        said.append(f"{failed:,} of {n_rows:,} rows have no {score.name}: fits failed.")
+    if len(score.values) == 1 and n_rows - failed > 1:
+        value = next(iter(score.values))
+        said.append(f"{score.name} is {value} wherever there is one: it has no axis.")
+    return " ".join(said)
 
 
 def _rows(columns: Sequence["_Column"]) -> list[dict[str, Scalar]]:
@@ -222,6 +241,7 @@ class _Roles:
 
     def __init__(self, labels: Sequence[str], level: str) -> None:
         self.labels, self.level = labels, level
+        self.several = labels[:1] == [MODEL]
         ranks = [label for label in labels if label.startswith("rank_test_")]
         self.rank = ranks[0] if ranks else ""
         metrics = [rank.removeprefix("rank_test_") for rank in ranks]
@@ -272,6 +292,7 @@ def _words(texts: Iterable[str], reserved: Sequence[str] = ()) -> list[str]:
     """Make words that a page can hold: all different, and none of them markup."""
     words: dict[str, None] = {}
     for text in texts:
+        text = text if len(text) <= _MAX_WORD else f"{text[: _MAX_WORD - 1]}\u2026"
         word = text.replace("<", "\u2039").replace(">", "\u203a") or "(empty)"
         if _JAVASCRIPT.fullmatch(word) or word in reserved:
             word += _NO_WIDTH[0]
@@ -353,8 +374,10 @@ def _axes(columns: Sequence[_Column], roles: _Roles, options: Options) -> list[_
         place = roles.place(column.label)
         if place == -1 and column.type != "categorical":
             place = -2
-        if column.label in wanted:
+        if place == -1 and column.label == MODEL and roles.several:
             place = -3
+        if column.label in wanted:
+            place = -4
         limit = _MAX_CATEGORIES if column.type == "categorical" else math.inf
         drawn = place is not None and column.label not in hidden
         if drawn and 1 < len(column.values) <= limit:
@@ -363,9 +386,9 @@ def _axes(columns: Sequence[_Column], roles: _Roles, options: Options) -> list[_
     if wanted:
         asked = [c for label in wanted for c in ordered if c.label == label]
         return [*asked, *(c for c in ordered if c.label not in wanted)]
-    # Long words on the left take room from all axes; the score stays on the right.
-    for lead in ordered[:-1]:
-        if _letters(lead) <= _LABEL_ROOM:
+    # Long words on the left take room from all axes; results stay on the right.
+    for lead in ordered:
+        if not roles.is_result(lead.label) and _letters(lead) <= _LABEL_ROOM:
             return [lead, *(column for column in ordered if column is not lead)]
     return ordered
 
@@ -411,17 +434,25 @@ def _sort(columns: Sequence[_Column], roles: _Roles) -> list[tuple[str, str]]:
     return [(first[label].name, way) for label, way in by.items() if label in first]
 
 
-def _curves(columns: Sequence[_Column], roles: _Roles) -> tuple[str, str] | None:
-    """Choose what a plot of curves has along and up."""
+def _curves(
+    columns: Sequence[_Column], roles: _Roles, options: Options
+) -> tuple[str, str] | None:
+    """Choose what a plot of curves has along and up: what each of them has."""
     if roles.level != "epoch":
         return None
-    known = {c.label: c.name for c in columns if c.values and c.type != "categorical"}
-    heights = [
-        *roles.scores,
-        *(label for label in known if label not in ("epoch", "dur")),
-    ]
-    found = [known[label] for label in heights if label in known]
-    return (known["epoch"], found[0]) if "epoch" in known and found else None
+    known = {c.label: c for c in columns if c.values and c.type != "categorical"}
+    heights = [*roles.scores, *(label for label in known if label not in _NO_HEIGHTS)]
+    heights = [x for x in heights if x in known and x not in options.hide]
+    chains = [column.cells for column in columns if column.label in _CHAIN]
+
+    def curves(cells: Sequence[Any]) -> int:
+        places = zip(cells, *chains, strict=True)
+        return len({tuple(place) for cell, *place in places if cell is not None})
+
+    if "epoch" not in known or not heights:
+        return None
+    most = max(heights, key=lambda label: curves(known[label].cells))
+    return known["epoch"].name, known[most].name
 
 
 def _parents(columns: Sequence[_Column], uids: Sequence[str]) -> list[str | None]:
@@ -435,7 +466,9 @@ def _parents(columns: Sequence[_Column], uids: Sequence[str]) -> list[str | None
             chains.setdefault(tuple(cells[i] for cells in keys), []).append(i)
     parents: list[str | None] = [None] * len(uids)
     for chain in chains.values():
-        chain.sort(key=epochs.__getitem__)
+        if len({epochs[i] for i in chain}) == len(chain):
+            chain.sort(key=epochs.__getitem__)
         for before, point in itertools.pairwise(chain):
-            parents[point] = uids[before]
+            if epochs[before] < epochs[point]:  # else another curve begins
+                parents[point] = uids[before]
     return parents

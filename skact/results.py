@@ -68,7 +68,10 @@ class Results:
 
     def best_first(self) -> list[int]:
         """Order the rows as each search itself would pick from its candidates."""
-        ranks = [np.inf if n is None else n for n in self.numbers(self.rank)]
+        ranks = [np.inf] * len(self.searches)
+        for metric in reversed(self.metrics):  # the first that a search has
+            for i, rank in enumerate(self.numbers(f"rank_test_{metric}")):
+                ranks[i] = ranks[i] if rank is None else rank
         halving = {"iter", "n_resources"} <= set(self.columns)
         rounds = self.columns["iter"] if halving else []
         latest = [0 if round_ is MISSING else -round_ for round_ in rounds]

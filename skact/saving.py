@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from skact.results import RESULT_NAME, Results, results_of
+from skact.results import RESULT_NAME, Results, has_results, results_of
 from skact.training_log import epochs_of_search, knows_epochs
 
 _TABLE, _EPOCHS, _ABOUT = "results.csv", "epochs.csv", "results.json"
@@ -83,6 +83,13 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
     ...     load_results(folder).cv_results_["param_C"].tolist()
     [0.1, 1.0]
     """
+    if isinstance(search, list | tuple) or (
+        isinstance(search, Mapping) and any(map(has_results, search.values()))
+    ):
+        raise TypeError(
+            "save_results takes one search: save each into a folder of its own; "
+            "to_frame and to_hiplot take a list or dict of what load_results gives."
+        )
     results = results_of([search])
     columns = {key: _plain(results, key) for key in results.columns if key != "params"}
     epochs = epochs_of_search(search) if knows_epochs(search) else None

@@ -170,7 +170,13 @@ def to_hiplot(
     options = Options(color, order, hide, log, max_rows)
     if isinstance(obj, pd.DataFrame):
         check_level(level)
-        info = plot_info(cells_of(obj), obj.index.tolist(), options, level_of(obj))
+        found = level_of(obj)
+        if level not in (None, found):
+            raise ValueError(
+                f"level={level!r}, but this frame has a row for each {found}: give "
+                f"to_hiplot the search or net itself."
+            )
+        info = plot_info(cells_of(obj), obj.index.tolist(), options, found)
     else:
         table = table_of(obj, level)
         cells = list(table.columns.items())

@@ -443,9 +443,9 @@ def test_of_many_curves_whole_ones_are_shown() -> None:
     assert len(thinned.datapoints) == 5
 
 
-@pytest.mark.parametrize("most", [0, -1, 1.5, "all"])
+@pytest.mark.parametrize("most", [0, -1, 1.5, "3", True])
 def test_max_rows_is_a_number_of_rows(most: Any) -> None:
-    message = f"max_rows must be an int of at least 1, or None; got {most}."
+    message = f"max_rows must be an int of at least 1, or None; got {most!r}."
     with pytest.raises(ValueError, match=re.escape(message)):
         to_hiplot(many(3), max_rows=most)
 
@@ -463,3 +463,106 @@ def test_the_axes_that_are_asked_for_come_first_even_if_they_are_details() -> No
     hidden = experiment._asdict()["display_data"]["PARALLEL_PLOT"]["hide"]
     assert "split0_test_score" not in hidden
     assert "split1_test_score" in hidden
+
+
+# What a first user found
+
+
+def test_names_that_are_one_as_strings_stay_two() -> None:
+    both = {1: grid(TREE, DEPTHS), "1": grid(TREE, {"max_depth": [4]})}
+    frame = to_frame(both)
+    assert frame["model"].tolist() == ["1 #1"] * 3 + ["1 #2"]
+
+
+def test_curves_are_of_a_loss_that_every_net_has() -> None:
+    nets = {"with": fitted_net(), "without": ActMLP(max_epochs=2).fit(X32, y)}
+    experiment = to_hiplot(nets)
+    assert experiment._asdict()["display_data"]["XY"]["axis_y"] == "train_loss"
+    hidden = to_hiplot(nets["with"], hide="valid_loss")
+    assert hidden._asdict()["display_data"]["XY"]["axis_y"] == "train_loss"
+
+
+def test_the_page_says_which_scores_are_missing_or_all_alike() -> None:
+    results = {
+        "param_C": [1, 2, 3],
+        "mean_test_score": [0.5, 0.5, math.nan],
+        "rank_test_score": [1, 1, 3],
+    }
+    notice = to_hiplot(results).notice
+    assert "1 of 3 rows have no mean_test_score: fits failed." in notice
+    assert "mean_test_score is 0.5 wherever there is one: it has no axis." in notice
+    assert notice in to_hiplot(results).to_html()
+    fine = {**results, "mean_test_score": [0.6, 0.5, 0.4]}
+    assert to_hiplot(fine).notice == ""
+
+
+def test_words_of_a_page_have_sixty_letters_at_most() -> None:
+    results = {
+        "param_" + "n" * 300: ["x" * 10_000, "x" * 9_999 + "y"],
+        "mean_test_score": [0.6, 0.5],
+        "rank_test_score": [1, 2],
+    }
+    experiment = to_hiplot({"m" * 300: results, "k": results})
+    for point in experiment.datapoints:
+        for name, value in point.values.items():
+            assert len(name) <= 63
+            assert len(str(value)) <= 80
+    words = {str(point.values["n" * 59 + "\u2026"]) for point in experiment.datapoints}
+    assert len(words) == 2  # still apart
+    assert to_frame(results).iloc[0, 1] == "x" * 10_000
+
+
+def test_models_are_leftmost_and_results_never() -> None:
+    long = ["a" * 40, "b" * 40]
+    results = {
+        "param_s": long,
+        "param_lr": [0.1, 0.2],
+        "mean_fit_time": [1.0, 2.0],
+        "mean_test_score": [0.6, 0.5],
+        "rank_test_score": [1, 2],
+    }
+    order = axes_of(to_hiplot({"a": results, "b": results}))
+    assert order[0] == "model"
+    del results["param_lr"]
+    assert axes_of(to_hiplot(results))[0] == "s"
+
+
+def axes_of(experiment: Any) -> list[str]:
+    return experiment._asdict()["display_data"]["PARALLEL_PLOT"]["order"][::-1]
+
+
+def test_curves_of_nets_without_names_are_not_joined() -> None:
+    one, other = to_frame(fitted_net()), to_frame(fitted_net(lr=0.1))
+    frame = pd.concat([one, other])
+    parents = [point.from_uid for point in to_hiplot(frame).datapoints]
+    assert [parent is None for parent in parents] == [True, False, False] * 2
+    backwards = to_hiplot(one[::-1]).datapoints
+    assert [point.from_uid for point in backwards] == ["1", "0", None]
+
+
+def test_searches_of_different_metrics_are_each_ranked_by_their_own() -> None:
+    trees = grid(TREE, {"max_depth": [1, 3, 2, 4]}, scoring=TREE_SCORES, refit="f1")
+    frame = to_frame({"a": grid(TREE, DEPTHS), "b": trees})
+    ranks = frame.loc[frame["model"] == "b", "rank_test_f1"]
+    assert ranks.is_monotonic_increasing
+
+
+def test_the_level_of_a_frame_is_what_its_rows_are() -> None:
+    frame = to_frame(grid(TREE, DEPTHS))
+    message = "level='fold', but this frame has a row for each candidate"
+    with pytest.raises(ValueError, match=message):
+        to_hiplot(frame, "fold")
+    assert len(to_hiplot(frame, "candidate").datapoints) == 3
+
+
+def test_numbers_of_numpy_are_numbers_of_rows() -> None:
+    assert len(to_hiplot(many(10), max_rows=np.int64(3)).datapoints) == 3
+
+
+def test_dates_are_written_as_one_writes_them() -> None:
+    results = {
+        "param_day": [pd.Timestamp("2026-11-24"), pd.Timestamp("2026-11-25")],
+        "mean_test_score": [0.6, 0.5],
+        "rank_test_score": [1, 2],
+    }
+    assert to_frame(results)["day"].tolist()[0] == "2026-11-24 00:00:00"

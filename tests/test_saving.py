@@ -220,3 +220,13 @@ def test_a_nan_in_a_grid_is_not_a_missing_value(tmp_path: Path) -> None:
         "rank_test_score": [1, 2],
     }
     assert to_frame(again(results, tmp_path))["x"].tolist() == ["nan", 1.0]
+
+
+def test_several_searches_are_saved_one_by_one(search: Any, tmp_path: Path) -> None:
+    for several in ([search], {"a": search}, {"a": search.cv_results_}):
+        with pytest.raises(TypeError, match="save_results takes one search"):
+            save_results(several, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+    one, other = again(search, tmp_path / "a"), again(search, tmp_path / "b")
+    frame = to_frame({"a": one, "b": other})
+    assert len(frame) == 2 * len(to_frame(search))

@@ -161,7 +161,7 @@ def test_a_frame_may_have_lost_rows_and_won_columns() -> None:
     info = info_of(frame)
     assert info.uids == ["1", "2"]
     assert info.axes[:3] == ["lr", "my params", "activation"]
-    assert info.rows[0]["when"] == "Timestamp('2026-11-22 00:00:00')"
+    assert info.rows[0]["when"] == "2026-11-22 00:00:00"
 
 
 def test_uids_are_unlike_each_other_whatever_the_index() -> None:
@@ -207,23 +207,13 @@ def test_the_table_of_a_halving_search_begins_with_its_last_iteration() -> None:
     assert info_of(results_of(step__iter=[1, 2])).sort == [("rank_test_score", "asc")]
 
 
-def test_long_words_are_not_leftmost_where_the_page_cuts_them() -> None:
+def test_a_parameter_of_short_words_comes_before_one_of_long_words() -> None:
     long, short = ["x" * 16, "y"], ["x" * 15, "y"]
     time = [1.0, 2.0]
-    assert info_of(results_of(a=short, mean_fit_time=time)).axes[:2] == [
-        "a",
-        "mean_fit_time",
-    ]
-    assert info_of(results_of(a=long, mean_fit_time=time)).axes[:2] == [
-        "mean_fit_time",
-        "a",
-    ]
     assert info_of(results_of(a=long, b=short)).axes[:2] == ["b", "a"]
-    assert info_of(results_of(a=long)).axes == [
-        "rank_test_score",
-        "a",
-        "mean_test_score",
-    ]
+    axes = info_of(results_of(a=long, mean_fit_time=time)).axes
+    assert axes[:2] == ["a", "mean_fit_time"]  # no result comes before a parameter
+    assert info_of(results_of(a=long)).letters == 16  # the page makes room for them
 
 
 def test_what_does_not_vary_is_only_in_the_table() -> None:
