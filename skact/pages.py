@@ -112,7 +112,8 @@ class _Column:
 
     @cached_property
     def values(self) -> set[Any]:
-        return self.values_and_gaps - {None}
+        found = self.values_and_gaps
+        return found - {None} if None in found else found
 
 
 def level_of(frame: pd.DataFrame) -> str:
@@ -158,9 +159,8 @@ def plot_info(
     ]
     axes = _axes(columns, roles, options)
     color = _color(columns, axes, roles, options)
-    plain = isinstance(index, range) or set(map(type, index)) == {int}
     uids = [str(i) for i in index]
-    if not plain or len(set(uids)) < len(uids):
+    if not isinstance(index, range):
         uids = _words(uids)
     return PlotInfo(
         rows=_rows(columns),
@@ -309,12 +309,11 @@ def _column(
     is_result = roles.is_result(label)
     if float in kinds:
         cells = _rounded(cells)
-        if is_result:  # an infinite score would be drawn above the best one
-            cells = [None if cell in (math.inf, -math.inf) else cell for cell in cells]
-    numbers = []
-    if kinds <= {int, float}:
-        present = [cell for cell in cells if cell is not None]
-        numbers = [min(present), max(present)] if present else [0, 0]
+    numbers = _extremes(cells) if kinds <= {int, float} else []
+    if is_result and not all(map(math.isfinite, numbers)):
+        # an infinite score would be drawn above the best one
+        cells = [None if cell in (math.inf, -math.inf) else cell for cell in cells]
+        numbers = _extremes(cells)
     numeric = bool(numbers) and all(abs(number) < 1e308 for number in numbers)
     positive = numeric and numbers[0] > 0
     if log and not positive:
@@ -328,6 +327,12 @@ def _column(
     if positive and (not is_result or label in _RATES or label.endswith("_time")):
         log = log or numbers[1] >= (10 if label in _RATES else 100) * numbers[0]
     return _Column(label, name, cells, "numericlog" if log else "numeric")
+
+
+def _extremes(cells: Sequence[Any]) -> list[Any]:
+    """Return the least and the greatest number; zeros if there is none."""
+    present = [cell for cell in cells if cell is not None] if None in cells else cells
+    return [min(present), max(present)] if present else [0, 0]
 
 
 def _rounded(cells: Sequence[Any]) -> list[Any]:
