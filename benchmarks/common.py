@@ -161,7 +161,7 @@ def versions() -> dict[str, str | None]:
 def argument_parser(
     description: str, sections: Iterable[str]
 ) -> argparse.ArgumentParser:
-    """Make a parser of the arguments that all four benchmarks take."""
+    """Make a parser of the arguments that all benchmarks take."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
