@@ -5,6 +5,7 @@ keep into rows of Python scalars, ranked and named as the user thinks of them. I
 neither torch nor HiPlot.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -147,11 +148,12 @@ def _several(obj: Any) -> tuple[list[str], list[Any]] | None:
         names = [_kind(source) for source in sources]
     else:
         return None
-    counts, seen = Counter(names), Counter[str]()
+    counts, taken = Counter(names), set(names)
     for i, name in enumerate(names):
-        seen[name] += 1
         if counts[name] > 1:
-            names[i] = f"{name} #{seen[name]}"
+            tries = (f"{name} #{n}" for n in itertools.count(1))
+            names[i] = next(label for label in tries if label not in taken)
+            taken.add(names[i])
     return names, sources
 
 

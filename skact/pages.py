@@ -187,7 +187,8 @@ def _missing(columns: Sequence["_Column"], roles: "_Roles") -> str:
     n_rows, failed = len(score.cells), score.cells.count(None)
     said = []
     if failed:
-        said.append(f"{failed:,} of {n_rows:,} rows have no {score.name}: fits failed.")
+        why = "" if roles.several else ": a fit or its scoring failed"
+        said.append(f"{failed:,} of {n_rows:,} rows have no {score.name}{why}.")
     if len(score.values) == 1 and n_rows - failed > 1:
         value = next(iter(score.values))
         said.append(f"{score.name} is {value} wherever there is one: it has no axis.")

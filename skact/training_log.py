@@ -35,15 +35,22 @@ class Fit:
         tasks = [task for _, task, _ in self.path]
         return "SearchCV" in names[0] and "search" not in tasks
 
-    def place(self, search: str) -> tuple[int, int] | None:
-        """Return iteration (0 without halving) and number, if it is of the search."""
-        for i, (name, task, _) in enumerate(self.path[:-1]):
-            if (name, task) == (search, "search"):
-                _, task, number = self.path[i + 1]
-                if task == "halving-iteration":
-                    return number, self.path[i + 2][2]
-                return 0, number
-        return None
+    def search(self, name: str) -> tuple | None:
+        """Identify the innermost search of this class around the fit, if there is."""
+        fits = [i for i, task in enumerate(self.path) if task[:2] == (name, "fit")]
+        return (self.run, self.path[: fits[-1] + 1]) if fits else None
+
+    def place(self, name: str) -> tuple[int, int] | None:
+        """Return iteration (0 without halving) and number in that search.
+
+        A refit has none.
+        """
+        search = self.search(name)
+        inside = self.path[len(search[1]) :] if search is not None else ()
+        if [task[:2] for task in inside[:1]] != [(name, "search")]:
+            return None
+        _, task, number = inside[1]
+        return (number, inside[2][2]) if task == "halving-iteration" else (0, number)
 
 
 class TrainingLog:
@@ -138,16 +145,28 @@ class TrainingLog:
         return [Fit(*(row[name] for name in names)) for row in rows]
 
     def fits_of(self, search: Any) -> list[Fit]:
-        """Return the fits of a search's last `fit`, without the refit."""
+        """Return the fits of a search, without the refit.
+
+        Of several searches that share the log it is the one that was refitted to
+        ``best_estimator_``; without a refit, the last one of its class.
+        """
         name = type(search).__name__
-        runs: dict[Any, list[Fit]] = {}
+        searches: dict[tuple, list[Fit]] = {}
         for fit in self.fits:
-            runs.setdefault(fit.run, []).append(fit)
-        own = [run for run in runs.values() if any(fit.place(name) for fit in run)]
+            found = fit.search(name)
+            if found is not None:
+                searches.setdefault(found, []).append(fit)
+        own = list(searches.values())
         best = getattr(search, "best_estimator_", None)
-        if best is not None:  # several searches may have shared the log
-            history = columns_of(net_of(best).history_)
-            own = [r for r in own if any(f.history == history for f in r)] or own
+        if best is not None:
+            history = columns_of(getattr(net_of(best), "history_", None) or [])
+            own = [
+                fits
+                for fits in own
+                if any(
+                    fit.place(name) is None and fit.history == history for fit in fits
+                )
+            ] or own
         return [fit for fit in own[-1] if fit.place(name)] if own else []
 
     def to_frame(self) -> pd.DataFrame:
@@ -216,7 +235,8 @@ def epochs_of_search(search: Any) -> dict[str, list[Any]]:
         iteration, number = fit.place(type(search).__name__)  # type: ignore[misc]
         candidate, fold = divmod(number, search.n_splits_)
         placed[first[iteration] + candidate, fold] = fit.history
-    recorded = dict.fromkeys(key for history in placed.values() for key in history)
+    recorded = {"epoch": None}  # there is none if all fits failed at once
+    recorded |= dict.fromkeys(key for history in placed.values() for key in history)
     taken = [*results.others, "candidate", "fold", "model", *recorded]
     short = results.short_names(taken)
     shared: dict[str, list[Any]] = {"candidate": list(results.candidates)}

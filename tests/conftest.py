@@ -44,3 +44,16 @@ def diabetes():
     """Diabetes: 300 rows, 10 columns, y scaled."""
     X, y = _shuffled(*load_diabetes(return_X_y=True), 300)
     return X, scale(y)
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A cluster of Dask with two worker processes."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client

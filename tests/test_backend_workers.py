@@ -112,18 +112,6 @@ def inner(request):
     return request.param
 
 
-@pytest.fixture(scope="module")
-def client():
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
-
-
 def test_each_worker_fuses_its_share_and_the_results_are_the_same(inner, data):
     alone = grid().fit(*data)
     with Workers(inner) as session:

@@ -472,6 +472,11 @@ def test_names_that_are_one_as_strings_stay_two() -> None:
     both = {1: grid(TREE, DEPTHS), "1": grid(TREE, {"max_depth": [4]})}
     frame = to_frame(both)
     assert frame["model"].tolist() == ["1 #1"] * 3 + ["1 #2"]
+    three = {1: both[1], "1": both["1"], "1 #1": both["1"]}
+    assert to_frame(three)["model"].nunique() == 3
+    other = grid(TREE, DEPTHS, scoring=TREE_SCORES, refit="f1")
+    notice = to_hiplot({"a": both[1], "b": other}).notice
+    assert "3 of 6 rows have no mean_test_score." in notice  # nothing failed
 
 
 def test_curves_are_of_a_loss_that_every_net_has() -> None:
@@ -489,7 +494,7 @@ def test_the_page_says_which_scores_are_missing_or_all_alike() -> None:
         "rank_test_score": [1, 1, 3],
     }
     notice = to_hiplot(results).notice
-    assert "1 of 3 rows have no mean_test_score: fits failed." in notice
+    assert "1 of 3 rows have no mean_test_score: a fit or its scoring failed." in notice
     assert "mean_test_score is 0.5 wherever there is one: it has no axis." in notice
     assert notice in to_hiplot(results).to_html()
     fine = {**results, "mean_test_score": [0.6, 0.5, 0.4]}

@@ -3,7 +3,6 @@
 import contextlib
 import math
 import pickle
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -85,19 +84,6 @@ def searched(kind: str, place: str = "n_jobs=1") -> Any:
             expected.enter_context(pytest.warns(FitFailedWarning))
             expected.enter_context(pytest.warns(UserWarning, match="non-finite"))
         return search.fit(X, y)
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    """A cluster of two worker processes."""
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
 
 
 @pytest.fixture(scope="module")
@@ -278,3 +264,36 @@ def test_the_search_is_the_same_with_a_log_and_without() -> None:
     assert (plain.cv_results_[scores] == search.cv_results_[scores]).all()
     assert log_of(plain.estimator) is None
     assert log_of(clone(search).estimator) is log_of(search.estimator)
+
+
+def test_a_search_in_a_search_has_its_own_curves() -> None:
+    inner = GridSearchCV(a_net(), {"lr": [0.1, 0.01]}, cv=FOLDS)
+    outer = GridSearchCV(inner, {"estimator__activation": ["relu", "tanh"]}, cv=FOLDS)
+    outer.fit(X, y)
+    best = outer.best_estimator_
+    frame = to_frame(best, "epoch")
+    assert len(frame) == 2 * 2 * 3
+    train, _ = next(FOLDS.split(X, y))
+    again = clone(best.estimator).set_callbacks().set_params(lr=0.1)
+    again.fit(X[train], y[train])
+    curve = frame[(frame["lr"] == 0.1) & (frame["fold"] == 0)]
+    assert curve["train_loss"].tolist() == again.history[:, "train_loss"]
+
+
+def test_a_search_whose_fits_all_failed_at_once_has_no_rows() -> None:
+    net = a_net()
+    search = GridSearchCV(net, GRID, cv=FOLDS)
+    search.cv_results_ = {
+        "params": [{}],
+        "mean_test_score": [math.nan],
+        "rank_test_score": [1],
+    }
+    search.n_splits_ = 2
+    log = log_of(net)
+    assert log is not None
+    path = (("GridSearchCV", "fit", 0), ("GridSearchCV", "search", 0))
+    row = {"began": 0, "run": 0, "params": {}, "history": {}}
+    log.receive({**row, "path": (*path, ("ActMLP", "fit", 0))})
+    frame = to_frame(search, "epoch")
+    assert len(frame) == 0
+    assert "epoch" in frame.columns
