@@ -83,7 +83,13 @@ class EngineLoop(SkorchLoop):
     def _train_job(self, job: FitJob, context: Any) -> None:
         """Train the initialized net on the job, telling scikit-learn's callbacks."""
         trainer = current_trainer()
-        with self._running(job, context):
+        takers = [
+            callback
+            for callback in getattr(self, "_skl_callbacks", ())
+            if getattr(callback, "wants_weights", False)
+        ]
+        with self._running(job, context) as run:
+            run.weights = [] if takers else None
             self.notify("on_train_begin", X=job.X, y=job.y)
             reason = self._why_skorch()  # a callback may have frozen parameters
             datasets = self._split(job) if reason is None else ()
@@ -91,13 +97,15 @@ class EngineLoop(SkorchLoop):
                 reason = "train_split gives a dataset of its own to train on"
             if reason is None:
                 self.trained_by_ = "the engine"
-                self._train_by_engine(job, trainer, *datasets)
+                self._train_by_engine(job, run, trainer, *datasets)
             else:
                 self.trained_by_ = f"skorch's loop, because {reason}"
                 if trainer is not None:
                     trainer.not_served(job, reason)
                 self._train_by_skorch(job)
             self._check_finite_weights()
+            for callback in takers:
+                callback.receive_weights(self, run.weights)
             self.notify("on_train_end", X=job.X, y=job.y)
 
     # ------------------------------------------------------------------ what is served
@@ -162,7 +170,7 @@ class EngineLoop(SkorchLoop):
         return self.get_split_datasets(dataset, job.y)
 
     def _train_by_engine(
-        self, job: FitJob, trainer: Any, train_set: Any, valid_set: Any
+        self, job: FitJob, run: Any, trainer: Any, train_set: Any, valid_set: Any
     ) -> None:
         X, y, targets, weight = taken_rows(train_set)
         hooks = evaluation = None
@@ -184,6 +192,7 @@ class EngineLoop(SkorchLoop):
             optimizer=self.optimizer_,
             hooks=hooks,
             evaluation=evaluation,
+            keeps_weights=run.weights is not None and hooks is None,
             # parts that users brought learn in the module itself
             hooks_only_look=evaluation is not None and self._is_left_alone(),
         )
@@ -196,6 +205,7 @@ class EngineLoop(SkorchLoop):
         finally:  # Ctrl-C, too: the weights are those after these epochs
             if hooks is None:
                 self._write_history(job.outcome.records)
+                run.weights = job.outcome.weights
             elif job.outcome.diverged is not None:
                 self._write_batches(job.outcome.records[-1], new_epoch=False)
         if outcome.error is not None:

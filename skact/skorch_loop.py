@@ -34,6 +34,7 @@ from skact.data import (
     unpack_table,
     yields_rows,
 )
+from skact.engine.evaluate import weights_of
 from skact.engine.plan import FitJob, Seeds
 from skact.exceptions import DivergedError
 from skact.generators import borrowed_generators, seed_generators
@@ -54,6 +55,7 @@ class _Run:
         self.seeds_globally = False  # whether the global generators are lent to it
         self.epoch_context: Any = None
         self.batch_weight = 0.0  # sum(w) of the batch whose loss was taken last
+        self.weights: list[dict[str, Tensor]] | None = None  # of each epoch, if wanted
 
 
 class WeightedLoss(PassthroughScoring):
@@ -347,11 +349,17 @@ class SkorchLoop(NeuralNet):
                 )
             raise
         if method_name == "on_epoch_end" and run is not None:
-            stop |= run.epoch_context.call_on_fit_task_end(
-                estimator=self, X=run.job.X, y=run.job.y, reconstruction_attributes=dict
-            )
+            stop |= self._end_epoch(run)
         if stop:
             raise StopTraining
+
+    def _end_epoch(self, run: _Run) -> bool:
+        """Tell scikit-learn's callbacks; whether one of them asks to stop."""
+        if run.weights is not None:
+            run.weights.append(weights_of(self.module_))
+        return run.epoch_context.call_on_fit_task_end(
+            estimator=self, X=run.job.X, y=run.job.y, reconstruction_attributes=dict
+        )
 
     def _has_validation(self) -> bool:
         return self.train_split is not None or self.early_stopping

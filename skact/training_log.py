@@ -6,13 +6,17 @@ other processes of this machine.
 """
 
 import uuid
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 from sklearn.callback import ScoringMonitor
+from sklearn.metrics import check_scoring
 
+from skact.fold_validation import Weights, curves_on
 from skact.histories import columns_of, net_of
 from skact.mailbox import post, register
 from skact.names import Scalar, name_values
@@ -53,6 +57,15 @@ class Fit:
         return (number, inside[2][2]) if task == "halving-iteration" else (0, number)
 
 
+@dataclass
+class _Unscored:
+    """What a fit keeps until a search shows its fold."""
+
+    epochs: Sequence[Weights]
+    row: dict[str, Any] | None = None  # as it was sent when the fit ended
+    context: Any = None
+
+
 class TrainingLog:
     """Keeps the history of each fit: every epoch's losses, scores and seconds.
 
@@ -87,14 +100,69 @@ class TrainingLog:
         self._monitor = ScoringMonitor(scoring=_as_it_is)
         self._received: list[dict[str, Any]] = []
         self._address = uuid.uuid4().hex
+        self._keeps_weights = False
+        self._unscored: WeakKeyDictionary[Any, _Unscored] = WeakKeyDictionary()
         register(self._address, self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update(state, _unscored=WeakKeyDictionary())
         register(self._address, self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_received": list(self._received)}
+        state = {**vars(self), "_received": list(self._received)}
+        del state["_unscored"]  # nets are scored where they were fitted
+        return state
+
+    @property
+    def wants_weights(self) -> bool:
+        """Whether nets are to give it their weights of every epoch."""
+        return self._keeps_weights
+
+    def receive_weights(self, net: Any, epochs: Sequence[Weights]) -> None:
+        """Keep the weights of a net until a scorer shows it the fold."""
+        self._unscored[net] = _Unscored(epochs)
+
+    def scorer(self, scoring: Any = None) -> "FoldScorer":
+        """Give a scorer with which a search validates every epoch on its own fold.
+
+        Epoch rows then have ``fold_loss`` and, of classifiers, ``fold_acc``: the mean
+        loss and the accuracy on the rows that the search holds out and scores. Neither
+        a fit nor a score knows of them. Rows without them are those of fits that failed
+        or were not scored, such as the refit.
+
+        Parameters
+        ----------
+        scoring : str, callable, list, tuple, dict or None, default=None
+            What the search is to score by, as its own `scoring`; of several metrics
+            `refit` must name one. None is the net's ``score``.
+
+        Returns
+        -------
+        callable
+            To be given to the search as `scoring`.
+
+        Notes
+        -----
+        A search shows the fold to the scorer alone, when the fit is over. Hence each
+        fit keeps its weights of every epoch until it is scored (``max_epochs`` times
+        the size of the network, for all fits that are trained at the same time), and
+        then passes the fold through the network once an epoch. That time is counted in
+        ``mean_score_time``.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.model_selection import GridSearchCV
+        >>> from skact import ActMLP, TrainingLog, to_frame
+        >>> log = TrainingLog()
+        >>> net = ActMLP(max_epochs=2, random_state=0).set_callbacks(log)
+        >>> search = GridSearchCV(net, {"lr": [0.1, 0.01]}, scoring=log.scorer())
+        >>> frame = to_frame(search.fit(*load_iris(return_X_y=True)), level="epoch")
+        >>> bool(frame["fold_loss"].notna().all())
+        True
+        """
+        self._keeps_weights = True
+        return FoldScorer(scoring)
 
     def receive(self, message: Any) -> None:
         """Take what a copy in a worker process has logged."""
@@ -102,6 +170,7 @@ class TrainingLog:
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Make ready for a fit; scikit-learn calls it."""
+        self._unscored.pop(estimator, None)  # of a fit before this one
         self._monitor.setup(estimator, context)
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
@@ -117,18 +186,55 @@ class TrainingLog:
             path.append((task.estimator_name, task.task_name, task.task_id))
             task = task.parent
         row = {
+            "id": uuid.uuid4().hex,
             "began": _root_of(context).init_time,
             "run": context.root_uuid,
             "path": tuple(reversed(path)),
             "params": _plain_params(estimator),
             "history": columns_of(estimator.history_ or []),
         }
+        self._send(row, estimator, context)
+        self._monitor.teardown(estimator, context)
+        if estimator in self._unscored:
+            if _fit_of(row).is_refit:  # which no search scores
+                del self._unscored[estimator]
+            else:
+                self._unscored[estimator].row = row
+                self._unscored[estimator].context = context
+
+    def validate(self, estimator: Any, X: Any, y: Any) -> None:
+        """Look at every epoch of a net, or of a pipeline's, on rows it never saw.
+
+        The first time after a fit; then the weights of the epochs are gone.
+
+        Parameters
+        ----------
+        estimator : estimator
+            The net that was fitted, or a pipeline that ends in it.
+        X, y : array-like of shape (n_samples, n_features), array-like
+            As they would be given to ``score``.
+        """
+        net = net_of(estimator)
+        unscored = self._unscored.pop(net, None)
+        if unscored is None or unscored.row is None:
+            return
+        if net is not estimator and len(estimator.steps) > 1:
+            X = estimator[:-1].transform(X)
+        history = dict(unscored.row["history"])
+        before = len(history["epoch"]) - len(unscored.epochs)  # of a warm start
+        for name, cells in curves_on(net, unscored.epochs, X, y).items():
+            history[name] = [None] * before + cells
+        row = {**unscored.row, "history": history}
+        self._monitor.setup(net, unscored.context)
+        self._send(row, net, unscored.context)
+        self._monitor.teardown(net, unscored.context)
+
+    def _send(self, row: dict[str, Any], net: Any, context: Any) -> None:
         if not post(self._address, row):
             # the score of a fit is what it has to tell
             self._monitor.on_fit_task_end(
-                estimator, context, X=(), y=(), fitted_estimator=row
+                net, context, X=(), y=(), fitted_estimator=row
             )
-        self._monitor.teardown(estimator, context)
 
     @property
     def fits(self) -> list[Fit]:
@@ -137,12 +243,12 @@ class TrainingLog:
             logs = self._monitor.get_logs("all")
         except ValueError:  # there were none
             logs = []
-        rows = [*self._received, *(row for log in logs for row in log.data)]
+        sent = [*self._received, *(row for log in logs for row in log.data)]
+        rows = list({row["id"]: row for row in sent}.values())  # the last of each
         rows.sort(
             key=lambda row: (row["began"], [number for *_, number in row["path"]])
         )
-        names = ("run", "path", "params", "history")
-        return [Fit(*(row[name] for name in names)) for row in rows]
+        return list(map(_fit_of, rows))
 
     def fits_of(self, search: Any) -> list[Fit]:
         """Return the fits of a search, without the refit.
@@ -203,6 +309,30 @@ class TrainingLog:
                 cells = {key: column[epoch] for key, column in fit.history.items()}
                 rows.append({**of_fit, **cells})
         return pd.DataFrame(rows)
+
+
+class FoldScorer:
+    """Scores as a search would, and lets the net's log validate on the same fold."""
+
+    def __init__(self, scoring: Any = None) -> None:
+        self.scoring = scoring
+
+    def __repr__(self) -> str:
+        return f"FoldScorer({self.scoring!r})"
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None, **params: Any) -> Any:
+        """Return the score of `estimator` on X and y, or a dict of several."""
+        scores = check_scoring(estimator, self.scoring)(estimator, X, y, **params)
+        log = log_of(estimator)
+        if log is not None:
+            try:
+                log.validate(estimator, X, y)
+            except Exception as error:  # a search must not fail by it
+                warnings.warn(
+                    f"TrainingLog could not validate on the fold: {error!r}",
+                    stacklevel=2,
+                )
+        return scores
 
 
 def knows_epochs(search: Any) -> bool:
@@ -275,6 +405,10 @@ def log_of(estimator: Any) -> TrainingLog | None:
 def _plain_params(net: Any) -> dict[str, Scalar]:
     params = net.get_params(deep=False)
     return dict(zip(params, name_values(params.values()), strict=True))
+
+
+def _fit_of(row: dict[str, Any]) -> Fit:
+    return Fit(row["run"], row["path"], row["params"], row["history"])
 
 
 def _as_it_is(row: Any, X: Any, y: Any) -> Any:

@@ -182,7 +182,7 @@ def test_the_page_has_a_curve_for_each_candidate_and_fold() -> None:
     assert len(experiment.datapoints) == 4 * 2 * 3
     assert len(roots) == 4 * 2
     assert experiment.enabledDisplays[0] == "XY"
-    assert experiment.colorby == "activation"
+    assert experiment.colorby == "lr"  # it tells more of the ends than the activation
 
 
 def test_a_log_that_was_pickled_has_its_fits() -> None:
@@ -292,7 +292,7 @@ def test_a_search_whose_fits_all_failed_at_once_has_no_rows() -> None:
     log = log_of(net)
     assert log is not None
     path = (("GridSearchCV", "fit", 0), ("GridSearchCV", "search", 0))
-    row = {"began": 0, "run": 0, "params": {}, "history": {}}
+    row = {"id": 0, "began": 0, "run": 0, "params": {}, "history": {}}
     log.receive({**row, "path": (*path, ("ActMLP", "fit", 0))})
     frame = to_frame(search, "epoch")
     assert len(frame) == 0

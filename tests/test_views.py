@@ -25,11 +25,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from skact.columns import _rounded
 from skact.frames import to_frame
 from skact.pages import (
     Options,
     PlotInfo,
-    _rounded,
     cells_of,
     level_of,
     plot_info,

@@ -2,11 +2,19 @@
 
 from collections.abc import Sequence
 
+from torch import Tensor, nn
+
 from skact.engine.plan import Evaluation
 from skact.threads import side_by_side
 
 # multiplications below which threads are not worth the start
 _LITTLE_WORK = 2**27
+
+
+def weights_of(module: nn.Module) -> dict[str, Tensor]:
+    """Copy a network's parameters and running statistics as they are now."""
+    named = [*module.named_parameters(), *module.named_buffers()]
+    return {name: value.detach().clone() for name, value in named}
 
 
 def evaluate(

@@ -94,6 +94,7 @@ class FitJob:
     hooks: Hooks | None = None
     evaluation: Evaluation | None = None  # for the hooks, which must be there
     hooks_only_look: bool = False  # at the weights, and leave the optimizer alone
+    keeps_weights: bool = False  # of every epoch, in the outcome
     outcome: "Outcome" = field(default_factory=lambda: Outcome())
 
     @property
@@ -126,6 +127,7 @@ class Outcome:
     error: Exception | None = None  # this fit alone failed
     seconds: float = 0.0  # its share of the time of its stack
     diverged: float | None = None  # the loss that was no longer finite
+    weights: list[Any] = field(default_factory=list)  # of each epoch: name -> tensor
 
 
 @dataclass(frozen=True)

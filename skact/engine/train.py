@@ -9,7 +9,7 @@ import torch
 
 from skact.engine.activations import activation_key
 from skact.engine.batches import Tables
-from skact.engine.evaluate import evaluate
+from skact.engine.evaluate import evaluate, weights_of
 from skact.engine.optimizers import coefficients_of, stacked_form
 from skact.engine.plan import (
     BatchShape,
@@ -206,6 +206,8 @@ class _Run:
             if outcome.error is not None:
                 self.active.remove(i)
                 continue
+            if self.jobs[i].keeps_weights:
+                outcome.weights.append(weights_of(self.jobs[i].module))
             stops = self._call_hook(i, "epoch_end", record)
             stops |= len(outcome.records) == self.jobs[i].n_epochs
             if stops and i in self.active:
