@@ -24,7 +24,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)  ## all benchmarks: tables, and benchmarks/results/*.json; about 50 minutes
-	for name in single_fit grid_search scaling cross_validation pages; do \
+	for name in single_fit grid_search scaling cross_validation training_log pages; do \
 	  $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 $(READY): pyproject.toml constraints.txt

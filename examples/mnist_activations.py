@@ -1,6 +1,6 @@
 """ReLU, Tanh or LeakyReLU on MNIST? The grid search of a well-known notebook.
 
-    SKACT_DATA=<folder> python examples/mnist_activations.py    # about 3 minutes
+    SKACT_DATA=<folder> python examples/mnist_activations.py    # about 1 minute
     python examples/mnist_activations.py --quick                # digits, seconds
 
 A 784-128-64-10 network, SGD with lr .01 and momentum .95, batches of 128, 25 epochs, 3
@@ -24,7 +24,7 @@ from sklearn.model_selection import GridSearchCV
 from skorch.dataset import ValidSplit
 from torch import nn
 
-from skact import ActMLP, to_frame, to_hiplot
+from skact import ActMLP, TrainingLog, fused, to_frame, to_hiplot
 
 NOTEBOOK = {
     "ReLU()": 0.97453,
@@ -35,7 +35,6 @@ NOTEBOOK = {
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--quick", action="store_true", help="bundled digits, 5 epochs")
 parser.add_argument("--page", type=Path, default=Path("mnist_activations.html"))
-parser.add_argument("--n-jobs", type=int, default=None, help="processes, as in joblib")
 args = parser.parse_args()
 
 
@@ -78,10 +77,11 @@ net = ActMLP(
     shuffle=False,
     train_split=ValidSplit(5, stratified=True),
     random_state=0,
-)
+).set_callbacks(TrainingLog())
 grid = {"activation": [nn.ReLU(), nn.Tanh(), nn.LeakyReLU()]}
-search = GridSearchCV(net, grid, cv=3, scoring="accuracy", n_jobs=args.n_jobs)
-search.fit(X, y)
+search = GridSearchCV(net, grid, cv=3, scoring="accuracy")
+with fused(progress=True):  # all nine at once; the figures are those without it
+    search.fit(X, y)
 
 # %% The result, beside the notebook's
 frame = to_frame(search)
@@ -105,3 +105,9 @@ order = ["epoch", *(name + end for name in losses for end in ("", "_best"))]
 epochs = args.page.with_stem(f"{args.page.stem}_epochs")
 to_hiplot(search.best_estimator_, order=order, color="valid_acc").to_html(epochs)
 print(f"Its training: {epochs.resolve().as_uri()}")
+
+# %% What the notebook could not have: the training of all nine fits
+curves = args.page.with_stem(f"{args.page.stem}_curves")
+order = ["activation", "fold", "epoch", "train_loss", "valid_acc", "valid_loss"]
+to_hiplot(search, level="epoch", order=order).to_html(curves)
+print(f"All curves: {curves.resolve().as_uri()}")

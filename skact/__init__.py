@@ -16,6 +16,7 @@ from skact.mlp import MLP
 from skact.saving import load_results, save_results
 from skact.server import hiplot_fetcher
 from skact.specs import activation_gain, make_activation
+from skact.training_display import TrainingDisplay
 from skact.training_log import TrainingLog
 from skact.views import to_hiplot
 
@@ -29,6 +30,7 @@ __all__ = [
     "Activation",
     "DivergedError",
     "Range",
+    "TrainingDisplay",
     "TrainingLog",
     "activation_gain",
     "fused",

@@ -393,6 +393,21 @@ def test_published_figures_are_accuracies_or_errors_and_name_their_source():
     assert set(cross_validation.CAVEATS) <= set(cross_validation.TABLES)
 
 
+def test_a_log_changes_no_score_of_the_grids_that_it_is_timed_on(tmp_path):
+    name = "training_log"
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--quick"]
+    command += ["--results", str(tmp_path), "--only", "fused"]
+    subprocess.run(command, check=True, capture_output=True)
+    (section,) = json.loads((tmp_path / f"{name}.quick.json").read_text())["sections"]
+    assert [row["peer"] for row in section["rows"]] == [
+        "no log",
+        "TrainingLog",
+        "TrainingLog, log.scorer()",
+    ]
+    assert len({row["accuracy"] for row in section["rows"]}) == 1
+    assert section["notes"] == ["48 rows; all scores equal"]
+
+
 def test_a_benchmark_runs_quickly_and_writes_what_it_printed(tmp_path):
     command = [sys.executable, str(ROOT / "benchmarks" / "single_fit.py"), "--quick"]
     command += ["--only", "digits", "--results", str(tmp_path)]

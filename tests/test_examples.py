@@ -40,6 +40,13 @@ def test_an_example_prints_a_table_and_says_where_the_page_is(name, tmp_path):
     assert Path(page).stat().st_size > 1_000_000
 
 
+def test_the_mnist_example_writes_the_curves_of_all_fits(tmp_path):
+    result = run("mnist_activations.py", "--quick", cwd=tmp_path)
+    page = re.search(r"All curves: file://(\S+)", result.stdout)[1]
+    assert Path(page).stat().st_size > 1_000_000
+    assert "50/50 epochs" in result.stderr  # 9 fits and the refit, 5 epochs each
+
+
 def test_the_demo_shows_its_progress(tmp_path):
     result = run("digits_search.py", "--epochs", "1", cwd=tmp_path)
     assert "Training" in result.stderr

@@ -336,7 +336,9 @@ def test_the_page_draws_it_and_saved_results_keep_it(tmp_path: Any) -> None:
     assert experiment._asdict()["display_data"]["XY"]["axis_y"] == "fold_loss"
     save_results(search, tmp_path / "saved")
     later = to_frame(load_results(tmp_path / "saved"), "epoch")
-    assert later["fold_loss"].tolist() == to_frame(search, "epoch")["fold_loss"].tolist()
+    assert (
+        later["fold_loss"].tolist() == to_frame(search, "epoch")["fold_loss"].tolist()
+    )
 
 
 def test_many_epochs_together_are_each_as_alone() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import subprocess
 import sys
 
@@ -136,3 +137,52 @@ def test_nothing_is_imported_or_printed_when_not_asked():
         [sys.executable, "-c", script], capture_output=True, check=True
     )
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+SEARCH = """
+import sys, numpy as np
+from sklearn.callback import ProgressBar
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+from skact import ActMLP, TrainingLog, fused, to_frame
+bar, validated, together = sys.argv[1:]
+log = TrainingLog()
+net = ActMLP(max_epochs=5, random_state=0).set_callbacks(log)
+scoring = log.scorer() if validated == "validated" else None
+search = GridSearchCV(net, {"lr": [0.01, 0.001]}, cv=2, scoring=scoring)
+if bar == "sklearn":
+    search.set_callbacks(ProgressBar())
+X, y = load_iris(return_X_y=True)
+if together == "fused":
+    with fused(progress=bar == "skact"):
+        search.fit(X, y)
+else:
+    search.fit(X, y)
+assert len(to_frame(search, "epoch")) == 2 * 2 * 5
+"""
+
+
+def printed(*arguments):
+    script = [sys.executable, "-W", "error", "-c", SEARCH, *arguments]
+    wide = {**os.environ, "COLUMNS": "150"}
+    done = subprocess.run(script, capture_output=True, text=True, check=True, env=wide)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("validated", ["validated", "not"])
+def test_the_bar_counts_the_epochs_of_a_search_with_a_log(validated):
+    text = printed("skact", validated, "fused")
+    assert "25/25 epochs" in text  # 2 candidates, 2 folds, and the refit
+    assert text.count("Training") == 1
+
+
+@pytest.mark.parametrize("together", ["fused", "one by one"])
+@pytest.mark.parametrize("validated", ["validated", "not"])
+def test_the_bars_of_sklearn_end_at_the_end_with_a_log(validated, together):
+    lines = [
+        line
+        for line in printed("sklearn", validated, together).splitlines()
+        if "ActMLP - fit" in line
+    ]
+    assert len(lines) == 2 * 2 + 1
+    assert all("100%" in line for line in lines), lines

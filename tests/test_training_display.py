@@ -1,0 +1,247 @@
+"""Training curves are drawn: fits as thin lines, their mean as a thick one."""
+
+import subprocess
+import sys
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skact import (
+    ActMLP,
+    TrainingDisplay,
+    TrainingLog,
+    load_results,
+    save_results,
+    to_frame,
+)
+
+X, y = load_iris(return_X_y=True)
+X = X.astype(np.float32)
+FOLDS = StratifiedKFold(3)
+GRID = {"activation": ["relu", "tanh"], "lr": [0.1, 0.01]}
+
+
+@pytest.fixture(autouse=True)
+def _no_screen() -> Any:
+    with mpl.rc_context({"backend": "Agg"}):
+        yield
+        plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def search() -> Any:
+    log = TrainingLog()
+    net = ActMLP(max_epochs=4, batch_size=50, random_state=0).set_callbacks(log)
+    search = GridSearchCV(net, GRID, cv=FOLDS, scoring=log.scorer())
+    return search.fit(X, y)
+
+
+def legend(display: TrainingDisplay) -> list[str]:
+    return [text.get_text() for text in display.ax_.get_legend().get_texts()]
+
+
+def test_thin_lines_are_fits_and_thick_ones_their_means(search: Any) -> None:
+    display = TrainingDisplay.from_estimator(search, metrics="fold_loss")
+    frame = to_frame(search, "epoch")
+    assert len(display.lines_) == 2
+    assert len(display.fit_lines_) == 2 * 3
+    assert display.figure_ is display.ax_.figure
+    for i, label in enumerate(legend(display)):
+        activation, rate = label.rstrip(")").split(" (lr=")
+        rows = frame[(frame["activation"] == activation) & (frame["lr"] == float(rate))]
+        wide = rows.pivot(index="epoch", columns="fold", values="fold_loss")
+        thin = display.fit_lines_[3 * i : 3 * i + 3]
+        for line, fold in zip(thin, wide, strict=True):
+            assert np.array_equal(line.get_ydata(), wide[fold])
+        thick = display.lines_[i]
+        assert np.allclose(thick.get_ydata(), wide.mean(axis=1))
+        assert thick.get_linewidth() > thin[0].get_linewidth()
+        assert thick.get_color() == thin[0].get_color()
+
+
+@pytest.mark.parametrize("metric", ["fold_loss", "fold_acc"])
+def test_of_each_group_the_candidate_that_ends_best_is_drawn(
+    search: Any, metric: str
+) -> None:
+    display = TrainingDisplay.from_estimator(search, metrics=[metric])
+    frame = to_frame(search, "epoch")
+    ends = frame[frame["epoch"] == 4].groupby(["activation", "lr"])[metric].mean()
+    for activation in GRID["activation"]:
+        best = ends[activation].idxmin() if "loss" in metric else None
+        best = ends[activation].idxmax() if best is None else best
+        assert f"{activation} (lr={best})" in legend(display)
+
+
+def test_the_defaults_are_the_losses_by_activation(search: Any) -> None:
+    display = TrainingDisplay.from_estimator(search)
+    assert display.metrics == ["fold_loss", "train_loss"]
+    assert legend(display)[-2:] == ["fold_loss", "train_loss"]
+    assert {line.get_linestyle() for line in display.lines_} == {"-", "--"}
+    assert display.ax_.get_xlabel() == "epoch"
+    assert display.ax_.get_ylabel() == "loss"
+
+
+def test_groups_can_be_told_apart_by_anything(search: Any) -> None:
+    display = TrainingDisplay.from_estimator(search, metrics="train_loss", by="lr")
+    assert {label.split(" ")[0] for label in legend(display)} == {"lr=0.1", "lr=0.01"}
+    both = TrainingDisplay.from_estimator(
+        search, metrics="train_loss", by=["activation", "lr"]
+    )
+    assert set(legend(both)) == {
+        f"{a}, lr={lr}" for a in GRID["activation"] for lr in GRID["lr"]
+    }
+    assert len(both.fit_lines_) == 12
+
+
+def test_numbers_are_coloured_in_their_order() -> None:
+    rows = [(lr, e, 1 / e + lr) for lr in (0.1, 0.001, 0.01) for e in (1, 2)]
+    frame = pd.DataFrame(rows, columns=["lr", "epoch", "train_loss"])
+    display = TrainingDisplay.from_estimator(frame)
+    light = {
+        label: mpl.colors.rgb_to_hsv(mpl.colors.to_rgb(line.get_color()))[2]
+        for label, line in zip(legend(display), display.lines_, strict=True)
+    }
+    assert light["lr=0.001"] < light["lr=0.01"] < light["lr=0.1"]
+
+
+def test_more_words_than_colours_of_the_cycle_have_all_their_own() -> None:
+    rows = [(f"f{i}", e, 1.0 + i) for i in range(14) for e in (1, 2)]
+    frame = pd.DataFrame(rows, columns=["activation", "epoch", "train_loss"])
+    display = TrainingDisplay.from_estimator(frame)
+    assert len({tuple(line.get_color()) for line in display.lines_}) == 14
+
+
+def test_a_net_alone_has_one_thick_line() -> None:
+    net = make_pipeline(StandardScaler(), ActMLP(max_epochs=3, random_state=0))
+    display = TrainingDisplay.from_estimator(net.fit(X, y))
+    assert len(display.lines_) == 1
+    assert not display.fit_lines_
+    assert display.ax_.get_legend() is None
+    assert display.ax_.get_ylabel() == "train_loss"
+    losses = net[-1].history[:, "train_loss"]
+    assert display.lines_[0].get_ydata().tolist() == losses
+
+
+def test_several_nets_are_told_apart_by_their_names() -> None:
+    nets = {
+        name: ActMLP(name, max_epochs=2, random_state=0).fit(X, y)
+        for name in ("relu", "tanh")
+    }
+    assert legend(TrainingDisplay.from_estimator(nets)) == ["relu", "tanh"]
+
+
+def test_a_log_draws_all_fits_but_the_refits(search: Any) -> None:
+    log = search.estimator._own_callbacks[0]
+    display = TrainingDisplay.from_log(log, metrics="fold_loss")
+    again = TrainingDisplay.from_estimator(search, metrics="fold_loss")
+    assert sorted(legend(display)) == sorted(legend(again))
+    drawn, expected = (
+        sorted(line.get_ydata().tolist() for line in one.fit_lines_)
+        for one in (display, again)
+    )
+    assert drawn == expected
+
+
+def test_the_fits_of_cross_validate_are_folds_of_each_other() -> None:
+    log = TrainingLog()
+    net = ActMLP(max_epochs=2, random_state=0).set_callbacks(log)
+    cross_validate(net, X, y, cv=FOLDS)
+    display = TrainingDisplay.from_log(log)
+    assert len(display.fit_lines_) == 3
+    assert len(display.lines_) == 1
+
+
+def test_a_log_of_one_net_draws_it() -> None:
+    log = TrainingLog()
+    ActMLP(max_epochs=2, random_state=0).set_callbacks(log).fit(X, y)
+    assert len(TrainingDisplay.from_log(log).lines_) == 1
+
+
+def test_saved_results_are_drawn_alike(search: Any, tmp_path: Any) -> None:
+    save_results(search, tmp_path / "saved")
+    display = TrainingDisplay.from_estimator(load_results(tmp_path / "saved"))
+    again = TrainingDisplay.from_estimator(search)
+    assert legend(display) == legend(again)
+
+
+def test_a_mean_ends_where_the_first_of_its_fits_ends() -> None:
+    rows = [(fold, e, 1.0 / e) for fold, n in ((0, 2), (1, 4)) for e in range(1, n + 1)]
+    frame = pd.DataFrame(rows, columns=["fold", "epoch", "valid_loss"])
+    display = TrainingDisplay.from_estimator(frame)
+    assert np.isnan(display.lines_[0].get_ydata()).tolist() == [False] * 2 + [True] * 2
+
+
+def test_a_candidate_that_failed_is_not_the_best_of_its_group() -> None:
+    rows = [
+        ("relu", lr, fold, e, loss)
+        for lr, loss in ((0.1, np.nan), (0.01, 1.0))
+        for fold in (0, 1)
+        for e in (1, 2)
+    ]
+    names = ["activation", "lr", "fold", "epoch", "valid_loss"]
+    frame = pd.DataFrame(rows, columns=names)
+    display = TrainingDisplay.from_estimator(frame, by="activation")
+    assert list(display.groups) == ["relu (lr=0.01)"]
+
+
+def test_losses_of_some_size_have_a_logarithmic_axis() -> None:
+    def scale(*losses: float) -> str:
+        frame = pd.DataFrame({"epoch": [1, 2], "train_loss": losses})
+        return TrainingDisplay.from_estimator(frame).ax_.get_yscale()
+
+    assert scale(2.0, 0.1) == "log"
+    assert scale(2.0, 0.3) == "linear"
+    assert scale(2.0, 0.0) == "linear"
+
+
+def test_it_draws_where_it_is_told_to_and_how(search: Any) -> None:
+    figure, axes = plt.subplots(1, 2)
+    display = TrainingDisplay.from_estimator(
+        search,
+        ax=axes[0],
+        fit_kw={"alpha": 0.1},
+        mean_kw={"linewidth": 5},
+    )
+    assert display.ax_ is axes[0]
+    assert display.figure_ is figure
+    assert display.plot(axes[1]) is display
+    assert display.ax_ is axes[1]
+    first = axes[0].get_lines()
+    assert {line.get_alpha() for line in first} == {0.1, None}
+    assert {line.get_linewidth() for line in first} == {0.7, 5}
+
+
+def test_bad_input_is_named(search: Any) -> None:
+    draw = TrainingDisplay.from_estimator
+    with pytest.raises(ValueError, match=r"metrics must name .*'valid_loss'"):
+        draw(search, metrics="valid_loss")
+    with pytest.raises(ValueError, match=r"metrics must name .*got none"):
+        draw(search, metrics=[])
+    with pytest.raises(ValueError, match=r"by must name some of .*'width'"):
+        draw(search, by="width")
+    with pytest.raises(ValueError, match="no epoch to draw"):
+        TrainingDisplay.from_log(TrainingLog())
+    with pytest.raises(ValueError, match="Attach a log"):
+        draw(GridSearchCV(ActMLP(max_epochs=1), {"lr": [0.1]}, cv=2).fit(X, y))
+
+
+def test_without_matplotlib_it_says_what_to_install() -> None:
+    script = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "import pandas, skact\n"
+        "frame = pandas.DataFrame({'epoch': [1], 'train_loss': [1.0]})\n"
+        "try: skact.TrainingDisplay.from_estimator(frame)\n"
+        "except ImportError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert 'pip install "skact[plot]"' in done.stdout
