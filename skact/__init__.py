@@ -1,5 +1,6 @@
 """Find the right activation, width and learning rate for an MLP with scikit-learn."""
 
+from skact.activation_display import ActivationDisplay
 from skact.activations import (
     Activation,
     Range,
@@ -9,6 +10,7 @@ from skact.activations import (
     unregister_activation,
 )
 from skact.backend import fused
+from skact.catalogue import activations_frame
 from skact.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.exceptions import DivergedError
 from skact.frames import to_frame
@@ -28,11 +30,13 @@ __all__ = [
     "ActMLPBinary",
     "ActMLPRegressor",
     "Activation",
+    "ActivationDisplay",
     "DivergedError",
     "Range",
     "TrainingDisplay",
     "TrainingLog",
     "activation_gain",
+    "activations_frame",
     "fused",
     "get_activation",
     "hiplot_fetcher",

@@ -223,6 +223,8 @@ def _axes(columns: Sequence[Column], roles: Roles, options: Options) -> list[Col
             place = -4
         limit = _MAX_CATEGORIES if column.type == "categorical" else math.inf
         drawn = place is not None and column.label not in hidden
+        if not roles.scores and roles.level == "candidate" and place != -4:
+            drawn &= column.letters <= _LABEL_ROOM  # text, such as of a catalogue
         if drawn and 1 < len(column.values) <= limit:
             axes.append((place, column))
     ordered = [column for _, column in sorted(axes, key=lambda axis: axis[0] or 0)]

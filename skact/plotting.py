@@ -24,6 +24,32 @@ def axes_of(ax: Any, who: str) -> tuple[Any, Any]:
     ImportError
         If matplotlib is missing.
     """
+    plt = _pyplot(who)
+    if ax is None:
+        return plt.subplots(layout="constrained")
+    return ax.figure, ax
+
+
+def grid_of(n: int, who: str) -> tuple[Any, Any]:
+    """Return a new figure and n axes of it, in rows, with common scales."""
+    plt = _pyplot(who)
+    n_columns = min(n, 4 if n <= 12 else 6)
+    n_rows = -(-n // n_columns)
+    figure, axes = plt.subplots(
+        n_rows,
+        n_columns,
+        figsize=(2.2 * n_columns, 1.9 * n_rows + 0.3),
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+        squeeze=False,
+    )
+    for ax in axes.flat[n:]:
+        ax.remove()
+    return figure, axes.ravel()[:n]
+
+
+def _pyplot(who: str) -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -31,9 +57,7 @@ def axes_of(ax: Any, who: str) -> tuple[Any, Any]:
             f"{who} draws with matplotlib, which is not installed: "
             f'pip install "skact[plot]".'
         ) from error
-    if ax is None:
-        return plt.subplots(layout="constrained")
-    return ax.figure, ax
+    return plt
 
 
 def colors_of(values: Sequence[Any]) -> list[Any]:

@@ -58,6 +58,8 @@ LAYERS = [
     "skact.frames",
     "skact.saving",
     "skact.plotting",
+    "skact.catalogue",
+    "skact.activation_display",
     "skact.training_display",
     "skact.columns",
     "skact.curves",
