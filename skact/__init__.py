@@ -11,6 +11,8 @@ from skact.activations import (
 )
 from skact.backend import fused
 from skact.catalogue import activations_frame
+from skact.comparison import Comparison, compare
+from skact.comparison_display import ComparisonDisplay
 from skact.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.exceptions import DivergedError
 from skact.frames import to_frame
@@ -31,12 +33,15 @@ __all__ = [
     "ActMLPRegressor",
     "Activation",
     "ActivationDisplay",
+    "Comparison",
+    "ComparisonDisplay",
     "DivergedError",
     "Range",
     "TrainingDisplay",
     "TrainingLog",
     "activation_gain",
     "activations_frame",
+    "compare",
     "fused",
     "get_activation",
     "hiplot_fetcher",

@@ -22,8 +22,8 @@ def activations_frame() -> pd.DataFrame:
     --------
     >>> from skact import activations_frame
     >>> frame = activations_frame().set_index("name")
-    >>> frame.loc["tanh", ["low", "high", "bounded", "gain"]].tolist()
-    [-1.0, 1.0, True, 1.59254]
+    >>> print(frame.loc["relu", "formula"], frame.loc["relu", "gain"])
+    max(0, x) 1.41421
     """
     rows = []
     for name in list_activations():

@@ -12,6 +12,7 @@ ROOT = Path(skact.__file__).parent
 # top to bottom; a module may import from those above it only
 LAYERS = [
     "skact.exceptions",
+    "skact.statistics",
     "skact.mailbox",
     "skact.threads",
     "skact.generators",
@@ -61,6 +62,8 @@ LAYERS = [
     "skact.catalogue",
     "skact.activation_display",
     "skact.training_display",
+    "skact.comparison",
+    "skact.comparison_display",
     "skact.columns",
     "skact.curves",
     "skact.pages",
@@ -81,6 +84,9 @@ FORBIDDEN = {
             "saving",
             "plotting",
             "training_display",
+            "comparison",
+            "comparison_display",
+            "statistics",
             "columns",
             "curves",
             "pages",
