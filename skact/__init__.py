@@ -17,6 +17,7 @@ from skact.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.exceptions import DivergedError
 from skact.frames import to_frame
 from skact.mlp import MLP
+from skact.monitor import ActivationMonitor
 from skact.saving import load_results, save_results
 from skact.server import hiplot_fetcher
 from skact.specs import activation_gain, make_activation
@@ -33,6 +34,7 @@ __all__ = [
     "ActMLPRegressor",
     "Activation",
     "ActivationDisplay",
+    "ActivationMonitor",
     "Comparison",
     "ComparisonDisplay",
     "DivergedError",

@@ -6,7 +6,8 @@ engine is done. Any other has hooks, which run between the epochs with live weig
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +30,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from skact.data import TrainingData, taken_rows
+from skact.engine.evaluate import Trajectory, weights_of
 from skact.engine.plan import EpochRecord, FitJob
 from skact.engine.serves import why_no_longer, why_not
 from skact.engine.train import train
@@ -83,13 +85,7 @@ class EngineLoop(SkorchLoop):
     def _train_job(self, job: FitJob, context: Any) -> None:
         """Train the initialized net on the job, telling scikit-learn's callbacks."""
         trainer = current_trainer()
-        takers = [
-            callback
-            for callback in getattr(self, "_skl_callbacks", ())
-            if getattr(callback, "wants_weights", False)
-        ]
-        with self._running(job, context) as run:
-            run.weights = [] if takers else None
+        with self._running(job, context) as run, self._telling_weights(run):
             self.notify("on_train_begin", X=job.X, y=job.y)
             reason = self._why_skorch()  # a callback may have frozen parameters
             datasets = self._split(job) if reason is None else ()
@@ -104,9 +100,24 @@ class EngineLoop(SkorchLoop):
                     trainer.not_served(job, reason)
                 self._train_by_skorch(job)
             self._check_finite_weights()
-            for callback in takers:
-                callback.receive_weights(self, run.weights)
             self.notify("on_train_end", X=job.X, y=job.y)
+
+    @contextmanager
+    def _telling_weights(self, run: Any) -> Iterator[None]:
+        """Give the weights of each epoch to callbacks that want them, at the end."""
+        callbacks = [*getattr(self, "_skl_callbacks", ())]
+        callbacks += [callback for _, callback in self.callbacks_]
+        takers = [one for one in callbacks if getattr(one, "wants_weights", False)]
+        if not takers:
+            yield
+            return
+        run.weights, initial = [], weights_of(self.module_)
+        try:
+            yield
+        finally:  # also of a fit that failed: they may tell why
+            trajectory = Trajectory(initial, run.weights, *run.rows)
+            for callback in takers:
+                callback.receive_weights(self, trajectory)
 
     # ------------------------------------------------------------------ what is served
 
@@ -178,6 +189,7 @@ class EngineLoop(SkorchLoop):
             evaluation = self._validation(valid_set)
             hooks = _Hooks(self, train_set, valid_set, evaluation)
         loading = self.get_params_for("iterator_train")
+        run.rows = X, targets
         job = replace(
             job,
             X=X,
@@ -219,19 +231,22 @@ class EngineLoop(SkorchLoop):
             valid_set is None
             and not self.verbose
             and self._is_left_alone()
-            and all(_is_default(name, callback) for name, callback in self.callbacks_)
+            and all(
+                _is_default(name, callback) or _ignores_epochs(callback)
+                for name, callback in self.callbacks_
+            )
         )
 
     def _is_left_alone(self) -> bool:
         """Whether nobody changes the net between epochs."""
         return (
-            all(
-                getattr(callback, "ignores_epochs", False)
-                for callback in getattr(self, "_skl_callbacks", ())
-            )
+            all(map(_ignores_epochs, getattr(self, "_skl_callbacks", ())))
             and type(self).on_epoch_begin is NeuralNet.on_epoch_begin
             and type(self).on_epoch_end is NeuralNet.on_epoch_end
-            and all(type(callback) in _ONLOOKERS for _, callback in self.callbacks_)
+            and all(
+                type(callback) in _ONLOOKERS or _ignores_epochs(callback)
+                for _, callback in self.callbacks_
+            )
         )
 
     def _validation(self, valid_set: Any) -> Validation | None:
@@ -333,6 +348,11 @@ class _Hooks:
         except StopTraining:
             return True
         return False
+
+
+def _ignores_epochs(callback: Any) -> bool:
+    """Whether a callback says so of itself: it neither looks nor changes anything."""
+    return bool(getattr(callback, "ignores_epochs", False))
 
 
 def _is_default(name: str, callback: Any) -> bool:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import is_classifier
-from skorch import NeuralNetBinaryClassifier
 from skorch.utils import to_numpy
 from torch import Tensor
 from torch.func import functional_call, vmap
@@ -62,8 +61,7 @@ def curves_on(
         n_epochs, n_rows = outputs.shape[:2]
         with one_thread(), torch.no_grad():
             rows = outputs.flatten(0, 1)  # (epochs * n, n_outputs)
-            if isinstance(net, NeuralNetBinaryClassifier):
-                rows = rows.squeeze(1)  # as skorch's infer does
+            rows = net.shaped_as_loss_wants(rows)
             of_each = [None] * n_epochs
             if known:
                 again = targets.repeat(n_epochs, *[1] * (targets.ndim - 1))

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from sklearn.base import is_classifier
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
-from skorch import NeuralNet
+from skorch import NeuralNet, NeuralNetBinaryClassifier
 from skorch.callbacks import EarlyStopping, EpochScoring, PassthroughScoring, PrintLog
 from skorch.dataset import Dataset, get_len
 from skorch.utils import noop
@@ -56,6 +56,7 @@ class _Run:
         self.epoch_context: Any = None
         self.batch_weight = 0.0  # sum(w) of the batch whose loss was taken last
         self.weights: list[dict[str, Tensor]] | None = None  # of each epoch, if wanted
+        self.rows = job.X, job.targets  # that train
 
 
 class WeightedLoss(PassthroughScoring):
@@ -240,6 +241,11 @@ class SkorchLoop(NeuralNet):
         # the floor is for a batch of zero weights: no gradient, and no 0 / 0
         floor = torch.finfo(losses.dtype).tiny
         return (losses * weight).sum() / total.clamp_min(floor)
+
+    def shaped_as_loss_wants(self, outputs: Tensor) -> Tensor:
+        """Return outputs (n, n_outputs) as `infer` would: of two classes (n,)."""
+        binary = isinstance(self, NeuralNetBinaryClassifier)
+        return outputs.squeeze(1) if binary else outputs
 
     def losses_of_rows(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
         """Return the loss of each row, of a criterion that does not average."""

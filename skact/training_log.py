@@ -16,6 +16,7 @@ import pandas as pd
 from sklearn.callback import ScoringMonitor
 from sklearn.metrics import check_scoring
 
+from skact.engine.evaluate import Trajectory
 from skact.fold_validation import Weights, curves_on
 from skact.histories import columns_of, net_of
 from skact.mailbox import post, register
@@ -118,9 +119,9 @@ class TrainingLog:
         """Whether nets are to give it their weights of every epoch."""
         return self._keeps_weights
 
-    def receive_weights(self, net: Any, epochs: Sequence[Weights]) -> None:
+    def receive_weights(self, net: Any, trajectory: Trajectory) -> None:
         """Keep the weights of a net until a scorer shows it the fold."""
-        self._unscored[net] = _Unscored(epochs)
+        self._unscored[net] = _Unscored(trajectory.epochs)
 
     def scorer(self, scoring: Any = None) -> "FoldScorer":
         """Give a scorer with which a search validates every epoch on its own fold.

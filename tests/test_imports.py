@@ -55,6 +55,7 @@ LAYERS = [
     "skact.results",
     "skact.histories",
     "skact.fold_validation",
+    "skact.monitor",
     "skact.training_log",
     "skact.frames",
     "skact.saving",

@@ -1,6 +1,8 @@
 """What looks at networks between epochs: side by side, each on a thread of its own."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -9,6 +11,16 @@ from skact.threads import side_by_side
 
 # multiplications below which threads are not worth the start
 _LITTLE_WORK = 2**27
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What one fit did to a network: its weights after each epoch, by name."""
+
+    initial: dict[str, Tensor]
+    epochs: Sequence[dict[str, Tensor]]
+    X: Any  # the rows that trained: (n, n_features) array or CSR matrix
+    targets: Any  # as the loss wants them
 
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
