@@ -13,6 +13,7 @@ from skact.backend import fused
 from skact.catalogue import activations_frame
 from skact.comparison import Comparison, compare
 from skact.comparison_display import ComparisonDisplay
+from skact.diagnosis import Diagnosis, Finding, diagnose
 from skact.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.exceptions import DivergedError
 from skact.frames import to_frame
@@ -37,13 +38,16 @@ __all__ = [
     "ActivationMonitor",
     "Comparison",
     "ComparisonDisplay",
+    "Diagnosis",
     "DivergedError",
+    "Finding",
     "Range",
     "TrainingDisplay",
     "TrainingLog",
     "activation_gain",
     "activations_frame",
     "compare",
+    "diagnose",
     "fused",
     "get_activation",
     "hiplot_fetcher",

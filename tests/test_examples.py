@@ -27,7 +27,8 @@ def run(name, *arguments, cwd, **environment):
 
 
 def test_each_example_is_here():
-    assert {path.name for path in (ROOT / "examples").rglob("*.py")} == set(QUICK)
+    # those of examples/seeds have tests of their own
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == set(QUICK)
 
 
 @pytest.mark.parametrize("name", QUICK)
