@@ -16,7 +16,7 @@ import pandas as pd
 from skact.histories import epochs_of, is_net
 from skact.names import Scalar, short_name
 from skact.results import MISSING, TIMES, Results, has_results, results_of
-from skact.training_log import epochs_of_search
+from skact.search_epochs import epochs_of_search
 
 LEVELS = ("candidate", "fold", "epoch")
 MODEL = "model"  # the column that tells several searches or nets apart

@@ -5,14 +5,14 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from skact.results import RESULT_NAME, Results, has_results, results_of
-from skact.training_log import epochs_of_search, knows_epochs
+from skact.search_epochs import epochs_of_search, knows_epochs
 
 _TABLE, _EPOCHS, _ABOUT = "results.csv", "epochs.csv", "results.json"
 _FORMAT = 1
@@ -40,11 +40,11 @@ class SavedResults:
         The training log, a cell for each epoch of each fit; None if there was none.
     """
 
-    cv_results_: dict[str, Any]
+    cv_results_: dict[str, Any] = field(repr=False)
     refit: bool | str
     search: str
     estimator: str
-    epochs_: dict[str, list[Any]] | None = None
+    epochs_: dict[str, list[Any]] | None = field(default=None, repr=False)
 
 
 def save_results(search: Any, folder: str | os.PathLike[str]) -> None:

@@ -7,21 +7,20 @@ other processes of this machine.
 
 import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import pandas as pd
 from sklearn.callback import ScoringMonitor
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, get_scorer
 
 from skact.engine.evaluate import Trajectory
 from skact.fold_validation import Weights, curves_on
-from skact.histories import columns_of, net_of
+from skact.histories import columns_of, is_net, net_of
 from skact.mailbox import post, register
 from skact.names import Scalar, name_values
-from skact.results import results_of
 
 
 @dataclass(frozen=True)
@@ -105,6 +104,10 @@ class TrainingLog:
         self._unscored: WeakKeyDictionary[Any, _Unscored] = WeakKeyDictionary()
         register(self._address, self)
 
+    def __repr__(self) -> str:
+        n = len(self.fits)
+        return f"<TrainingLog of {n} fit{'s' * (n != 1)}>"
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _unscored=WeakKeyDictionary())
         register(self._address, self)
@@ -162,8 +165,23 @@ class TrainingLog:
         >>> bool(frame["fold_loss"].notna().all())
         True
         """
+        names = [scoring] if isinstance(scoring, str) else scoring
+        for name in names if isinstance(names, list | tuple) else ():
+            get_scorer(name)  # says what there is, before anything is trained
         self._keeps_weights = True
         return FoldScorer(scoring)
+
+    def clear(self) -> "TrainingLog":
+        """Forget all fits.
+
+        Returns
+        -------
+        TrainingLog
+            This one.
+        """
+        self._received.clear()
+        self._monitor = ScoringMonitor(scoring=_as_it_is)
+        return self
 
     def receive(self, message: Any) -> None:
         """Take what a copy in a worker process has logged."""
@@ -171,6 +189,11 @@ class TrainingLog:
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Make ready for a fit; scikit-learn calls it."""
+        if not is_net(estimator) or net_of(estimator) is not estimator:
+            raise TypeError(
+                f"A TrainingLog is set on the net, not on {type(estimator).__name__}: "
+                f"ActMLP(...).set_callbacks(TrainingLog()), wherever the net is."
+            )
         self._unscored.pop(estimator, None)  # of a fit before this one
         self._monitor.setup(estimator, context)
 
@@ -182,6 +205,8 @@ class TrainingLog:
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """Take the history of a fit that has ended, well or not."""
+        if not is_net(estimator):  # `setup` has refused it
+            return
         path, task = [], context
         while task is not None:
             path.append((task.estimator_name, task.task_name, task.task_id))
@@ -225,6 +250,10 @@ class TrainingLog:
         before = len(history["epoch"]) - len(unscored.epochs)  # of a warm start
         for name, cells in curves_on(net, unscored.epochs, X, y).items():
             history[name] = [None] * before + cells
+        for name in history.keys() - unscored.row["history"].keys():
+            for epoch, cell in zip(net.history_, history[name], strict=True):
+                if cell is not None:
+                    epoch[name] = cell
         row = {**unscored.row, "history": history}
         self._monitor.setup(net, unscored.context)
         self._send(row, net, unscored.context)
@@ -250,31 +279,6 @@ class TrainingLog:
             key=lambda row: (row["began"], [number for *_, number in row["path"]])
         )
         return list(map(_fit_of, rows))
-
-    def fits_of(self, search: Any) -> list[Fit]:
-        """Return the fits of a search, without the refit.
-
-        Of several searches that share the log it is the one that was refitted to
-        ``best_estimator_``; without a refit, the last one of its class.
-        """
-        name = type(search).__name__
-        searches: dict[tuple, list[Fit]] = {}
-        for fit in self.fits:
-            found = fit.search(name)
-            if found is not None:
-                searches.setdefault(found, []).append(fit)
-        own = list(searches.values())
-        best = getattr(search, "best_estimator_", None)
-        if best is not None:
-            history = columns_of(getattr(net_of(best), "history_", None) or [])
-            own = [
-                fits
-                for fits in own
-                if any(
-                    fit.place(name) is None and fit.history == history for fit in fits
-                )
-            ] or own
-        return [fit for fit in own[-1] if fit.place(name)] if own else []
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row for each epoch of each fit, whatever it was a part of.
@@ -324,71 +328,19 @@ class FoldScorer:
     def __call__(self, estimator: Any, X: Any, y: Any = None, **params: Any) -> Any:
         """Return the score of `estimator` on X and y, or a dict of several."""
         scores = check_scoring(estimator, self.scoring)(estimator, X, y, **params)
-        log = log_of(estimator)
-        if log is not None:
-            try:
+        log, why = log_of(estimator), "the net has no TrainingLog"
+        if log is not None and not log.wants_weights:
+            log, why = None, "the scorer is of another log than the net's"
+        try:
+            if log is not None:
                 log.validate(estimator, X, y)
-            except Exception as error:  # a search must not fail by it
-                warnings.warn(
-                    f"TrainingLog could not validate on the fold: {error!r}",
-                    stacklevel=2,
-                )
+        except Exception as error:  # a search must not fail by it
+            log, why = None, repr(error)
+        if log is None:
+            warnings.warn(
+                f"TrainingLog could not validate on the fold: {why}", stacklevel=2
+            )
         return scores
-
-
-def knows_epochs(search: Any) -> bool:
-    """Whether a search has a log that knows its fits, or is loaded with one."""
-    if hasattr(search, "epochs_"):
-        return search.epochs_ is not None
-    log = log_of(getattr(search, "estimator", None))
-    return log is not None and bool(log.fits_of(search))
-
-
-def epochs_of_search(search: Any) -> dict[str, list[Any]]:
-    """Read the training log of a search: columns with a cell an epoch of a fit."""
-    saved = getattr(search, "epochs_", None)
-    if saved is not None:
-        return saved
-    results = results_of([search])
-    log = log_of(getattr(search, "estimator", None))
-    fits = [] if log is None else log.fits_of(search)
-    if not fits:
-        why = "keeps no" if log is None else "has a TrainingLog that knows no"
-        raise ValueError(
-            f"level='epoch': {type(search).__name__} {why} training history of its "
-            f"candidates. Attach a log to the net before the search: "
-            f"ActMLP(...).set_callbacks(TrainingLog())."
-        )
-    rounds = results.columns.get("iter", [0] * len(results.searches))
-    first = {iteration: rounds.index(iteration) for iteration in rounds}
-    placed: dict[tuple[int, int], Any] = {}
-    for fit in fits:
-        iteration, number = fit.place(type(search).__name__)  # type: ignore[misc]
-        candidate, fold = divmod(number, search.n_splits_)
-        placed[first[iteration] + candidate, fold] = fit.history
-    recorded = {"epoch": None}  # there is none if all fits failed at once
-    recorded |= dict.fromkeys(key for history in placed.values() for key in history)
-    taken = [*results.others, "candidate", "fold", "model", *recorded]
-    short = results.short_names(taken)
-    shared: dict[str, list[Any]] = {"candidate": list(results.candidates)}
-    shared |= {name: results.values(f"param_{key}") for key, name in short.items()}
-    shared |= {key: results.values(key) for key in results.others}
-    cells: list[tuple[int, int, int]] = [
-        (row, fold, epoch)
-        for row in results.best_first()
-        for fold in range(search.n_splits_)
-        for epoch in range(len(placed.get((row, fold), {}).get("epoch", ())))
-    ]
-    columns = {
-        key: [values[row] for row, *_ in cells] for key, values in shared.items()
-    }
-    columns["fold"] = [fold for _, fold, _ in cells]
-    for key in sorted(recorded, key=lambda key: (key != "epoch") + (key == "dur")):
-        columns[key] = [
-            placed[row, fold][key][epoch] if key in placed[row, fold] else None
-            for row, fold, epoch in cells
-        ]
-    return columns
 
 
 def _root_of(context: Any) -> Any:
@@ -398,9 +350,22 @@ def _root_of(context: Any) -> Any:
 
 
 def log_of(estimator: Any) -> TrainingLog | None:
-    """Return the log that was set on a net, or on the last step of a pipeline."""
-    callbacks: Sequence[Any] = getattr(net_of(estimator), "_own_callbacks", ())
-    return next((one for one in callbacks if isinstance(one, TrainingLog)), None)
+    """Return the log that was set on a net, wherever in an estimator the net is."""
+    for net in nets_in(estimator):
+        for callback in getattr(net, "_own_callbacks", ()):
+            if isinstance(callback, TrainingLog):
+                return callback
+    return None
+
+
+def nets_in(estimator: Any) -> Iterator[Any]:
+    """Yield an estimator, and those inside it, as its parameters tell."""
+    yield estimator
+    yield net_of(estimator)
+    if hasattr(estimator, "get_params") and not isinstance(estimator, type):
+        for value in estimator.get_params(deep=True).values():
+            if hasattr(value, "get_params") and not isinstance(value, type):
+                yield value
 
 
 def _plain_params(net: Any) -> dict[str, Scalar]:

@@ -360,3 +360,30 @@ def test_many_epochs_together_are_each_as_alone() -> None:
     assert together["fold_acc"][-1] == net.score(data, labels)
     for name, value in net.module_.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_a_scorer_of_another_log_or_of_none_says_that_it_validates_nothing() -> None:
+    scorer = TrainingLog().scorer()
+    net = a_net().fit(X, y)
+    with pytest.warns(UserWarning, match="the net has no TrainingLog"):
+        assert scorer(net, X, y) == net.score(X, y)
+    net.set_callbacks(TrainingLog()).fit(X, y)
+    with pytest.warns(UserWarning, match="of another log than the net's"):
+        scorer(net, X, y)
+
+
+def test_an_unknown_scoring_is_refused_before_anything_is_trained() -> None:
+    for scoring in ("acuracy", ["accuracy", "acuracy"]):
+        with pytest.raises(ValueError, match="'acuracy'"):
+            TrainingLog().scorer(scoring)
+
+
+def test_the_net_that_was_scored_has_it_in_its_own_history() -> None:
+    log = TrainingLog()
+    net = a_net().set_callbacks(log)
+    result = cross_validate(
+        net, X, y, cv=FOLDS, scoring=log.scorer(), return_estimator=True
+    )
+    frame = to_frame(result["estimator"])
+    assert frame["fold_acc"].tolist() == log.to_frame()["fold_acc"].tolist()
+    assert frame["fold_loss"].notna().all()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_iris
 from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import FitFailedWarning
@@ -20,11 +21,18 @@ from sklearn.model_selection import (
     StratifiedKFold,
     cross_validate,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.dataset import ValidSplit
 
-from skact import ActMLP, TrainingLog, fused, to_frame, to_hiplot
+from skact import (
+    ActMLP,
+    ActMLPRegressor,
+    TrainingLog,
+    fused,
+    to_frame,
+    to_hiplot,
+)
 from skact.training_log import log_of
 
 X, y = load_iris(return_X_y=True)
@@ -251,7 +259,7 @@ def test_a_net_alone_has_one_fit_in_its_log() -> None:
 def test_a_log_that_knows_nothing_of_a_search_says_so() -> None:
     search = GridSearchCV(ActMLP(max_epochs=1), GRID, cv=FOLDS).fit(X, y)
     search.estimator.set_callbacks(TrainingLog())
-    with pytest.raises(ValueError, match="has a TrainingLog that knows no training"):
+    with pytest.raises(ValueError, match="has a TrainingLog that knows no fits"):
         to_frame(search, "epoch")
 
 
@@ -297,3 +305,84 @@ def test_a_search_whose_fits_all_failed_at_once_has_no_rows() -> None:
     frame = to_frame(search, "epoch")
     assert len(frame) == 0
     assert "epoch" in frame.columns
+
+
+# ------------------------------------------------------------- whose fits are they?
+
+
+def width_search(log: TrainingLog, widths: list[int], **options: Any) -> Any:
+    net = ActMLP(max_epochs=2, random_state=0).set_callbacks(log)
+    pipeline = make_pipeline(StandardScaler(), net)
+    return GridSearchCV(pipeline, {"actmlp__width": widths}, cv=FOLDS, **options)
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_searches_that_share_a_log_are_told_apart_by_their_candidates(
+    refit: bool,
+) -> None:
+    log = TrainingLog()
+    first = width_search(log, [8, 16, 4], refit=refit).fit(X, y)
+    before = to_frame(first, "epoch")
+    second = width_search(log, [32, 64], refit=refit).fit(X, y)
+    assert to_frame(first, "epoch").equals(before)
+    assert len(to_frame(second, "epoch")) == 2 * 2 * 2
+    if refit:
+        first.best_estimator_.fit(X, y)  # its history is another one now
+        assert to_frame(first, "epoch").equals(before)
+
+
+def test_fits_of_other_searches_are_not_taken_for_ones_own() -> None:
+    log = TrainingLog()
+    search = width_search(log, [8, 16]).fit(X, y)
+    log.clear()
+    with pytest.raises(ValueError, match="knows no fits: was it attached before"):
+        to_frame(search, "epoch")
+    width_search(log, [32]).fit(X, y)
+    with pytest.raises(ValueError, match="its fits are those of other searches"):
+        to_frame(search, "epoch")
+
+
+def test_a_net_may_be_deep_inside() -> None:
+    log = TrainingLog()
+    net = ActMLP(max_epochs=2, random_state=0).set_callbacks(log)
+    deep = Pipeline([("scale", StandardScaler()), ("net", make_pipeline(net))])
+    search = GridSearchCV(deep, {"net__actmlp__width": [4, 8]}, cv=FOLDS).fit(X, y)
+    assert len(to_frame(search, "epoch")) == 2 * 2 * 2
+    nets = [clone(net).set_params(activation=name) for name in ("relu", "tanh")]
+    for one in nets:
+        one.set_callbacks(log)
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), ActMLP()), {"actmlp": nets}, cv=FOLDS
+    ).fit(X, y)
+    assert len(to_frame(search, "epoch")) == 2 * 2 * 2
+
+
+def test_where_the_candidate_is_not_told_the_message_is_true() -> None:
+    log = TrainingLog()
+    net = ActMLPRegressor(max_epochs=2, random_state=0).set_callbacks(log)
+    target = TransformedTargetRegressor(net, transformer=StandardScaler())
+    search = GridSearchCV(target, {"regressor__width": [4, 8]}, cv=2).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match=r"TrainingLog of 5 fits, .* inside Transform"):
+        to_frame(search, "epoch")
+    assert len(log.to_frame()) == 5 * 2
+    plain = GridSearchCV(ActMLPRegressor(max_epochs=1), {"width": [4]}, cv=2)
+    with pytest.raises(ValueError, match=r"ActMLPRegressor\(...\)\.set_callbacks"):
+        to_frame(plain.fit(X, X[:, 0]), "epoch")
+
+
+def test_a_log_on_anything_but_the_net_is_refused_at_once() -> None:
+    search = width_search(TrainingLog(), [4])
+    for wrong in (search, search.estimator):
+        wrong.set_callbacks(TrainingLog())
+        with pytest.raises(TypeError, match=r"set on the net, not on (Grid|Pipe)"):
+            wrong.fit(X, y)
+        wrong.set_callbacks()
+
+
+def test_it_says_how_many_fits_it_has() -> None:
+    log = TrainingLog()
+    assert repr(log) == "<TrainingLog of 0 fits>"
+    ActMLP(max_epochs=1).set_callbacks(log).fit(X, y)
+    assert repr(log) == "<TrainingLog of 1 fit>"
+    assert log.clear() is log
+    assert repr(log) == "<TrainingLog of 0 fits>"
