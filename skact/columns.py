@@ -144,7 +144,8 @@ def column_of(
         words[type(None), None] = None  # type: ignore[assignment]
         cells = [words[type(cell), cell] for cell in cells]
         return Column(label, name, cells, "categorical")
-    if positive and (not is_result or label in _RATES or label.endswith("_time")):
+    spread = label.endswith(("_time", "_loss")) and not label.startswith("std_")
+    if positive and (not is_result or label in _RATES or spread):
         log = log or numbers[1] >= (10 if label in _RATES else 100) * numbers[0]
     return Column(label, name, cells, "numericlog" if log else "numeric")
 

@@ -1,6 +1,7 @@
 """What all displays share: matplotlib, imported when something is drawn."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 
@@ -60,17 +61,43 @@ def _pyplot(who: str) -> Any:
     return plt
 
 
+def are_numbers(values: Sequence[Any]) -> bool:
+    """Whether all values are numbers, and none a boolean."""
+    return all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
+
+
 def colors_of(values: Sequence[Any]) -> list[Any]:
-    """Give each value a colour: numbers from dark to light, words from the cycle."""
+    """Give each value a colour: numbers from dark to light, words from the cycle.
+
+    Words are coloured in their order by letters, so that the same words have the same
+    colours in another picture, whatever came first there.
+    """
     import matplotlib as mpl
 
-    numbers = all(
-        isinstance(v, int | float) and not isinstance(v, bool) for v in values
-    )
+    if are_numbers(values):
+        scale = scale_of(values)
+        return [scale.to_rgba(value) for value in values]
     cycle = mpl.rcParams["axes.prop_cycle"].by_key().get("color", ["C0"])
-    if numbers or len(values) > len(cycle):
-        order = sorted(range(len(values)), key=lambda i: values[i]) if numbers else None
-        places = {i: rank for rank, i in enumerate(order or range(len(values)))}
-        scale = mpl.colormaps["viridis"].resampled(max(2, len(values) + 1))
-        return [scale(places[i]) for i in range(len(values))]
-    return list(cycle[: len(values)])
+    if len(values) > len(cycle):
+        cycle = [mpl.colormaps["tab20"](i) for i in range(20)]
+    found: list[Any] = [None] * len(values)
+    order = sorted(range(len(values)), key=lambda i: str(values[i]))
+    for place, i in enumerate(order):
+        found[i] = cycle[place % len(cycle)]
+    return found
+
+
+def scale_of(values: Sequence[Any]) -> Any:
+    """Return a scale of colours over numbers; logarithmic if they span a factor of ten.
+
+    Its light end is left out: yellow lines are hard to see on white.
+    """
+    import matplotlib as mpl
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
+
+    low, high = float(min(values)), float(max(values))
+    dark = mpl.colormaps["viridis"]([i / 255 * 0.85 for i in range(256)])
+    colors = LinearSegmentedColormap.from_list("viridis_dark", dark)
+    norm = LogNorm if 0 < 10 * low <= high else Normalize
+    return ScalarMappable(norm(low, high if high > low else low + 1), colors)

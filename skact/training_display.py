@@ -3,15 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from skact.frames import MODEL, to_frame
-from skact.plotting import axes_of, colors_of
+from skact.plotting import are_numbers, axes_of, colors_of, scale_of
 from skact.training_log import TrainingLog
 
 _LOSSES = ("fold_loss", "valid_loss", "train_loss")
 # columns before the epoch that are no parameters
 _NO_PARAMETERS = ("candidate", "fold", "run", "fit", "refit", "iter", "n_resources")
+# what groups are told apart by, if nobody says
+_TELLING = ("activation", MODEL, "hidden", "width", "depth", "lr")
+_MOST_NUMBERS = 8  # groups of numbers in a legend; more have a bar of colours
+_MOST_INSIDE = 10  # entries of a legend inside the axes
 _STYLES: tuple[Any, ...] = ("-", "--", ":", "-.")  # of metrics
 
 
@@ -20,8 +25,10 @@ class TrainingDisplay:
 
     A thin line is one fit, such as a fold; a thick one is the mean of the fits of a
     candidate, as far as all of them have come. Where a group has several candidates,
-    such as an activation with several learning rates, the one is drawn whose fits end
-    best on the mean. Losses that span a factor of ten have a logarithmic axis.
+    such as an activation with several learning rates, one of them is drawn, and the
+    legend says so: the one that the search ranks first; of a log, which knows no
+    ranks, the one whose fits end best on the mean. Losses that span a factor of ten
+    have a logarithmic axis. More than eight numbers have a bar of colours.
 
     Make one with :meth:`from_estimator` or :meth:`from_log`.
 
@@ -34,6 +41,10 @@ class TrainingDisplay:
         The columns to draw: the first solid, the second dashed, ...
     groups : mapping of str to object
         Labels in the order of the legend, and the values that colour them.
+    by : str, default=""
+        What tells the groups apart, for the legend.
+    chosen : bool, default=False
+        Whether groups had other candidates, too, which the legend says then.
 
     Attributes
     ----------
@@ -71,8 +82,11 @@ class TrainingDisplay:
         *,
         metrics: Sequence[str],
         groups: Mapping[str, Any],
+        by: str = "",
+        chosen: bool = False,
     ) -> None:
         self.curves, self.metrics, self.groups = curves, list(metrics), dict(groups)
+        self.by, self.chosen = by, chosen
 
     @classmethod
     def from_estimator(
@@ -114,6 +128,10 @@ class TrainingDisplay:
         ValueError
             If there is no history, or none of these columns.
         """
+        if isinstance(estimator, TrainingLog):
+            return cls.from_log(
+                estimator, metrics=metrics, by=by, ax=ax, fit_kw=fit_kw, mean_kw=mean_kw
+            )
         frame = estimator
         if not isinstance(frame, pd.DataFrame):
             frame = to_frame(estimator, level="epoch")
@@ -146,6 +164,11 @@ class TrainingDisplay:
         -------
         TrainingDisplay
         """
+        if not isinstance(log, TrainingLog):
+            raise TypeError(
+                f"log must be a TrainingLog, got {type(log).__name__}: searches and "
+                f"nets are for TrainingDisplay.from_estimator."
+            )
         frame = log.to_frame()
         if len(frame) and not frame["refit"].all():
             frame = frame[~frame["refit"]]
@@ -170,13 +193,13 @@ class TrainingDisplay:
         metrics = [metrics] if isinstance(metrics, str) else list(metrics)
         _check("metrics", metrics, recorded)
         if by is None:
-            first = "activation" if "activation" in varying else None
-            first = MODEL if first is None and MODEL in varying else first
-            by = [first] if first else varying[:1]
+            by = [name for name in (*_TELLING, *varying) if name in varying][:1]
         by = [by] if isinstance(by, str) else list(by)
+        by = [x if x in columns else x.rpartition("__")[2] for x in by]
         _check("by", by, columns[:start])
-        curves, groups = _grouped(frame, metrics, by, varying)
-        return cls(curves, metrics=metrics, groups=groups)
+        curves, groups, chosen = _grouped(frame, metrics, by, varying)
+        said = ", ".join(by)
+        return cls(curves, metrics=metrics, groups=groups, by=said, chosen=chosen)
 
     def plot(
         self,
@@ -225,32 +248,59 @@ class TrainingDisplay:
         self.lines_ += self.ax_.plot(mean.index, mean, **thick)
 
     def _name_axes(self) -> None:
-        from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
         ax, names = self.ax_, self.metrics
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         losses = all(name.endswith("_loss") for name in names)
-        ax.set_ylabel(names[0] if len(names) == 1 else "loss" if losses else "")
+        ax.set_ylabel("loss" if losses and len(names) > 1 else ", ".join(names))
         heights = self.curves[names].stack()
-        if losses and 0 < 10 * heights.min() < heights.max():
+        positive = heights[heights > 0]
+        if losses and 10 * positive.min() < positive.max():
             ax.set_yscale("log")  # or the ends, which matter, would be one line
-        handles = self.lines_[:: len(names)] if len(self.groups) > 1 else []
-        labels = list(self.groups) if handles else []
+        self._explain()
+
+    def _explain(self) -> None:
+        """Say what is what: by a legend, or by a bar of colours for many numbers."""
+        from matplotlib.lines import Line2D
+
+        ax, names, values = self.ax_, self.metrics, list(self.groups.values())
+        handles: list[Any] = []
+        labels: list[str] = []
+        if len(self.groups) > _MOST_NUMBERS and are_numbers(values):
+            bar = self.figure_.colorbar(scale_of(values), ax=ax)
+            bar.set_label(self.by)
+        elif len(self.groups) > 1:
+            drawn = dict(zip(self.groups, self.lines_[:: len(names)], strict=True))
+            labels = [label for label in drawn if _has_values(drawn[label])]
+            handles = [drawn[label] for label in labels]
         if len(names) > 1:
             for name, style in zip(names, _STYLES * 9, strict=False):
                 handles.append(Line2D([], [], color="0.3", linestyle=style))
                 labels.append(name)
-        if handles:
-            ax.legend(handles, labels)
+        if not handles:
+            return
+        title = f"best of each {self.by}" if self.chosen else None
+        if len(handles) <= _MOST_INSIDE:
+            ax.legend(handles, labels, title=title)
+            return
+        columns = -(-len(handles) // 22)
+        place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
+        ax.legend(handles, labels, title=title, ncols=columns, fontsize=8, **place)
+
+
+def _has_values(line: Any) -> bool:
+    return bool(np.isfinite(np.asarray(line.get_ydata(), dtype=float)).any())
 
 
 def _check(name: str, wanted: Sequence[str], known: Sequence[str]) -> None:
     for column in wanted:
         if column not in known:
+            hint = "; fold_* are there with log.scorer() in the search"
             raise ValueError(
-                f"{name} must name some of {list(known)!r}; got {column!r}."
+                f"{name} must name some of {list(known)!r}; got {column!r}"
+                f"{hint * column.startswith('fold_')}."
             )
     if name == "metrics" and not wanted:
         raise ValueError(f"metrics must name some of {list(known)!r}; got none.")
@@ -258,7 +308,7 @@ def _check(name: str, wanted: Sequence[str], known: Sequence[str]) -> None:
 
 def _grouped(
     frame: pd.DataFrame, metrics: list[str], by: list[str], varying: list[str]
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, dict[str, Any], bool]:
     """Choose a candidate of each group, and number its fits."""
     keys = ["candidate"] if "candidate" in frame else varying
     keys = [MODEL, *keys] if MODEL in frame and MODEL not in keys else keys
@@ -266,33 +316,48 @@ def _grouped(
     curves = frame[["epoch", *metrics]].copy()
     curves["candidate"] = _numbers(frame, keys)
     curves["fit"] = _numbers(frame, [*keys, *fits])
+    if "fold" in by:  # of one candidate: those of several would not be comparable
+        curves = curves[curves["candidate"] == _best(frame, curves, metrics[0])]
+        frame = frame.loc[curves.index]
     curves["group"] = _numbers(frame, by)
-    low = metrics[0].endswith("_loss")
     groups: dict[str, Any] = {}
-    chosen = []
+    parts, chosen = [], False
     for _, rows in curves.groupby("group"):
-        ends = (
-            rows.sort_values("epoch").groupby(["candidate", "fit"])[metrics[0]].last()
-        )
-        means = ends.groupby("candidate").mean()
-        # a candidate without any end is chosen only if there is no other
-        best = means.fillna(float("inf") if low else float("-inf"))
-        one = rows[rows["candidate"] == (best.idxmin() if low else best.idxmax())]
+        one = rows[rows["candidate"] == _best(frame, rows, metrics[0])]
         first = frame.loc[one.index[0]]
         label = _said(first, by) or "all"
-        if len(means) > 1:
+        if rows["candidate"].nunique() > 1:
+            chosen = True
             others = _said(first, [name for name in varying if name not in by])
             label += f" ({others})" if others else ""
         groups[label] = first[by[0]] if len(by) == 1 else label
-        chosen.append(one.assign(group=label))
-    return pd.concat(chosen), groups
+        parts.append(one.assign(group=label))
+    return pd.concat(parts), groups, chosen
+
+
+def _best(frame: pd.DataFrame, rows: pd.DataFrame, metric: str) -> Any:
+    """Return the candidate that a search ranks first, or whose fits end best."""
+    if "candidate" in frame:  # frames of searches are in the order of the ranks
+        return rows["candidate"].iloc[0]
+    ends = rows.sort_values("epoch").groupby(["candidate", "fit"])[metric].last()
+    means = ends.groupby("candidate").mean().dropna()
+    if not len(means):
+        return rows["candidate"].iloc[0]
+    return means.idxmin() if metric.endswith("_loss") else means.idxmax()
 
 
 def _said(row: pd.Series, names: Sequence[str]) -> str:
-    """Name values; those that are words speak for themselves."""
-    values = [row[name] for name in names]
-    pairs = zip(names, values, strict=True)
-    return ", ".join(v if isinstance(v, str) else f"{name}={v}" for name, v in pairs)
+    """Name values; activations and models speak for themselves."""
+    said = []
+    for name in names:
+        value = row[name]
+        if pd.isna(value):  # not in the candidate's grid
+            continue
+        if isinstance(value, float):
+            value = f"{value:.3g}"
+        own = isinstance(value, str) and name in ("activation", MODEL)
+        said.append(value if own else f"{name}={value}")
+    return ", ".join(said)
 
 
 def _numbers(frame: pd.DataFrame, names: list[str]) -> pd.Series:

@@ -189,7 +189,7 @@ class TrainingLog:
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Make ready for a fit; scikit-learn calls it."""
-        if not is_net(estimator) or net_of(estimator) is not estimator:
+        if not _is_net_itself(estimator):
             raise TypeError(
                 f"A TrainingLog is set on the net, not on {type(estimator).__name__}: "
                 f"ActMLP(...).set_callbacks(TrainingLog()), wherever the net is."
@@ -205,7 +205,7 @@ class TrainingLog:
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """Take the history of a fit that has ended, well or not."""
-        if not is_net(estimator):  # `setup` has refused it
+        if not _is_net_itself(estimator):  # `setup` has refused it
             return
         path, task = [], context
         while task is not None:
@@ -366,6 +366,10 @@ def nets_in(estimator: Any) -> Iterator[Any]:
         for value in estimator.get_params(deep=True).values():
             if hasattr(value, "get_params") and not isinstance(value, type):
                 yield value
+
+
+def _is_net_itself(estimator: Any) -> bool:
+    return is_net(estimator) and net_of(estimator) is estimator
 
 
 def _plain_params(net: Any) -> dict[str, Scalar]:

@@ -67,17 +67,85 @@ def test_thin_lines_are_fits_and_thick_ones_their_means(search: Any) -> None:
         assert thick.get_color() == thin[0].get_color()
 
 
-@pytest.mark.parametrize("metric", ["fold_loss", "fold_acc"])
-def test_of_each_group_the_candidate_that_ends_best_is_drawn(
+@pytest.mark.parametrize("metric", ["fold_loss", "fold_acc", "train_loss"])
+def test_of_each_group_the_candidate_that_the_search_ranks_first_is_drawn(
     search: Any, metric: str
 ) -> None:
     display = TrainingDisplay.from_estimator(search, metrics=[metric])
-    frame = to_frame(search, "epoch")
-    ends = frame[frame["epoch"] == 4].groupby(["activation", "lr"])[metric].mean()
+    ranked = to_frame(search)
     for activation in GRID["activation"]:
-        best = ends[activation].idxmin() if "loss" in metric else None
-        best = ends[activation].idxmax() if best is None else best
+        best = ranked[ranked["activation"] == activation].iloc[0]["lr"]
         assert f"{activation} (lr={best})" in legend(display)
+    title = display.ax_.get_legend().get_title().get_text()
+    assert title == "best of each activation"
+    everything = TrainingDisplay.from_estimator(search, by=["activation", "lr"])
+    assert everything.ax_.get_legend().get_title().get_text() == ""
+
+
+def test_of_a_log_the_candidate_whose_fits_end_best_is_drawn() -> None:
+    rows = [
+        (0, 2 * c + f, False, c, e, loss + 0.1 * f, acc)
+        for c, (loss, acc) in enumerate([(1.0, 0.9), (2.0, 0.95)])
+        for f in (0, 1)
+        for e in (1, 2)
+    ]
+    names = ["run", "fit", "refit", "lr", "epoch", "valid_loss", "valid_acc"]
+    frame = pd.DataFrame(rows, columns=names).assign(activation="relu")
+    frame = frame[["activation", *names]]
+    for metric, best in (("valid_loss", 0), ("valid_acc", 1)):
+        display = TrainingDisplay.from_estimator(frame, metrics=metric, by="activation")
+        assert list(display.groups) == [f"relu (lr={best})"]
+
+
+def test_folds_are_those_of_the_best_candidate(search: Any) -> None:
+    display = TrainingDisplay.from_estimator(search, metrics="fold_loss", by="fold")
+    best = to_frame(search, "epoch").groupby("candidate", sort=False).first().index[0]
+    frame = to_frame(search, "epoch")
+    frame = frame[frame["candidate"] == best]
+    assert list(display.groups) == ["fold=0", "fold=1", "fold=2"]
+    for fold, line in enumerate(display.lines_):
+        expected = frame[frame["fold"] == fold]["fold_loss"].tolist()
+        assert line.get_ydata().tolist() == expected
+
+
+def test_the_same_words_have_the_same_colours_in_every_picture() -> None:
+    def colors(order: list[str]) -> dict[str, Any]:
+        rows = [(name, e, 1.0 / e) for name in order for e in (1, 2)]
+        frame = pd.DataFrame(rows, columns=["activation", "epoch", "train_loss"])
+        display = TrainingDisplay.from_estimator(frame)
+        lines = zip(display.groups, display.lines_, strict=True)
+        return {label: line.get_color() for label, line in lines}
+
+    assert colors(["relu", "tanh", "elu"]) == colors(["elu", "relu", "tanh"])
+
+
+def test_many_numbers_have_a_bar_and_many_words_a_legend_outside() -> None:
+    rows = [(10.0**-i, e, 1.0 + i) for i in range(12) for e in (1, 2)]
+    frame = pd.DataFrame(rows, columns=["lr", "epoch", "train_loss"])
+    display = TrainingDisplay.from_estimator(frame)
+    assert display.ax_.get_legend() is None
+    (bar,) = [ax for ax in display.figure_.axes if ax is not display.ax_]
+    assert bar.get_ylabel() == "lr"
+    assert bar.get_yscale() == "log"
+    words = frame.assign(lr=[f"f{i:.0e}" for i in frame["lr"]])
+    words = words.rename(columns={"lr": "activation"})
+    outside = TrainingDisplay.from_estimator(words)
+    assert len(legend(outside)) == 12
+    box = outside.ax_.get_legend().get_bbox_to_anchor()
+    assert box.x0 >= outside.ax_.bbox.x1
+
+
+def test_what_is_missing_or_has_no_value_is_not_named() -> None:
+    rows = [
+        ("a", 8, np.nan, 1, 1.0),
+        ("b", None, 0.00012345, 1, 2.0),
+        ("c", None, 0.1, 1, np.nan),
+    ]
+    names = ["model", "width", "lr", "epoch", "train_loss"]
+    frame = pd.DataFrame(rows, columns=names).astype({"width": "Int64"})
+    display = TrainingDisplay.from_estimator(frame, by=["model", "width", "lr"])
+    assert legend(display) == ["a, width=8", "b, lr=0.000123"]
+    assert len(display.groups) == 3
 
 
 def test_the_defaults_are_the_losses_by_activation(search: Any) -> None:
@@ -200,6 +268,8 @@ def test_losses_of_some_size_have_a_logarithmic_axis() -> None:
     assert scale(2.0, 0.1) == "log"
     assert scale(2.0, 0.3) == "linear"
     assert scale(2.0, 0.0) == "linear"
+    frame = pd.DataFrame({"epoch": [1, 2, 3], "train_loss": [2.0, 0.1, 0.0]})
+    assert TrainingDisplay.from_estimator(frame).ax_.get_yscale() == "log"
 
 
 def test_it_draws_where_it_is_told_to_and_how(search: Any) -> None:
@@ -227,6 +297,10 @@ def test_bad_input_is_named(search: Any) -> None:
         draw(search, metrics=[])
     with pytest.raises(ValueError, match=r"by must name some of .*'width'"):
         draw(search, by="width")
+    with pytest.raises(ValueError, match=r"fold_\* are there with log\.scorer\(\)"):
+        draw(ActMLP(max_epochs=1).fit(X, y), metrics="fold_loss")
+    with pytest.raises(TypeError, match=r"got GridSearchCV: .*from_estimator"):
+        TrainingDisplay.from_log(search)
     with pytest.raises(ValueError, match="no epoch to draw"):
         TrainingDisplay.from_log(TrainingLog())
     with pytest.raises(ValueError, match="Attach a log"):
