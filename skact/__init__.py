@@ -17,8 +17,10 @@ from skact.diagnosis import Diagnosis, Finding, diagnose
 from skact.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.exceptions import DivergedError
 from skact.frames import to_frame
+from skact.grids import activation_distributions, activation_grid, suggest_activation
 from skact.mlp import MLP
 from skact.monitor import ActivationMonitor
+from skact.quick_search import SearchResult, search
 from skact.saving import load_results, save_results
 from skact.server import hiplot_fetcher
 from skact.specs import activation_gain, make_activation
@@ -42,9 +44,12 @@ __all__ = [
     "DivergedError",
     "Finding",
     "Range",
+    "SearchResult",
     "TrainingDisplay",
     "TrainingLog",
+    "activation_distributions",
     "activation_gain",
+    "activation_grid",
     "activations_frame",
     "compare",
     "diagnose",
@@ -56,6 +61,8 @@ __all__ = [
     "make_activation",
     "register_activation",
     "save_results",
+    "search",
+    "suggest_activation",
     "to_frame",
     "to_hiplot",
     "unregister_activation",

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ _HOW = {
 class Comparison:
     """What `compare` found; printing it gives the verdict and the table.
 
-    Attributes
+    Parameters
     ----------
     frame : DataFrame
         A row a pair, the better one as ``a``: ``difference`` of the mean scores, its
@@ -35,8 +35,6 @@ class Comparison:
         less), and the ``verdict``: "a better", "equivalent" or "undecided".
     scores : DataFrame of shape (n_folds, n_values)
         What was paired; a column each value of `by`, the best first.
-    verdict : str
-        In words.
     by : str
         What was compared.
     metric : str
@@ -47,8 +45,29 @@ class Comparison:
         The level of the tests.
     test_ratio : float
         Test rows over training rows of a fold.
-    notes : list of str
+    notes : sequence of str, default=()
         What limits the comparison.
+
+    Attributes
+    ----------
+    means : Series
+        Mean score of each value of `by`, the best first.
+    verdict : str
+        The result as a paragraph.
+
+    Examples
+    --------
+    >>> results = {
+    ...     "param_activation": ["relu", "tanh"],
+    ...     "split0_test_score": [0.95, 0.80],
+    ...     "split1_test_score": [0.94, 0.81],
+    ...     "split2_test_score": [0.96, 0.80],
+    ...     "mean_test_score": [0.95, 0.803],
+    ...     "rank_test_score": [1, 2],
+    ...     "params": [{}, {}],
+    ... }
+    >>> compare(results).verdict[:53]
+    'Of 2 values of activation, relu scores best: 0.95 (sc'
     """
 
     frame: pd.DataFrame
@@ -58,7 +77,7 @@ class Comparison:
     rope: float
     alpha: float
     test_ratio: float
-    notes: list[str] = field(default_factory=list)
+    notes: Sequence[str] = ()
 
     @property
     def means(self) -> pd.Series:
@@ -118,7 +137,7 @@ def compare(
         folds, so no score has chosen itself. "best": the candidate that is best on all
         folds; biased upwards, the more the more candidates there are. "mean": the mean
         of all.
-    average : str or list of str, default=("random_state",)
+    average : str or sequence of str, default=('random_state',)
         Columns whose values are repetitions: candidates that differ in nothing else are
         averaged first, for they are not independent.
     metric : str or None, default=None
@@ -356,10 +375,11 @@ def _verdict(found: Comparison) -> str:
         parts = [f"{counts[k]} {text}" for k, text in kinds.items() if k in counts]
         said.append(f"Of the other {len(rest)} pairs, {', '.join(parts)}.")
     half = float(((frame["high"] - frame["low"]) / 2).median())
-    said.append(
-        f"With these {n} folds a difference must reach about {half:.2g} to be told "
-        f"from chance, before the adjustment for {len(frame)} pairs."
-    )
+    if half > 0:
+        said.append(
+            f"With these {n} folds a difference must reach about {half:.2g} to be told "
+            f"from chance, before the adjustment for {len(frame)} pairs."
+        )
     return " ".join([*said, *found.notes])
 
 

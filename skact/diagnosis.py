@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ _LEAKY = re.compile("leaky|Leaky|prelu|PReLU|rrelu|RReLU|relu6|ReLU6", re.ASCII)
 class Finding:
     """One thing that is wrong with one fit, or with the fits of one candidate.
 
-    Attributes
+    Parameters
     ----------
     kind : str
         Such as "dead units".
@@ -41,17 +41,22 @@ class Finding:
         What is wrong, with its figures.
     advice : str
         What to try.
-    layer : int or None
-        The hidden layer, counted from 1; None: the net as a whole.
     figures : dict of str to float
         What the finding rests on.
+    layer : int or None, default=None
+        The hidden layer, counted from 1; None: the net as a whole.
+
+    Examples
+    --------
+    >>> print(Finding("dead units", "61 % dead", "try leaky_relu", {"dead": 0.61}, 1))
+    layer 1: 61 % dead; try leaky_relu
     """
 
     kind: str
     text: str
     advice: str
+    figures: Mapping[str, float]
     layer: int | None = None
-    figures: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
         where = f"layer {self.layer}: " if self.layer is not None else ""
@@ -62,12 +67,18 @@ class Finding:
 class Diagnosis:
     """What `diagnose` found; printing it says so in words.
 
-    Attributes
+    Parameters
     ----------
     findings : list of (dict, Finding)
         With the parameters and the folds that tell apart the fits of a search.
     looked_at : str
         What the rules had before them.
+
+    Examples
+    --------
+    >>> found = Diagnosis([], "Looked at 3 epochs.")
+    >>> bool(found), str(found)
+    (False, 'Nothing wrong was found. Looked at 3 epochs.')
     """
 
     findings: list[tuple[dict[str, Any], Finding]]
@@ -235,7 +246,7 @@ def _common(found: Sequence[Sequence[Finding]]) -> list[Finding]:
             for name in middle.figures
         }
         text = f"{middle.text} (in {len(alike)} of {len(found)} folds)"
-        kept.append(Finding(middle.kind, text, middle.advice, middle.layer, figures))
+        kept.append(Finding(middle.kind, text, middle.advice, figures, middle.layer))
     return kept
 
 
@@ -283,8 +294,8 @@ def _dead(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
                 "dead units",
                 f"{shares[-1]:.0%} dead units since epoch {since}".replace("%", " %"),
                 f"{_high_lr(params)}, or {_instead(params)}",
-                k,
                 {"dead": float(shares[-1]), "since": float(since)},
+                k,
             )
 
 
@@ -306,8 +317,8 @@ def _saturated(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]
             "saturated",
             text.replace("%", " %"),
             advice,
-            k,
             {"saturated": float(shares[-1]), "since": float(since)},
+            k,
         )
 
 

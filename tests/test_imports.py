@@ -20,6 +20,7 @@ LAYERS = [
     "skact.activation_modules",
     "skact.activations",
     "skact.specs",
+    "skact.grids",
     "skact.mlp",
     "skact.engine.plan",
     "skact.engine.pace",
@@ -71,6 +72,7 @@ LAYERS = [
     "skact.curves",
     "skact.pages",
     "skact.views",
+    "skact.quick_search",
     "skact.server",
     "skact",
 ]

@@ -1,0 +1,286 @@
+"""Grids that are fair to every activation: each with learning rates around its own.
+
+An activation that is tried only at the learning rate of another one loses for the wrong
+reason (Holzmueller et al. 2024, arXiv:2407.04491, Table B.1: the best rate of Mish is
+1.5 times that of ReLU, and re-tuning changes the ranking).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import loguniform
+
+from skact.activation_modules import activation_name
+from skact.specs import make_activation
+
+# Where the held-out loss was least, median of six tables, over that of relu's: what
+# benchmarks/learning_rates.py found, to two digits. Others count as relu.
+RATES: dict[str, dict[str, float]] = {
+    "adam": {
+        "celu": 1.8,
+        "elu": 1.8,
+        "gelu": 0.91,
+        "hardshrink": 1.4,
+        "hardsigmoid": 13,
+        "hardswish": 1.1,
+        "hardtanh": 1.2,
+        "identity": 0.71,
+        "leaky_relu": 1.1,
+        "logsigmoid": 2.6,
+        "mish": 1,
+        "prelu": 1.3,
+        "relu": 1,
+        "relu6": 0.96,
+        "rrelu": 1.7,
+        "selu": 1.6,
+        "sigmoid": 10,
+        "silu": 1.1,
+        "softplus": 4.7,
+        "softshrink": 1.8,
+        "softsign": 2.1,
+        "swish_beta": 1.1,
+        "tanh": 1.7,
+        "tanhshrink": 2.1,
+        "threshold": 1,
+    },
+    "sgd": {
+        "celu": 1.4,
+        "elu": 1.4,
+        "gelu": 0.97,
+        "hardshrink": 1.5,
+        "hardsigmoid": 29,
+        "hardswish": 1,
+        "hardtanh": 0.92,
+        "identity": 0.75,
+        "leaky_relu": 0.92,
+        "logsigmoid": 4.4,
+        "mish": 1.1,
+        "prelu": 0.73,
+        "relu": 1,
+        "relu6": 0.9,
+        "rrelu": 1.3,
+        "selu": 0.87,
+        "sigmoid": 23,
+        "silu": 1.2,
+        "softplus": 3.5,
+        "softshrink": 1.2,
+        "softsign": 2.6,
+        "swish_beta": 1.2,
+        "tanh": 1.3,
+        "tanhshrink": 1.1,
+        "threshold": 1,
+    },
+}
+OF_RELU = {"adam": 0.001, "sgd": 0.012}
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "tanh")
+_SPAN = 10.0  # of the rates of an activation, from the least to the greatest
+
+
+def suiting_lr(activation: Any, optimizer: str = "adam") -> float:
+    """Return the learning rate to begin with.
+
+    Parameters
+    ----------
+    activation : activation spec
+        A name with or without parameters, or whatever else an estimator takes.
+    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+
+    Returns
+    -------
+    float
+        That of "relu" for what was not measured.
+
+    Examples
+    --------
+    >>> from skact.grids import suiting_lr
+    >>> suiting_lr("relu"), suiting_lr("sigmoid") / suiting_lr("relu") > 5
+    (0.001, True)
+    """
+    kind = _optimizer(optimizer)
+    name = activation_name(activation).partition("(")[0].strip().lower()
+    return OF_RELU[kind] * RATES[kind].get(name, 1.0)
+
+
+def activation_grid(
+    activations: Iterable[Any] | None = None,
+    *,
+    n_lr: int = 3,
+    lr: float | None = None,
+    optimizer: str = "adam",
+    prefix: str = "",
+    **others: Any,
+) -> list[dict[str, list[Any]]]:
+    """Give a parameter grid that is fair: each activation with rates around its own.
+
+    Parameters
+    ----------
+    activations : list of activation specs, default=None
+        None: relu, leaky_relu, elu, selu, gelu, silu, mish and tanh.
+    n_lr : int, default=3
+        Learning rates of each, spread evenly in their logarithms over a factor of ten
+        around the one that suits it.
+    lr : float, default=None
+        The rate that suits "relu" here, if it is known; that of others moves with it.
+        None: .001 for "adam", .012 for "sgd".
+    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+        What the rates are for. It is not part of the grid.
+    prefix : str, default=""
+        Before each name, such as ``"actmlp__"`` in a pipeline.
+    **others : list
+        Values of other parameters, the same for all activations: ``width=[32, 128]``.
+
+    Returns
+    -------
+    list of dict
+        For ``GridSearchCV(net, activation_grid())``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If something is no activation, or a parameter not as it must be.
+
+    Notes
+    -----
+    The rates were measured with two hidden layers of 64 units, some 500 steps of
+    batches of 128, and the weights of ``init="auto"``: ``benchmarks/README.md`` has
+    them. With far fewer steps higher ones suit: give `lr`, or train for more epochs.
+
+    See Also
+    --------
+    activation_distributions : The same for ``RandomizedSearchCV``.
+    suggest_activation : The same for Optuna.
+
+    Examples
+    --------
+    >>> from skact import activation_grid
+    >>> for part in activation_grid(["relu", "tanh"], n_lr=2, width=[32]):
+    ...     print(part["activation"], [f"{lr:.2g}" for lr in part["lr"]], part["width"])
+    ['relu'] ['0.00032', '0.0032'] [32]
+    ['tanh'] ['0.00054', '0.0054'] [32]
+    """
+    if not (isinstance(n_lr, int | np.integer) and n_lr >= 1):
+        raise ValueError(f"n_lr must be an int >= 1, got {n_lr!r}.")
+    for name, values in others.items():
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise TypeError(f"{name} must be a list of values, got {values!r}.")
+    shared = {f"{prefix}{name}": list(values) for name, values in others.items()}
+    grids = []
+    for spec, low, high in _ranges(activations, lr, optimizer):
+        rates = np.geomspace(low, high, n_lr) if n_lr > 1 else [np.sqrt(low * high)]
+        rounded = [float(f"{rate:.2g}") for rate in rates]
+        grids.append({f"{prefix}activation": [spec], f"{prefix}lr": rounded, **shared})
+    return grids
+
+
+def activation_distributions(
+    activations: Iterable[Any] | None = None,
+    *,
+    lr: float | None = None,
+    optimizer: str = "adam",
+    prefix: str = "",
+    **others: Any,
+) -> list[dict[str, Any]]:
+    """Give distributions that are fair to each activation.
+
+    Parameters
+    ----------
+    activations : list of activation specs, default=None
+        None: relu, leaky_relu, elu, selu, gelu, silu, mish and tanh.
+    lr : float, default=None
+        The rate that suits "relu" here; None: .001 for "adam", .012 for "sgd".
+    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+        What the rates are for.
+    prefix : str, default=""
+        Before each name, such as ``"actmlp__"`` in a pipeline.
+    **others : list or distribution
+        Of other parameters, the same for all activations.
+
+    Returns
+    -------
+    list of dict
+        For ``RandomizedSearchCV(net, activation_distributions(), n_iter=40)``. It draws
+        one of them, that is an activation, and then a log-uniform rate.
+
+    Examples
+    --------
+    >>> from skact import activation_distributions
+    >>> part = activation_distributions(["relu"])[0]
+    >>> bool(0.0003 < part["lr"].rvs(random_state=0) < 0.0032)
+    True
+    """
+    shared = {f"{prefix}{name}": values for name, values in others.items()}
+    return [
+        {f"{prefix}activation": [spec], f"{prefix}lr": loguniform(low, high), **shared}
+        for spec, low, high in _ranges(activations, lr, optimizer)
+    ]
+
+
+def suggest_activation(
+    trial: Any,
+    activations: Sequence[str] | None = None,
+    *,
+    lr: float | None = None,
+    optimizer: str = "adam",
+    prefix: str = "",
+) -> dict[str, Any]:
+    """Let a trial of Optuna suggest an activation, and a rate in the range of its own.
+
+    Parameters
+    ----------
+    trial : optuna.trial.Trial
+    activations : list of str, default=None
+        Names, for Optuna stores its choices; None as for :func:`activation_grid`.
+    lr : float, default=None
+        The rate that suits "relu" here; None: .001 for "adam", .012 for "sgd".
+    optimizer : {"adam", "adamw", "sgd"}, default="adam"
+        What the rates are for.
+    prefix : str, default=""
+        Before each name, such as ``"actmlp__"`` in a pipeline.
+
+    Returns
+    -------
+    dict
+        For ``net.set_params(**suggest_activation(trial))``.
+
+    Examples
+    --------
+    >>> class Trial:  # stands in for Optuna's
+    ...     def suggest_categorical(self, name, choices): return choices[0]
+    ...     def suggest_float(self, name, low, high, log): return low
+    >>> from skact import suggest_activation
+    >>> suggest_activation(Trial(), ["tanh", "relu"])["activation"]
+    'tanh'
+    """
+    found = _ranges(activations, lr, optimizer)
+    ranges = {str(spec): (low, high) for spec, low, high in found}
+    name = trial.suggest_categorical(f"{prefix}activation", list(ranges))
+    # a parameter of its own for each: Optuna wants one range a name
+    rate = trial.suggest_float(f"{prefix}lr_{name}", *ranges[name], log=True)
+    return {f"{prefix}activation": name, f"{prefix}lr": rate}
+
+
+def _ranges(
+    activations: Iterable[Any] | None, lr: float | None, optimizer: str
+) -> list[tuple[Any, float, float]]:
+    """Return each activation with the least and the greatest rate to try."""
+    if isinstance(activations, str):
+        raise TypeError(f"activations must be a list, got {activations!r}.")
+    specs = list(ACTIVATIONS if activations is None else activations)
+    if not specs:
+        raise ValueError("activations must name at least one; got none.")
+    if lr is not None and not 0 < lr < np.inf:
+        raise ValueError(f"lr must be a finite number > 0, got {lr!r}.")
+    scale = 1.0 if lr is None else lr / OF_RELU[_optimizer(optimizer)]
+    found = []
+    for spec in specs:
+        make_activation(spec)  # says what is wrong with it
+        middle = suiting_lr(spec, optimizer) * scale
+        found.append((spec, middle / _SPAN**0.5, middle * _SPAN**0.5))
+    return found
+
+
+def _optimizer(name: str) -> str:
+    if name not in ("adam", "adamw", "sgd"):
+        raise ValueError(f"optimizer must be 'adam', 'adamw' or 'sgd', got {name!r}.")
+    return "sgd" if name == "sgd" else "adam"

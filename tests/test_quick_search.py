@@ -1,0 +1,151 @@
+"""One call from data to an answer."""
+
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.model_selection import StratifiedKFold
+
+from skact import ActMLP, SearchResult, search
+
+X, y = load_iris(return_X_y=True)
+
+
+@pytest.fixture(scope="module")
+def found() -> SearchResult:
+    names = ["relu", "tanh"]
+    return search(X, y, activations=names, n_lr=2, max_epochs=5, progress=False, cv=3)
+
+
+def test_it_answers_in_full(found: SearchResult) -> None:
+    assert len(found.to_frame()) == 4
+    assert len(found.to_frame("fold")) == 4 * 3
+    epochs = found.to_frame("epoch")
+    assert len(epochs) == 4 * 3 * 5
+    assert epochs[["fold_loss", "fold_acc", "dead_1"]].notna().all(axis=None)
+    assert set(found.compare().scores.columns) == {"relu", "tanh"}
+    assert "hidden layer" in str(found.diagnose())
+    assert found.to_hiplot("epoch").enabledDisplays[0] == "XY"
+    with mpl.rc_context({"backend": "Agg"}):
+        assert len(found.plot(metrics="fold_loss").lines_) == 2
+
+
+def test_the_best_is_fitted_on_all_rows_and_predicts(found: SearchResult) -> None:
+    assert found.best_score_ == found.search_.best_score_
+    assert set(found.best_params_) == {"activation", "lr", "width", "depth"}
+    assert (found.predict(X) == found.best_estimator_.predict(X)).all()
+    assert found.predict_proba(X).shape == (150, 3)
+    assert found.score(X, y) > 0.8
+    net = found.best_estimator_[-1]
+    assert isinstance(net, ActMLP)
+    assert net.activation == found.best_params_["activation"]
+
+
+def test_printing_it_gives_the_table_and_the_verdict(found: SearchResult) -> None:
+    text = str(found)
+    assert "rank_test_score" in text
+    assert "split0" not in text
+    assert "Of 2 values of activation, " in text
+
+
+def test_one_activation_needs_no_comparison() -> None:
+    alone = search(X, y, activations=["relu"], max_epochs=2, cv=2, progress=False)
+    assert alone.comparison is None
+    assert "values of activation" not in str(alone)
+
+
+def test_a_frame_of_all_kinds_of_columns() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "number": rng.normal(size=200),
+            "empty": np.nan,
+            "word": rng.choice(np.array(["x", "y", None], dtype=object), 200),
+            "flag": rng.random(200) > 0.5,
+            "category": pd.Categorical(rng.choice(["a", "b"], 200)),
+        }
+    )
+    frame.loc[3, "number"] = np.nan
+    labels = np.where(frame["flag"] & (frame["word"] == "x"), "yes", "no")
+    found = search(
+        frame,
+        labels,
+        activations=["relu"],
+        n_lr=1,
+        progress=False,
+        cv=StratifiedKFold(3),
+        width=[16],
+    )
+    assert found.best_score_ > 0.95
+    unseen = frame.head(4).assign(word="never seen")
+    assert set(found.predict(unseen)) <= {"yes", "no"}
+
+
+def test_numbers_are_predicted_in_their_own_units() -> None:
+    data, target = load_diabetes(return_X_y=True, as_frame=True)
+    found = search(
+        data, target, activations=["relu"], n_lr=1, max_epochs=20, progress=False, cv=3
+    )
+    assert found.best_score_ > 0.35
+    predicted = found.predict(data)
+    assert abs(predicted.mean() - target.mean()) < 10
+    assert "fold_loss" in found.to_frame("epoch")
+    # standardising y before the folds are cut changes no R2
+    inner = found.search_.best_estimator_
+    scaled = found.best_estimator_.transformer_
+    again = scaled.inverse_transform(inner.predict(data)[:, None])[:, 0]
+    assert np.allclose(predicted, again, rtol=1e-4)
+
+
+def test_labels_that_look_like_numbers_can_be_told_what_they_are() -> None:
+    many = np.arange(150) % 30
+    options = {"activations": ["relu"], "n_lr": 1, "max_epochs": 1, "progress": False}
+    numbers = search(X, many, cv=2, **options)
+    assert not hasattr(numbers.best_estimator_, "predict_proba")
+    labels = search(X, many, cv=2, task="classification", **options)
+    assert len(labels.best_estimator_.classes_) == 30
+
+
+def test_more_parameters_go_to_the_net() -> None:
+    found = search(
+        X,
+        y,
+        activations=["relu"],
+        n_lr=1,
+        cv=2,
+        max_epochs=2,
+        progress=False,
+        dropout=0.5,
+        norm="layer",
+    )
+    net = found.best_estimator_[-1]
+    assert (net.dropout, net.norm) == (0.5, "layer")
+    assert net.random_state == 0
+
+
+def test_bad_input_is_named() -> None:
+    with pytest.raises(ValueError, match=r"task must be .* got 'ranking'"):
+        search(X, y, task="ranking")
+    with pytest.raises(ValueError, match="did you mean 'relu'"):
+        search(X, y, activations=["rellu"])
+    with pytest.raises(ValueError, match="'acuracy'"):
+        search(X, y, scoring="acuracy")
+    with pytest.raises(ValueError, match="Invalid parameter 'learning_rate'"):
+        search(X, y, learning_rate=1)
+
+
+def test_it_shows_a_bar_and_no_warnings() -> None:
+    script = (
+        "from sklearn.datasets import load_iris\n"
+        "from skact import search\n"
+        "print(search(*load_iris(return_X_y=True), activations=['relu', 'tanh'], "
+        "n_lr=1, max_epochs=3, cv=2))\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "15/15 epochs" in done.stderr
+    assert "scores best" in done.stdout
