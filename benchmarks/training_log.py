@@ -1,11 +1,11 @@
-"""What a TrainingLog costs, and what validating on the search's own folds does.
+"""What a TrainingLog costs, its scorer, which validates on the folds, and a monitor.
 
     SKACT_DATA=<folder> python benchmarks/training_log.py    # 6 minutes
     python benchmarks/training_log.py --quick                # seconds, no benchmark
 
 Wall time of the whole `search.fit` of the grids of grid_search.py: without a log, with
-one, and with one whose scorer passes each fold through the weights of every epoch. The
-scores must be equal in all three.
+one, with one whose scorer passes each fold through the weights of every epoch, and with
+one and an ActivationMonitor on every net. The scores must be equal in all four.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,17 +19,22 @@ from loaders import MissingData, digits, mnist
 from searches import FUSED, Timed, pipeline_search, run, scores
 from sklearn.model_selection import GridSearchCV
 
-from skact import TrainingLog, to_frame
+from skact import ActivationMonitor, TrainingLog, to_frame
 
 SECTIONS = ("fused", "one_by_one", "mnist")
 PLAIN, LOGGED, VALIDATED = "no log", "TrainingLog", "TrainingLog, log.scorer()"
+MONITORED = "TrainingLog, ActivationMonitor"
 
 
-def logged(build: Callable[[], GridSearchCV], validated: bool) -> GridSearchCV:
+def logged(
+    build: Callable[[], GridSearchCV], validated: bool, monitored: bool = False
+) -> GridSearchCV:
     """Set a log on the net of a search."""
     search, log = build(), TrainingLog()
     net = getattr(search.estimator, "steps", [("", search.estimator)])[-1][1]
     net.set_callbacks(log)
+    if monitored:
+        net.set_params(callbacks=[ActivationMonitor()])
     if validated:
         search.set_params(scoring=log.scorer())
     return search
@@ -49,6 +54,7 @@ def section(
         PLAIN: build,
         LOGGED: partial(logged, build, False),
         VALIDATED: partial(logged, build, True),
+        MONITORED: partial(logged, build, False, True),
     }
     last = {peer: Timed() for peer in builds}
     clocks = {

@@ -43,7 +43,7 @@ class ActivationDisplay:
         Where the functions were evaluated.
     curves : sequence of Curve
         What they gave there.
-    derivative : bool, default=False
+    derivative : bool or "only", default=False
         Whether to draw derivatives, too: dashed.
 
     Attributes
@@ -70,8 +70,12 @@ class ActivationDisplay:
     """
 
     def __init__(
-        self, x: np.ndarray, curves: Sequence[Curve], *, derivative: bool = False
+        self, x: np.ndarray, curves: Sequence[Curve], *, derivative: bool | str = False
     ) -> None:
+        if derivative not in (True, False, "only"):
+            raise ValueError(
+                f"derivative must be True, False or 'only', got {derivative!r}."
+            )
         self.x, self.curves, self.derivative = x, list(curves), derivative
 
     @classmethod
@@ -79,7 +83,7 @@ class ActivationDisplay:
         cls,
         activations: Any,
         *,
-        derivative: bool = False,
+        derivative: bool | str = False,
         x: Any = (-5.0, 5.0),
         multiples: bool | None = None,
         ax: Any = None,
@@ -93,7 +97,7 @@ class ActivationDisplay:
             Names with or without parameters, ``nn.Module`` classes or instances,
             functions, as the parameter `activation` takes them; or a dict of such, by
             label.
-        derivative : bool, default=False
+        derivative : bool or "only", default=False
             Whether to draw derivatives, too.
         x : tuple of two floats or array of shape (n_points,), default=(-5, 5)
             Where: between these ends, or at these points.
@@ -135,7 +139,7 @@ class ActivationDisplay:
         cls,
         estimator: Any,
         *,
-        derivative: bool = False,
+        derivative: bool | str = False,
         x: Any = (-5.0, 5.0),
         multiples: bool | None = None,
         ax: Any = None,
@@ -236,7 +240,9 @@ class ActivationDisplay:
         return self
 
     def _draw(self, ax: Any, curve: Curve, look: dict[str, Any]) -> None:
-        kinds = [(curve.values, "-", curve.label, self.lines_)]
+        kinds = []
+        if self.derivative != "only":
+            kinds.append((curve.values, "-", curve.label, self.lines_))
         if self.derivative:
             slopes = curve.slopes, "--", f"{curve.label}'", self.derivative_lines_
             kinds.append(slopes)
@@ -255,7 +261,7 @@ class ActivationDisplay:
             first.set_xlabel("x")
             first.legend()
             return
-        if self.derivative:
+        if self.derivative and self.lines_:
             handles = [self.lines_[0], self.derivative_lines_[0]]
             self.figure_.legend(
                 handles, ["f(x)", "f'(x)"], loc="outside lower center", ncols=2

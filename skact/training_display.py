@@ -17,6 +17,7 @@ _NO_PARAMETERS = ("candidate", "fold", "run", "fit", "refit", "iter", "n_resourc
 _TELLING = ("activation", MODEL, "hidden", "width", "depth", "lr")
 _MOST_NUMBERS = 8  # groups of numbers in a legend; more have a bar of colours
 _MOST_INSIDE = 10  # entries of a legend inside the axes
+_REPEATS = "random_state"  # candidates that differ in it alone are repetitions
 _STYLES: tuple[Any, ...] = ("-", "--", ":", "-.")  # of metrics
 
 
@@ -24,7 +25,8 @@ class TrainingDisplay:
     """Curves of a training history, by activation or whatever else was tried.
 
     A thin line is one fit, such as a fold; a thick one is the mean of the fits of a
-    candidate, as far as all of them have come. Where a group has several candidates,
+    candidate, as far as all of them have come; candidates that differ in their
+    `random_state` alone count as one. Where a group has several candidates,
     such as an activation with several learning rates, one of them is drawn, and the
     legend says so: the one that the search ranks first; of a log, which knows no
     ranks, the one whose fits end best on the mean. Losses that span a factor of ten
@@ -311,8 +313,11 @@ def _grouped(
 ) -> tuple[pd.DataFrame, dict[str, Any], bool]:
     """Choose a candidate of each group, and number its fits."""
     keys = ["candidate"] if "candidate" in frame else varying
+    if _REPEATS in varying and _REPEATS not in by:  # fits of one candidate
+        varying = [name for name in varying if name != _REPEATS]
+        keys = varying
     keys = [MODEL, *keys] if MODEL in frame and MODEL not in keys else keys
-    fits = [name for name in ("run", "fit", "fold") if name in frame]
+    fits = [name for name in ("run", "fit", "fold", _REPEATS) if name in frame]
     curves = frame[["epoch", *metrics]].copy()
     curves["candidate"] = _numbers(frame, keys)
     curves["fit"] = _numbers(frame, [*keys, *fits])

@@ -95,6 +95,15 @@ def test_anything_that_an_estimator_takes_can_be_drawn() -> None:
     assert np.allclose(display.curves[5].slopes[:, 0], np.cos(display.x))
 
 
+def test_derivatives_can_be_drawn_alone() -> None:
+    display = draw(["sigmoid", "tanh"], derivative="only")
+    assert not display.lines_
+    assert len(display.derivative_lines_) == 2
+    assert len(draw(list_activations(), derivative="only").axes_) == 27
+    with pytest.raises(ValueError, match="True, False or 'only', got 'just'"):
+        draw("relu", derivative="just")
+
+
 def test_labels_can_be_given() -> None:
     display = draw({"steep": "leaky_relu(0.5)", "flat": "leaky_relu(0.01)"})
     assert [curve.label for curve in display.curves] == ["steep", "flat"]

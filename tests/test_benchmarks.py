@@ -403,6 +403,7 @@ def test_a_log_changes_no_score_of_the_grids_that_it_is_timed_on(tmp_path):
         "no log",
         "TrainingLog",
         "TrainingLog, log.scorer()",
+        "TrainingLog, ActivationMonitor",
     ]
     assert len({row["accuracy"] for row in section["rows"]}) == 1
     assert section["notes"] == ["48 rows; all scores equal"]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 import torch
 from sklearn.datasets import load_iris
@@ -87,7 +88,6 @@ def test_a_randomized_search_takes_distributions() -> None:
 
 
 def test_optuna_takes_suggestions() -> None:
-    optuna = pytest.importorskip("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def objective(trial: Any) -> float:

@@ -135,6 +135,24 @@ def test_many_numbers_have_a_bar_and_many_words_a_legend_outside() -> None:
     assert box.x0 >= outside.ax_.bbox.x1
 
 
+def test_candidates_that_differ_in_their_seed_alone_are_repetitions() -> None:
+    rows = [
+        (2 * c + seed, name, seed, fold, e, 1.0 + c + 0.1 * seed)
+        for c, name in enumerate(["relu", "tanh"])
+        for seed in (0, 1)
+        for fold in (0, 1)
+        for e in (1, 2)
+    ]
+    names = ["candidate", "activation", "random_state", "fold", "epoch", "valid_loss"]
+    frame = pd.DataFrame(rows, columns=names)
+    display = TrainingDisplay.from_estimator(frame)
+    assert legend(display) == ["relu", "tanh"]
+    assert len(display.fit_lines_) == 2 * 2 * 2
+    assert display.lines_[0].get_ydata().tolist() == pytest.approx([1.05, 1.05])
+    by_seed = TrainingDisplay.from_estimator(frame, by="random_state")
+    assert len(by_seed.groups) == 2
+
+
 def test_what_is_missing_or_has_no_value_is_not_named() -> None:
     rows = [
         ("a", 8, np.nan, 1, 1.0),

@@ -93,19 +93,14 @@ print(f"\nEach with its activation: {each.resolve().as_uri()}")
 
 # %% The seed's last figure: the derivatives, and what it drew for leaky ReLU
 display = ActivationDisplay.from_activations(
-    NAMES, derivative=True, x=z, multiples=False
+    NAMES, derivative="only", x=z, multiples=False
 )
-for line in display.lines_:
-    line.remove()
 for name, line in zip(NAMES, display.derivative_lines_, strict=True):
     # leaky ReLU hides ReLU, unless it leaves gaps
     line.set_linestyle("--" if name == "leaky_relu" else "-")
 wrong = seed_leaky_relu_derivative(make_activation("leaky_relu")(torch.tensor(z)))
 display.ax_.plot(z, wrong, color="0.3", linestyle=":", label="leaky_relu', as the seed")
 display.ax_.set(title="Derivatives of activation functions", xlabel="z")
-# the functions that were removed had stretched them
-display.ax_.relim()
-display.ax_.autoscale_view()
 display.ax_.legend()
 display.figure_.savefig(args.figure)
 print(f"Figure: {args.figure.resolve().as_uri()}")

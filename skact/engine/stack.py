@@ -155,6 +155,9 @@ class Stack:
         for lane in range(len(self.jobs)):
             if lane not in self.lent:
                 self.lend(lane)
+        # passes and their stack refer to each other: their tables, which may be large,
+        # would stay until Python looks for such circles
+        self._passes.clear()
 
     def show(self, lane: int) -> None:
         """Copy a network's weights to where those find them who only look."""
