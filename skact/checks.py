@@ -150,7 +150,7 @@ PARAMETERS: Mapping[str, Allowed] = {
             or (isinstance(value, str) and value == "disable")
         ),
         "None, a list of skorch callbacks (or of pairs of name and callback) or "
-        "'disable'",
+        "'disable' (scikit-learn's, such as a TrainingLog, go to set_callbacks)",
     ),
     "train_split": Allowed(
         lambda value: value is None or callable(value),

@@ -75,7 +75,7 @@ WRONG = [
         "None, a list of skorch callbacks (or of pairs of name and callback) or "
         "'disable', got 'off'.",
     ),
-    ({"callbacks": [3]}, "(or of pairs of name and callback) or 'disable', got [3]."),
+    ({"callbacks": [3]}, "go to set_callbacks), got [3]."),
     (
         {"train_split": 0.2},
         "None or a callable such as skorch.dataset.ValidSplit(5), got 0.2.",
