@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import TimeSeriesSplit
 
-from skact.frames import to_frame
+from skact.frames import MODEL, to_frame
 from skact.statistics import holm, paired_test
 
 _HOW = {
-    "nested": "Each took, for every fold, the candidate that was best on the others.",
+    "nested": "Each took, for every fold, the candidate that was best on the others: "
+    "these means may be lower than a ranking's, which has chosen by the same folds.",
     "best": "Each took the candidate that was best on all folds, which flatters those "
     "with more candidates: selection and comparison use the same folds.",
     "mean": "Each is the mean of its candidates.",
@@ -188,9 +189,11 @@ def compare(
     if not isinstance(search, pd.DataFrame):
         frame = to_frame(search, level="fold")
     names = [by] if isinstance(by, str) else list(by)
+    names = [x if x in frame else x.rpartition("__")[2] for x in names]
     score = _score_of(frame, metric)
     _check_columns(frame, names, score)
     notes: list[str] = []
+    _check_folds(frame, notes)
     table = _cells(frame, names, score, average, notes)
     scores = _selected(table, select)
     if scores.shape[1] < 2:
@@ -204,6 +207,7 @@ def compare(
         test_ratio = _test_ratio(search, len(scores), notes)
     if table.index.get_level_values("value").duplicated().any():
         notes.append(_HOW[select])
+    notes += _doubts(scores, rope)
     order = scores.mean().sort_values(ascending=False, kind="stable").index
     scores = scores[order]
     pairs = _pairs(scores, test_ratio, rope, alpha)
@@ -212,6 +216,8 @@ def compare(
 
 
 def _score_of(frame: pd.DataFrame, metric: str | None) -> str:
+    if "fold" not in frame:
+        raise ValueError("A frame must have a row a fold: to_frame(search, 'fold').")
     found = [name for name in frame.columns if str(name).startswith("test_")]
     wanted = f"test_{metric}" if metric is not None else (found or [""])[0]
     if wanted not in frame.columns:
@@ -227,6 +233,19 @@ def _check_columns(frame: pd.DataFrame, names: Sequence[str], score: str) -> Non
     for name in names:
         if name not in tried:
             raise ValueError(f"by must name some of {tried!r}; got {name!r}.")
+
+
+def _check_folds(frame: pd.DataFrame, notes: list[str]) -> None:
+    """Refuse to pair folds that searches do not share, as far as one can tell."""
+    if MODEL not in frame:
+        return
+    folds = frame.groupby(MODEL, sort=False)["fold"].nunique()
+    if folds.nunique() > 1:
+        raise ValueError(
+            f"Searches must have the same folds to be compared; theirs are "
+            f"{folds.to_dict()} in number."
+        )
+    notes.append("All searches are taken to have had the same rows and folds.")
 
 
 def _cells(
@@ -255,7 +274,12 @@ def _cells(
     failed = keyed.groupby(["value", *cell], sort=False, dropna=False)[score]
     bad = int(failed.apply(lambda found: found.isna().any()).sum())
     if bad:
-        notes.append(f"{bad} candidates failed on some fold and are left out.")
+        are = (
+            "candidate failed on some fold and is"
+            if bad == 1
+            else ("candidates failed on some fold and are")
+        )
+        notes.append(f"{bad} {are} left out.")
     wide = keyed.pivot_table(
         index=["value", *cell],
         columns="fold",
@@ -331,6 +355,16 @@ def _ratio_of_sizes(cv: Any) -> float:
     return float(test / train)
 
 
+def _doubts(scores: pd.DataFrame, rope: float) -> list[str]:
+    """Say so if the rope is what suits an accuracy, and the score is none."""
+    if abs(float(scores.mean().mean())) <= 1 or rope != 0.01:
+        return []
+    return [
+        "rope=0.01 is in units of the score, and may be far too small for this one: "
+        "give what does not matter to you."
+    ]
+
+
 def _pairs(
     scores: pd.DataFrame, test_ratio: float, rope: float, alpha: float
 ) -> pd.DataFrame:
@@ -354,7 +388,9 @@ def _verdict(found: Comparison) -> str:
     """Say what became of the best one and all others."""
     means, frame = found.means, found.frame
     best, n = means.index[0], len(found.scores)
-    said = [
+    shown = (frame["a"] == best) & (frame["verdict"] == "a better")
+    said = ["" if shown.any() else "No winner is shown."]
+    said += [
         f"Of {len(means)} values of {found.by}, {best} scores best: "
         f"{means.iloc[0]:.4g} ({found.metric.removeprefix('test_')}, mean of {n} "
         f"folds)."
@@ -373,14 +409,15 @@ def _verdict(found: Comparison) -> str:
             "undecided": "cannot be told apart",
         }
         parts = [f"{counts[k]} {text}" for k, text in kinds.items() if k in counts]
-        said.append(f"Of the other {len(rest)} pairs, {', '.join(parts)}.")
+        pairs = f"{len(rest)} pairs" if len(rest) > 1 else "pair"
+        said.append(f"Of the other {pairs}, {', '.join(parts)}.")
     half = float(((frame["high"] - frame["low"]) / 2).median())
     if half > 0:
         said.append(
             f"With these {n} folds a difference must reach about {half:.2g} to be told "
-            f"from chance, before the adjustment for {len(frame)} pairs."
+            f"from chance, more after the adjustment for {len(frame)} pairs."
         )
-    return " ".join([*said, *found.notes])
+    return " ".join(filter(None, [*said, *found.notes]))
 
 
 def _sentence(kind: str, best: Any, rows: pd.DataFrame, found: Comparison) -> str:

@@ -23,6 +23,9 @@ SLOW = 1e-3
 RISING = 1.5
 RISEN = 0.25
 OVERFITTING = 1.3
+STRONG_DROPOUT = 0.8
+STRONG_DECAY = 0.5
+DEEP = 5  # layers
 
 _FAILED = "(the fit has failed)"  # among the parameters
 _ONE_SIDED = ("relu", "ReLU", "threshold", "hardshrink", "softshrink")
@@ -106,10 +109,14 @@ class Diagnosis:
     def __str__(self) -> str:
         if not self.findings:
             return f"Nothing wrong was found. {self.looked_at}"
-        groups: dict[str, list[str]] = {}
+        alike: dict[tuple[str, str, str], list[Finding]] = {}
         for where, finding in self.findings:
             said = ", ".join(f"{name}={value}" for name, value in where.items())
-            groups.setdefault(said, []).append(str(finding))
+            key = (said, finding.kind, finding.advice)
+            alike.setdefault(key, []).append(finding)
+        groups: dict[str, list[str]] = {}
+        for (said, *_), found in alike.items():
+            groups.setdefault(said, []).append(_line(found))
         lines = []
         for said, texts in groups.items():
             lines += [said] * bool(said)
@@ -141,11 +148,9 @@ def diagnose(obj: Any) -> Diagnosis:
     ============== ===============================================================
     diverged       the loss became NaN or infinite
     dead units     ``dead_k`` is .4 or more in the last two epochs
-    saturated      ``saturated_k`` is .5 or more in the last two epochs; of the first
-                   layer the inputs are blamed if ``preact_std_1`` was above 4 after an
-                   epoch that has not changed its weights by more than themselves
+    saturated      ``saturated_k`` is .5 or more in the last two epochs
     vanishing      ``grad_ratio`` was below .01 after the first epoch, or in half of
-                   them
+                   them, with two layers or more
     exploding      ``grad_ratio`` was above 100 after the first epoch, or in half
     rising loss    in the last three epochs the training loss was 1.5 times its minimum
                    or more, and a quarter of what it was after the first
@@ -154,6 +159,11 @@ def diagnose(obj: Any) -> Diagnosis:
     overfitting    the loss on validation rows, or on the search's fold, is 1.3 times
                    its minimum, while the training loss fell
     ============== ===============================================================
+
+    The learning rate is blamed for what nothing else accounts for: inputs are, if
+    ``preact_std_1`` was above 4 after an epoch that has not changed the weights by more
+    than themselves; `dropout` from .8 on, `weight_decay` from .5 on, and
+    ``init="torch"`` with five layers or more. It is a suspicion, not a proof.
 
     Of a search each candidate is judged by its folds: what is found in more than half
     of them, with the median of the figures.
@@ -192,13 +202,14 @@ leaky_relu
         fits = [fit for _, fit in _grouped(rows, [x for x in keys if x == "fold"])]
         found = [_of_fit(fit[["epoch", *recorded]], own) for fit in fits]
         findings += [(where, finding) for finding in _common(found)]
-    return Diagnosis(findings, _looked_at(frame, recorded))
+    monitored = "ActivationMonitor" in str(base.get("callbacks", ""))
+    return Diagnosis(findings, _looked_at(frame, recorded, monitored))
 
 
-def _looked_at(frame: pd.DataFrame, recorded: Sequence[str]) -> str:
+def _looked_at(frame: pd.DataFrame, recorded: Sequence[str], monitored: bool) -> str:
     layers = [name for name in recorded if name.startswith("dead_")]
     said = f"Looked at {len(frame)} epochs"
-    if not layers:
+    if not layers and not monitored:
         return (
             f"{said}, and at losses alone: with callbacks=[ActivationMonitor()] the "
             f"net records what its layers do."
@@ -250,6 +261,15 @@ def _common(found: Sequence[Sequence[Finding]]) -> list[Finding]:
     return kept
 
 
+def _line(alike: Sequence[Finding]) -> str:
+    """Say what layers have in common; the worst of them speaks."""
+    if len(alike) == 1:
+        return str(alike[0])
+    worst = max(alike, key=lambda finding: next(iter(finding.figures.values()), 0.0))
+    layers = ", ".join(str(finding.layer) for finding in alike)
+    return f"layers {layers}: {worst.text}, or fewer; {worst.advice}"
+
+
 Columns = Mapping[str, np.ndarray]
 Rule = Callable[[Columns, Mapping[str, Any]], Iterator[Finding]]
 
@@ -270,6 +290,7 @@ def _of_fit(rows: pd.DataFrame, params: Mapping[str, Any]) -> list[Finding]:
     # what other findings account for
     told = {"no learning"} if kinds & why else set()
     told |= {"vanishing", "too slow"} if "dead units" in kinds else set()
+    told |= {"saturated"} if "vanishing" in kinds - told else set()
     return [finding for finding in found if finding.kind not in told]
 
 
@@ -290,10 +311,11 @@ def _dead(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
     for k, shares in _layers(columns, "dead"):
         if shares[-2:].min() >= DEAD:
             since = _since(columns["epoch"], shares >= DEAD)
+            usual = f"{_high_lr(params)}, or {_instead(params)}"
             yield Finding(
                 "dead units",
                 f"{shares[-1]:.0%} dead units since epoch {since}".replace("%", " %"),
-                f"{_high_lr(params)}, or {_instead(params)}",
+                _cause(columns, params) or usual,
                 {"dead": float(shares[-1]), "since": float(since)},
                 k,
             )
@@ -301,31 +323,43 @@ def _dead(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _saturated(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
     for k, shares in _layers(columns, "saturated"):
-        if shares[-2:].min() < SATURATED:
-            continue
-        since = _since(columns["epoch"], shares >= SATURATED)
-        spread = columns.get(f"preact_std_{k}", np.zeros(1))[0]
-        moved = columns.get(f"update_ratio_{k}", np.zeros(1))[0]
-        advice = f"{_high_lr(params)}, or an activation that does not saturate"
-        if k == 1 and spread > UNSCALED and moved <= 1:
-            advice = (
-                f"its inputs spread too widely (preact_std_1 {spread:.3g} after the "
-                f"first epoch): scale them, for example with StandardScaler"
+        if shares[-2:].min() >= SATURATED:
+            since = _since(columns["epoch"], shares >= SATURATED)
+            usual = f"{_high_lr(params)}, or an activation that does not saturate"
+            text = f"{shares[-1]:.0%} saturated units since epoch {since}"
+            yield Finding(
+                "saturated",
+                text.replace("%", " %"),
+                _cause(columns, params) or usual,
+                {"saturated": float(shares[-1]), "since": float(since)},
+                k,
             )
-        text = f"{shares[-1]:.0%} saturated units since epoch {since}"
-        yield Finding(
-            "saturated",
-            text.replace("%", " %"),
-            advice,
-            {"saturated": float(shares[-1]), "since": float(since)},
-            k,
+
+
+def _cause(columns: Columns, params: Mapping[str, Any]) -> str:
+    """Name what is more likely than the learning rate, if something is."""
+    spread = columns.get("preact_std_1", np.zeros(1))[0]
+    moved = columns.get("update_ratio_1", np.zeros(1))[0]
+    if spread > UNSCALED and moved <= 1:
+        return (
+            f"its inputs spread too widely (preact_std_1 {spread:.3g} after the first "
+            f"epoch): scale them, for example with StandardScaler"
         )
+    dropout, decay = params.get("dropout", 0), params.get("weight_decay", 0)
+    if isinstance(dropout, int | float) and dropout >= STRONG_DROPOUT:
+        return f"dropout {dropout:g} is high: try 0.2"
+    if isinstance(decay, int | float) and decay >= STRONG_DECAY:
+        return f"weight_decay {decay:g} is high: try {decay / 1000:.2g}"
+    depth = len(list(_layers(columns, "grad_norm")))
+    if params.get("init") == "torch" and depth >= DEEP:
+        return f"torch's own weights are too small for {depth} layers: try init='auto'"
+    return ""
 
 
 def _gradients(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
     ratios = columns.get("grad_ratio", np.zeros(0))
     ratios = ratios[np.isfinite(ratios)]
-    if not len(ratios):
+    if not len(ratios) or "grad_norm_2" not in columns:  # there is no way to vanish
         return
     low, high = sorted([float(ratios[0]), float(np.median(ratios))])
     depth = len(list(_layers(columns, "grad_norm")))
@@ -338,7 +372,8 @@ def _gradients(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]
         yield Finding(
             "vanishing",
             f"gradients vanish: {said}",
-            "try relu, silu or selu, norm='batch', or fewer layers",
+            _cause(columns, params)
+            or "try relu, silu or selu, norm='batch', or fewer layers",
             figures={"grad_ratio": median},
         )
     elif high > EXPLODING:
@@ -396,8 +431,9 @@ def _no_learning(columns: Columns, params: Mapping[str, Any]) -> Iterator[Findin
                 "no learning",
                 f"the training loss fell by {max(fallen, 0):.1%} only, from "
                 f"{losses[0]:.3g}",
-                f"{_other_lr(params)}, and look at the inputs: are they scaled, do "
-                f"they tell anything of y?",
+                _cause(columns, params)
+                or f"{_other_lr(params)}, and look at the data: are inputs (and a y of "
+                f"numbers) scaled, do they tell anything of y?",
                 figures={"fallen": fallen},
             )
 

@@ -164,6 +164,8 @@ def activation_grid(
     if not (isinstance(n_lr, int | np.integer) and n_lr >= 1):
         raise ValueError(f"n_lr must be an int >= 1, got {n_lr!r}.")
     for name, values in others.items():
+        if name == "activation":
+            raise TypeError("activation is what activations= names.")
         if isinstance(values, str) or not isinstance(values, Iterable):
             raise TypeError(f"{name} must be a list of values, got {values!r}.")
     shared = {f"{prefix}{name}": list(values) for name, values in others.items()}
@@ -271,7 +273,7 @@ def _ranges(
     specs = list(ACTIVATIONS if activations is None else activations)
     if not specs:
         raise ValueError("activations must name at least one; got none.")
-    if lr is not None and not 0 < lr < np.inf:
+    if lr is not None and not (isinstance(lr, int | float) and 0 < lr < np.inf):
         raise ValueError(f"lr must be a finite number > 0, got {lr!r}.")
     scale = 1.0 if lr is None else lr / OF_RELU[_optimizer(optimizer)]
     found = []

@@ -23,7 +23,7 @@ from skact.training_log import TrainingLog
 from skact.views import Experiment, to_hiplot
 
 _MOST_CLASSES = 20  # that numbers are taken for, unless told otherwise
-_STEPS = 600  # that the rates of `activation_grid` are for
+_STEPS = 300  # that the rates of `activation_grid` are for
 _MOST_CATEGORIES = 50  # of a column of words; rarer ones share a column
 
 
@@ -118,7 +118,36 @@ class SearchResult:
         more = f"\n... {len(frame) - 10} more" * (len(frame) > 10)
         found = self.comparison
         verdict = "" if found is None else f"\n\n{found.verdict}"
-        return f"{said}{more}{verdict}"
+        return f"{self._heading()}\n\n{said}{more}{verdict}{self._edge()}"
+
+    def _heading(self) -> str:
+        """Say what was asked: of which kind, by which score."""
+        search = self.search_
+        regression = isinstance(self.best_estimator_, TransformedTargetRegressor)
+        kind, usual = (
+            ("Regression", "R2") if regression else ("Classification", "accuracy")
+        )
+        scoring = search.scoring.scoring
+        unit = " (in deviations of y)" if regression and scoring is not None else ""
+        n = len(search.cv_results_["params"])
+        return (
+            f"{kind}, scored by {scoring or usual}{unit}: {n} candidates on "
+            f"{search.n_splits_} folds."
+        )
+
+    def _edge(self) -> str:
+        """Say so if the best rate is the last that was tried on its side."""
+        best, params = self.best_params_, self.search_.cv_results_["params"]
+        rates = sorted(
+            {p["net__lr"] for p in params if p["net__activation"] == best["activation"]}
+        )
+        if len(rates) < 2 or best["lr"] not in (rates[0], rates[-1]):
+            return ""
+        way = "highest" if best["lr"] == rates[-1] else "lowest"
+        return (
+            f" The best learning rate, {best['lr']:g}, is the {way} that was tried for "
+            f"{best['activation']}: there may be better ones beyond."
+        )
 
 
 def search(
@@ -127,8 +156,8 @@ def search(
     *,
     activations: Iterable[Any] | None = None,
     n_lr: int = 3,
-    width: Sequence[int] = (100,),
-    depth: Sequence[int] = (1,),
+    width: int | Sequence[int] = (100,),
+    depth: int | Sequence[int] = (1,),
     cv: Any = 5,
     scoring: Any = None,
     task: str | None = None,
@@ -155,9 +184,9 @@ def search(
         None: those of :func:`~skact.activation_grid`.
     n_lr : int, default=3
         Learning rates of each.
-    width : sequence of int, default=(100,)
+    width : int or sequence of int, default=(100,)
         Units in each hidden layer to try.
-    depth : sequence of int, default=(1,)
+    depth : int or sequence of int, default=(1,)
         Numbers of hidden layers to try.
     cv : int or splitter, default=5
         As in ``GridSearchCV``.
@@ -166,7 +195,7 @@ def search(
     task : {"classification", "regression"} or None, default=None
         None: regression if y holds more than 20 different numbers.
     max_epochs : int or None, default=None
-        Of each fit; None: as many as take 600 steps, from 30 to 300.
+        Of each fit; None: as many as take 300 steps, from 30 to 150.
     random_state : int or None, default=0
         Of all nets.
     progress : bool, default=True
@@ -207,7 +236,7 @@ def search(
         )
     if max_epochs is None:
         per_epoch = -(-len(y) // parameters.get("batch_size", 128))
-        max_epochs = min(300, max(30, -(-_STEPS // max(1, per_epoch))))
+        max_epochs = min(150, max(30, -(-_STEPS // max(1, per_epoch))))
     log, regression = TrainingLog(), task == "regression"
     optimizer = parameters.get("optimizer", "adam")
     grid = activation_grid(
@@ -215,8 +244,8 @@ def search(
         n_lr=n_lr,
         optimizer=optimizer if isinstance(optimizer, str) else "adam",
         prefix="net__",
-        width=list(width),
-        depth=list(depth),
+        width=[width] if isinstance(width, int) else list(width),
+        depth=[depth] if isinstance(depth, int) else list(depth),
     )
     net = (ActMLPRegressor if regression else ActMLP)(
         max_epochs=max_epochs, random_state=random_state, dtype="float32"

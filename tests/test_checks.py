@@ -72,8 +72,8 @@ WRONG = [
     ({"random_state": -1}, "None, an int >= 0 or a numpy.random.RandomState, got -1."),
     (
         {"callbacks": "off"},
-        "None, a list of skorch callbacks (or of pairs of name and callback) or "
-        "'disable', got 'off'.",
+        "'disable' (scikit-learn's, such as a TrainingLog, go to set_callbacks), got "
+        "'off'.",
     ),
     ({"callbacks": [3]}, "go to set_callbacks), got [3]."),
     (

@@ -305,6 +305,32 @@ def test_several_searches_are_compared_by_model() -> None:
     assert set(compare(searches, "model").scores.columns) == {"rbf", "linear"}
 
 
+def test_searches_of_other_folds_are_not_paired() -> None:
+    searches = [
+        GridSearchCV(SVC(kernel=name), {"C": [0.1, 1.0]}, cv=cv).fit(X, y)
+        for name, cv in (("rbf", 3), ("linear", 5))
+    ]
+    with pytest.raises(ValueError, match=r"the same folds.*'SVC #1': 3"):
+        compare(searches, "model")
+    same = [searches[0], searches[0]]
+    assert "taken to have had the same rows and folds" in compare(same, "model").verdict
+
+
+def test_a_rope_that_suits_an_accuracy_is_doubted_for_other_scores() -> None:
+    table = results(
+        {"a": [-3000.0, -2900.0, -3100.0], "b": [-3050.0, -2950.0, -3090.0]}
+    )
+    assert "rope=0.01 is in units of the score" in compare(table).verdict
+    assert "rope=0.01" not in compare(table, rope=100).verdict
+
+
+def test_names_of_a_pipeline_s_grid_are_known() -> None:
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=3).fit(X, y)
+    assert compare(search, "svc__C").by == "C"
+    with pytest.raises(ValueError, match="to_frame\\(search, 'fold'\\)"):
+        compare(to_frame(search), "C")
+
+
 def test_a_metric_can_be_named() -> None:
     scoring = ["accuracy", "neg_log_loss"]
     net = ActMLP(max_epochs=3, random_state=0)
@@ -324,7 +350,7 @@ def test_what_failed_is_left_out_and_said() -> None:
     )
     found = compare(table, test_ratio=0.5)
     assert found.scores["a"].tolist() == [0.6, 0.7, 0.4]
-    assert "1 candidates failed on some fold and are left out." in found.notes
+    assert "1 candidate failed on some fold and is left out." in found.notes
 
 
 def test_of_halving_the_last_iteration_counts() -> None:
@@ -403,11 +429,13 @@ def test_bad_input_is_named() -> None:
 
 def test_it_prints_the_verdict_and_the_table() -> None:
     found = compare(results({"a": [0.9, 0.8, 0.7], "b": [0.5, 0.5, 0.6]}))
-    assert str(found).startswith("Of 2 values of activation, a scores best: 0.8")
+    assert str(found).startswith(
+        "No winner is shown. Of 2 values of activation, a scores best: 0.8"
+    )
     assert "p_holm" in str(found)
     assert found.to_frame() is found.frame
     page = found._repr_html_()
-    assert page.startswith("<p>Of 2 values")
+    assert page.startswith("<p>No winner is shown. Of 2 values")
     assert "<table" in page
 
 

@@ -138,6 +138,40 @@ FAULTS: dict[str, tuple[Any, Any, str, int | None, str]] = {
         None,
         r"NaN or infinite in epoch 1; try lr <= 0\.1",
     ),
+    "relu, inputs unscaled": (
+        {"activation": "relu", "max_epochs": 10},
+        lambda: as_it_is(load_wine),
+        "dead units",
+        1,
+        "inputs spread too widely .*StandardScaler",
+    ),
+    "dropout .99": (
+        {"activation": "relu", "dropout": 0.99, "max_epochs": 20},
+        digits,
+        "dead units",
+        1,
+        r"dropout 0\.99 is high: try 0\.2",
+    ),
+    "weight_decay 10": (
+        {"activation": "relu", "weight_decay": 10.0, "max_epochs": 10},
+        digits,
+        "no learning",
+        None,
+        r"weight_decay 10 is high: try 0\.01",
+    ),
+    "relu, twenty layers of torch's own weights": (
+        {
+            "activation": "relu",
+            "depth": 20,
+            "width": 30,
+            "init": "torch",
+            "max_epochs": 10,
+        },
+        digits,
+        "dead units",
+        5,
+        "layers .* dead units .* try init='auto'",
+    ),
     "labels that are noise": (
         {
             "activation": "relu",
@@ -311,6 +345,9 @@ def epochs(**columns: Any) -> pd.DataFrame:
     return pd.DataFrame({"epoch": range(1, n + 1), **columns})
 
 
+TWO_LAYERS = {"grad_norm_1": [1.0] * 3, "grad_norm_2": [1.0] * 3}
+
+
 @pytest.mark.parametrize(
     ("columns", "kinds"),
     [
@@ -318,10 +355,15 @@ def epochs(**columns: Any) -> pd.DataFrame:
         ({"dead_1": [0.5, 0.39, 0.5]}, []),
         ({"saturated_2": [0.0, 0.5, 0.6]}, ["saturated"]),
         ({"saturated_2": [0.9, 0.9, 0.4]}, []),
-        ({"grad_ratio": [0.009, 0.5, 0.5]}, ["vanishing"]),
-        ({"grad_ratio": [0.011, 0.5, 0.5]}, []),
-        ({"grad_ratio": [0.5, 0.005, 0.005]}, ["vanishing"]),
-        ({"grad_ratio": [101.0, 5.0, 5.0]}, ["exploding"]),
+        ({"grad_ratio": [0.009, 0.5, 0.5], **TWO_LAYERS}, ["vanishing"]),
+        ({"grad_ratio": [0.009, 0.5, 0.5]}, []),  # over one layer
+        ({"grad_ratio": [0.011, 0.5, 0.5], **TWO_LAYERS}, []),
+        ({"grad_ratio": [0.5, 0.005, 0.005], **TWO_LAYERS}, ["vanishing"]),
+        ({"grad_ratio": [101.0, 5.0, 5.0], **TWO_LAYERS}, ["exploding"]),
+        (
+            {"grad_ratio": [0.0] * 3, "saturated_1": [0.9] * 3, **TWO_LAYERS},
+            ["vanishing"],
+        ),
         ({"train_loss": [1.0, 0.2, 0.5, 0.5, 0.5]}, ["rising loss"]),
         ({"train_loss": [1.0, 0.2, 0.5, 0.5, 0.25]}, []),
         ({"train_loss": [3.0, 0.2, 0.5, 0.5, 0.5]}, []),
@@ -347,6 +389,21 @@ def test_the_rules_are_those_that_are_documented(
 ) -> None:
     found = diagnose(epochs(**columns))
     assert [finding.kind for _, finding in found.findings] == kinds
+
+
+def test_layers_that_have_the_same_share_a_line() -> None:
+    found = diagnose(epochs(dead_1=[0.5] * 3, dead_2=[0.8] * 3, saturated_3=[0.9] * 3))
+    first, second, _ = str(found).splitlines()
+    assert first.startswith("layers 1, 2: 80 % dead units since epoch 1, or fewer; try")
+    assert second.startswith("layer 3: 90 % saturated units")
+    assert len(found.to_frame()) == 3
+
+
+def test_a_net_that_diverged_at_once_is_not_told_to_be_monitored() -> None:
+    parameters, data, *_ = FAULTS["lr 1e30"]
+    assert "ActivationMonitor" not in str(
+        diagnose(fitted(monitored(**parameters), data()))
+    )
 
 
 def test_since_is_the_epoch_from_which_it_held() -> None:

@@ -114,6 +114,8 @@ def test_bad_input_is_named() -> None:
         (ValueError, {"activations": ["rellu"]}, "did you mean 'relu'"),
         (ValueError, {"activations": []}, "at least one; got none"),
         (TypeError, {"activations": "relu"}, "must be a list, got 'relu'"),
+        (ValueError, {"lr": [0.1]}, r"lr must be a finite number > 0, got \[0\.1\]"),
+        (TypeError, {"activation": ["relu"]}, "activation is what activations= names"),
         (TypeError, {"width": 32}, "width must be a list of values, got 32"),
         (TypeError, {"norm": "batch"}, "norm must be a list of values, got 'batch'"),
     ]

@@ -47,9 +47,24 @@ def test_the_best_is_fitted_on_all_rows_and_predicts(found: SearchResult) -> Non
 
 def test_printing_it_gives_the_table_and_the_verdict(found: SearchResult) -> None:
     text = str(found)
+    assert text.startswith("Classification, scored by accuracy: 4 candidates on 3 fold")
     assert "rank_test_score" in text
     assert "split0" not in text
     assert "Of 2 values of activation, " in text
+
+
+def test_it_says_so_if_the_best_rate_is_the_last_that_was_tried(
+    found: SearchResult,
+) -> None:
+    # of two rates each is the last on its side
+    way = "highest" if found.best_params_["lr"] > 0.003 else "lowest"
+    assert f"is the {way} that was tried for" in str(found)
+
+
+def test_a_number_is_a_list_of_one() -> None:
+    options = {"activations": ["relu"], "n_lr": 1, "max_epochs": 1, "progress": False}
+    found = search(X, y, width=8, depth=2, cv=2, **options)
+    assert (found.best_params_["width"], found.best_params_["depth"]) == (8, 2)
 
 
 def test_one_activation_needs_no_comparison() -> None:
@@ -94,6 +109,7 @@ def test_numbers_are_predicted_in_their_own_units() -> None:
     predicted = found.predict(data)
     assert abs(predicted.mean() - target.mean()) < 10
     assert "fold_loss" in found.to_frame("epoch")
+    assert str(found).startswith("Regression, scored by R2: 1 candidates on 3 folds.")
     # standardising y before the folds are cut changes no R2
     inner = found.search_.best_estimator_
     scaled = found.best_estimator_.transformer_
