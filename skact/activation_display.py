@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from skact.activation_modules import activation_name
 from skact.activations import get_activation
 from skact.histories import net_of
-from skact.plotting import axes_of, colors_of, grid_of
+from skact.plotting import axes_of, colors_of, grid_of, plain
 from skact.specs import make_activation
 
 _POINTS = 1001
@@ -235,17 +235,17 @@ class ActivationDisplay:
             one.axhline(0, color="0.8", linewidth=0.8, zorder=0)
             one.axvline(0, color="0.8", linewidth=0.8, zorder=0)
             if apart:
-                one.set_title(curve.label, fontsize="medium")
+                one.set_title(plain(curve.label), fontsize="medium")
         self._explain(apart)
         return self
 
     def _draw(self, ax: Any, curve: Curve, look: dict[str, Any]) -> None:
         kinds = []
         if self.derivative != "only":
-            kinds.append((curve.values, "-", curve.label, self.lines_))
+            kinds.append((curve.values, "-", plain(curve.label), self.lines_))
         if self.derivative:
-            slopes = curve.slopes, "--", f"{curve.label}'", self.derivative_lines_
-            kinds.append(slopes)
+            label = f"{plain(curve.label)}'"
+            kinds.append((curve.slopes, "--", label, self.derivative_lines_))
         for jumping, style, label, lines in kinds:
             heights = _interrupted(jumping)
             if heights.shape[1] > 1:

@@ -1,8 +1,10 @@
 """Which activation is really better? The folds of a search, paired and tested."""
 
+import html
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -103,8 +105,9 @@ class Comparison:
         return f"{self.verdict}\n\n{table}"
 
     def _repr_html_(self) -> str:
-        table = self.frame.style.format(precision=4).hide(axis="index")
-        return f"<p>{self.verdict}</p>{table.to_html()}"
+        # names of activations may be anything
+        table = self.frame.style.format(precision=4, escape="html").hide(axis="index")
+        return f"<p>{html.escape(self.verdict)}</p>{table.to_html()}"
 
 
 def compare(
@@ -182,16 +185,17 @@ def compare(
     """
     if select not in _HOW:
         raise ValueError(f"select must be one of {list(_HOW)}; got {select!r}.")
-    for name, value in (("rope", rope), ("alpha", alpha)):
-        if not (0 <= value < 1 if name == "alpha" else 0 <= value < np.inf):
-            raise ValueError(f"{name} must be a number >= 0, got {value!r}.")
+    if not (isinstance(rope, Real) and 0 <= rope < np.inf):
+        raise ValueError(f"rope must be a finite number >= 0, got {rope!r}.")
+    if not (isinstance(alpha, Real) and 0 < alpha < 1):
+        raise ValueError(f"alpha must be a number in (0, 1), got {alpha!r}.")
     frame = search
     if not isinstance(search, pd.DataFrame):
         frame = to_frame(search, level="fold")
     names = [by] if isinstance(by, str) else list(by)
     names = [x if x in frame else x.rpartition("__")[2] for x in names]
     score = _score_of(frame, metric)
-    _check_columns(frame, names, score)
+    _check_columns(frame, names)
     notes: list[str] = []
     _check_folds(frame, notes)
     table = _cells(frame, names, score, average, notes)
@@ -226,10 +230,10 @@ def _score_of(frame: pd.DataFrame, metric: str | None) -> str:
     return wanted
 
 
-def _check_columns(frame: pd.DataFrame, names: Sequence[str], score: str) -> None:
+def _check_columns(frame: pd.DataFrame, names: Sequence[str]) -> None:
     columns = list(frame.columns)
-    stop = columns.index("fold") if "fold" in columns else len(columns)
-    tried = [x for x in columns[:stop] if x != "candidate" and "rank_" not in str(x)]
+    params = columns[: columns.index("fold")]
+    tried = [x for x in params if x != "candidate" and "rank_" not in str(x)]
     for name in names:
         if name not in tried:
             raise ValueError(f"by must name some of {tried!r}; got {name!r}.")
@@ -274,20 +278,14 @@ def _cells(
     failed = keyed.groupby(["value", *cell], sort=False, dropna=False)[score]
     bad = int(failed.apply(lambda found: found.isna().any()).sum())
     if bad:
-        are = (
-            "candidate failed on some fold and is"
-            if bad == 1
-            else ("candidates failed on some fold and are")
-        )
-        notes.append(f"{bad} {are} left out.")
-    wide = keyed.pivot_table(
-        index=["value", *cell],
-        columns="fold",
-        values=score,
-        aggfunc=lambda found: found.mean(skipna=False),
-        dropna=False,
-        sort=False,
-    )
+        failed_and_is = "candidate failed on some fold and is"
+        failed_and_are = "candidates failed on some fold and are"
+        said = failed_and_is if bad == 1 else failed_and_are
+        notes.append(f"{bad} {said} left out.")
+    # by number: a table of all combinations of their values could be enormous
+    keyed["cell"] = keyed.groupby(["value", *cell], sort=False, dropna=False).ngroup()
+    places = keyed.groupby(["value", "cell", "fold"], sort=False)[score]
+    wide = places.agg(lambda found: found.mean(skipna=False)).unstack("fold")
     return wide.dropna(axis=0, how="any")
 
 
@@ -318,6 +316,10 @@ def _selected(table: pd.DataFrame, select: str) -> pd.DataFrame:
 
 def _test_ratio(search: Any, n_folds: int, notes: list[str]) -> float:
     """Work out test rows over training rows of a fold."""
+    if isinstance(search, list | tuple | dict) and "params" not in search:
+        several = [*(search.values() if isinstance(search, dict) else search)]
+        alike = {repr(getattr(one, "cv", None)) for one in several}
+        search = several[0] if len(alike) == 1 else None
     cv: Any = getattr(search, "cv", None)
     if isinstance(cv, list | tuple):
         return float(np.mean([len(test) / len(train) for train, test in cv]))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from skact.comparison import Comparison, compare
-from skact.plotting import axes_of
+from skact.plotting import axes_of, plain
 
 
 class ComparisonDisplay:
@@ -121,7 +121,7 @@ class ComparisonDisplay:
         for place, (value, mean) in enumerate(means.items()):
             left = place < n_left
             row = place if left else len(means) - 1 - place
-            self._label(str(value), float(mean), -(row + bars + 0.8), left)
+            self._label(plain(value), float(mean), -(row + bars + 0.8), left)
         self.bars_ = []
         for i, group in enumerate(self.groups_):
             ends = [float(means[value]) for value in (group[0], group[-1])]

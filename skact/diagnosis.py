@@ -191,10 +191,12 @@ leaky_relu
     columns = list(frame.columns)
     start = columns.index("epoch")
     recorded = columns[start + 1 :]
-    params = [x for x in columns[:start] if x not in ("candidate", "fold", MODEL)]
+    no_params = (MODEL, "candidate", "run", "fit", "refit", "fold")
+    params = [x for x in columns[:start] if x not in no_params]
     base = _parameters_of(obj)
     findings: list[tuple[dict[str, Any], Finding]] = []
-    keys = [name for name in (MODEL, "candidate", "fold") if name in frame]
+    # what tells fits apart in frames of searches, of several nets, and of logs
+    keys = [x for x in (MODEL, "candidate", "run", "fit", "fold") if x in frame]
     several = [name for name in keys if name != "fold"]
     for _, rows in _grouped(frame, several):
         where = {name: rows[name].iloc[0] for name in several + params}
@@ -517,11 +519,9 @@ def _lower_lr(params: Mapping[str, Any]) -> str:
 
 def _high_lr(params: Mapping[str, Any]) -> str:
     lr, name = _lr(params), params.get("activation", "this activation")
-    return (
-        f"lr {lr:g} is high for {name}: {_lower_lr(params)}"
-        if lr
-        else ("try a lower lr")
-    )
+    if not lr:
+        return "try a lower lr"
+    return f"lr {lr:g} is high for {name}: {_lower_lr(params)}"
 
 
 def _higher_lr(params: Mapping[str, Any]) -> str:

@@ -112,10 +112,11 @@ class EngineLoop(SkorchLoop):
             yield
             return
         run.weights, initial = [], weights_of(self.module_)
+        first_epoch = len(self.history_)
         try:
             yield
         finally:  # also of a fit that failed: they may tell why
-            trajectory = Trajectory(initial, run.weights, *run.rows)
+            trajectory = Trajectory(first_epoch, initial, run.weights, *run.rows)
             for callback in takers:
                 callback.receive_weights(self, trajectory)
 

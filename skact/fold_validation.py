@@ -17,9 +17,8 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from skact.engine.batches import to_tensor
+from skact.engine.evaluate import Weights
 from skact.threads import one_thread, side_by_side
-
-Weights = dict[str, Tensor]  # a state_dict
 
 _VALUES = 2**22  # that a layer may hold for rows and epochs together
 # multiplications below which threads are not worth the start

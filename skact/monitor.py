@@ -16,10 +16,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from skact.engine.batches import to_tensor
-from skact.engine.evaluate import Trajectory
+from skact.engine.evaluate import Trajectory, Weights
 from skact.threads import one_thread
-
-Weights = dict[str, Tensor]
 
 _VALUES = 2**22  # that a layer may hold for rows and epochs together
 
@@ -106,13 +104,9 @@ class ActivationMonitor(Callback):
         rows = np.arange(n)
         if n > self.n_rows:
             rows = np.sort(np.random.default_rng(0).choice(n, self.n_rows, False))
-        history = net.history_
-        first = len(history) - len(trajectory.epochs)
-        if history and not np.isfinite(history[-1].get("train_loss", np.nan)):
-            first -= 1  # the last epoch came to nothing, and left no weights
         found = layer_columns(net, trajectory, rows, self.saturation)
-        for i, columns in enumerate(found, start=max(first, 0)):
-            history[i].update(columns)
+        for epoch, columns in enumerate(found, start=trajectory.first_epoch):
+            net.history_[epoch].update(columns)
 
 
 def layer_columns(

@@ -61,6 +61,11 @@ def _pyplot(who: str) -> Any:
     return plt
 
 
+def plain(text: Any) -> str:
+    """Make a text that matplotlib draws as it is: dollars would begin mathematics."""
+    return str(text).replace("$", r"\$")
+
+
 def are_numbers(values: Sequence[Any]) -> bool:
     """Whether all values are numbers, and none a boolean."""
     return all(isinstance(v, Real) and not isinstance(v, bool) for v in values)

@@ -1,12 +1,13 @@
 """From data to an answer in one call: pipeline, fair grid, fused search, verdict."""
 
+import importlib.util
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import TransformedTargetRegressor, make_column_transformer
-from sklearn.impute import SimpleImputer
+import scipy.sparse as sp
+from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -18,10 +19,16 @@ from skact.estimators import ActMLP, ActMLPRegressor
 from skact.frames import to_frame
 from skact.grids import activation_grid
 from skact.monitor import ActivationMonitor
+from skact.names import short_name
 from skact.training_display import TrainingDisplay
 from skact.training_log import TrainingLog
 from skact.views import Experiment, to_hiplot
 
+_TRIED = {
+    "activation": "activations=[...]",
+    "lr": "n_lr=..., or activation_grid(lr=...) and a search of your own",
+    "hidden": "width=[...] and depth=[...]",
+}
 _MOST_CLASSES = 20  # that numbers are taken for, unless told otherwise
 _STEPS = 300  # that the rates of `activation_grid` are for
 _MOST_CATEGORIES = 50  # of a column of words; rarer ones share a column
@@ -123,15 +130,15 @@ class SearchResult:
     def _heading(self) -> str:
         """Say what was asked: of which kind, by which score."""
         search = self.search_
-        regression = isinstance(self.best_estimator_, TransformedTargetRegressor)
-        kind, usual = (
-            ("Regression", "R2") if regression else ("Classification", "accuracy")
-        )
-        scoring = search.scoring.scoring
-        unit = " (in deviations of y)" if regression and scoring is not None else ""
+        kind, usual, scoring = "Classification", "accuracy", search.scoring.scoring
+        if not is_classifier(search.estimator):
+            kind, usual = "Regression", "R2"
+        score = usual if scoring is None else short_name(scoring)
+        if kind == "Regression" and scoring is not None:
+            score += " (in deviations of y)"
         n = len(search.cv_results_["params"])
         return (
-            f"{kind}, scored by {scoring or usual}{unit}: {n} candidates on "
+            f"{kind}, scored by {score}: {n} candidate{'s' * (n != 1)} on "
             f"{search.n_splits_} folds."
         )
 
@@ -163,7 +170,7 @@ def search(
     task: str | None = None,
     max_epochs: int | None = None,
     random_state: int | None = 0,
-    progress: bool = True,
+    progress: bool | None = None,
     **parameters: Any,
 ) -> SearchResult:
     """Find the activation, learning rate and width that suit some data.
@@ -198,10 +205,11 @@ def search(
         Of each fit; None: as many as take 300 steps, from 30 to 150.
     random_state : int or None, default=0
         Of all nets.
-    progress : bool, default=True
-        Whether to show a bar; it needs rich.
+    progress : bool or None, default=None
+        Whether to show a bar; it needs rich. None: if that is installed.
     **parameters : dict
-        More parameters of the net, such as ``early_stopping=True``.
+        More parameters of the net, such as ``early_stopping=True``; not those that are
+        tried.
 
     Returns
     -------
@@ -234,6 +242,9 @@ def search(
         raise ValueError(
             f"task must be 'classification', 'regression' or None, got {task!r}."
         )
+    for name, instead in _TRIED.items():
+        if name in parameters:
+            raise TypeError(f"{name} is tried by the search: give it {instead}.")
     if max_epochs is None:
         per_epoch = -(-len(y) // parameters.get("batch_size", 128))
         max_epochs = min(150, max(30, -(-_STEPS // max(1, per_epoch))))
@@ -250,8 +261,13 @@ def search(
     net = (ActMLPRegressor if regression else ActMLP)(
         max_epochs=max_epochs, random_state=random_state, dtype="float32"
     )
-    callbacks = [*(parameters.pop("callbacks", None) or []), ActivationMonitor()]
+    callbacks = parameters.pop("callbacks", None) or []
+    if isinstance(callbacks, str):
+        raise TypeError(f"callbacks must be a list, got {callbacks!r}.")
+    callbacks = [*callbacks, ActivationMonitor()]
     net.set_params(**parameters, callbacks=callbacks).set_callbacks(log)
+    if progress is None:
+        progress = importlib.util.find_spec("rich") is not None
     pipeline = Pipeline([("columns", _preprocessing(X)), ("net", net)])
     found = GridSearchCV(pipeline, grid, cv=cv, scoring=log.scorer(scoring))
     target = StandardScaler() if regression else None
@@ -259,6 +275,8 @@ def search(
         found.fit(X, y if target is None else _standardised(y, target))
     best = found.best_estimator_
     if target is not None:  # the same network, in the units of y
+        from sklearn.compose import TransformedTargetRegressor
+
         net = pipeline.set_params(**found.best_params_)
         best = TransformedTargetRegressor(net, transformer=target).fit(X, y)
     return SearchResult(found, best, log, session.report)
@@ -277,6 +295,12 @@ def _standardised(y: Any, scaler: StandardScaler) -> np.ndarray:
 
 def _preprocessing(X: Any) -> Any:
     """Make a net's input of columns as users have them."""
+    # here, for they take a third of the time that it takes to import skact
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+
+    if sp.issparse(X):  # what is not there is 0, and moving it would fill the memory
+        return StandardScaler(with_mean=False)
     numbers = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
     if not isinstance(X, pd.DataFrame):
         return numbers

@@ -34,7 +34,7 @@ from skact.data import (
     unpack_table,
     yields_rows,
 )
-from skact.engine.evaluate import weights_of
+from skact.engine.evaluate import Weights, weights_of
 from skact.engine.plan import FitJob, Seeds
 from skact.exceptions import DivergedError
 from skact.generators import borrowed_generators, seed_generators
@@ -55,7 +55,7 @@ class _Run:
         self.seeds_globally = False  # whether the global generators are lent to it
         self.epoch_context: Any = None
         self.batch_weight = 0.0  # sum(w) of the batch whose loss was taken last
-        self.weights: list[dict[str, Tensor]] | None = None  # of each epoch, if wanted
+        self.weights: list[Weights] | None = None  # of each epoch, if wanted
         self.rows = job.X, job.targets  # that train
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from skact.frames import MODEL, to_frame
-from skact.plotting import are_numbers, axes_of, colors_of, scale_of
+from skact.plotting import are_numbers, axes_of, colors_of, plain, scale_of
 from skact.training_log import TrainingLog
 
 _LOSSES = ("fold_loss", "valid_loss", "train_loss")
@@ -184,6 +184,7 @@ class TrainingDisplay:
                 "There is no epoch to draw: a frame must have a column 'epoch' and at "
                 "least one row, and a log at least one fit."
             )
+        frame = frame.reset_index(drop=True)  # it may be put together of several
         # what is recorded stands behind the epoch
         start = columns.index("epoch")
         recorded = [name for name in columns[start + 1 :] if frame[name].notna().any()]
@@ -245,7 +246,7 @@ class TrainingDisplay:
             thin = {**look, "linewidth": 0.7, "alpha": 0.5, **(fit_kw or {})}
             for _, curve in wide.items():
                 self.fit_lines_ += self.ax_.plot(wide.index, curve, **thin)
-        thick = {**look, "linewidth": 2, "label": label, **(mean_kw or {})}
+        thick = {**look, "linewidth": 2, "label": plain(label), **(mean_kw or {})}
         mean = wide.mean(axis=1, skipna=False)
         self.lines_ += self.ax_.plot(mean.index, mean, **thick)
 
@@ -275,8 +276,8 @@ class TrainingDisplay:
             bar.set_label(self.by)
         elif len(self.groups) > 1:
             drawn = dict(zip(self.groups, self.lines_[:: len(names)], strict=True))
-            labels = [label for label in drawn if _has_values(drawn[label])]
-            handles = [drawn[label] for label in labels]
+            drawn = {label: line for label, line in drawn.items() if _has_values(line)}
+            labels, handles = [*map(plain, drawn)], [*drawn.values()]
         if len(names) > 1:
             for name, style in zip(names, _STYLES * 9, strict=False):
                 handles.append(Line2D([], [], color="0.3", linestyle=style))

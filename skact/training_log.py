@@ -7,7 +7,7 @@ other processes of this machine.
 
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,7 +17,7 @@ from sklearn.callback import ScoringMonitor
 from sklearn.metrics import check_scoring, get_scorer
 
 from skact.engine.evaluate import Trajectory
-from skact.fold_validation import Weights, curves_on
+from skact.fold_validation import curves_on
 from skact.histories import columns_of, is_net, net_of
 from skact.mailbox import post, register
 from skact.names import Scalar, name_values
@@ -61,7 +61,7 @@ class Fit:
 class _Unscored:
     """What a fit keeps until a search shows its fold."""
 
-    epochs: Sequence[Weights]
+    trajectory: Trajectory
     row: dict[str, Any] | None = None  # as it was sent when the fit ended
     context: Any = None
 
@@ -124,7 +124,7 @@ class TrainingLog:
 
     def receive_weights(self, net: Any, trajectory: Trajectory) -> None:
         """Keep the weights of a net until a scorer shows it the fold."""
-        self._unscored[net] = _Unscored(trajectory.epochs)
+        self._unscored[net] = _Unscored(trajectory)
 
     def scorer(self, scoring: Any = None) -> "FoldScorer":
         """Give a scorer with which a search validates every epoch on its own fold.
@@ -247,8 +247,8 @@ class TrainingLog:
         if net is not estimator and len(estimator.steps) > 1:
             X = estimator[:-1].transform(X)
         history = dict(unscored.row["history"])
-        before = len(history["epoch"]) - len(unscored.epochs)  # of a warm start
-        for name, cells in curves_on(net, unscored.epochs, X, y).items():
+        epochs, before = unscored.trajectory.epochs, unscored.trajectory.first_epoch
+        for name, cells in curves_on(net, epochs, X, y).items():
             history[name] = [None] * before + cells
         for name in history.keys() - unscored.row["history"].keys():
             for epoch, cell in zip(net.history_, history[name], strict=True):

@@ -417,10 +417,12 @@ def test_bad_input_is_named() -> None:
         compare(table, "width")
     with pytest.raises(ValueError, match=r"select must be one of .* got 'first'"):
         compare(table, select="first")
-    with pytest.raises(ValueError, match="rope must be a number >= 0, got -1"):
+    with pytest.raises(ValueError, match="rope must be a finite number >= 0, got -1"):
         compare(table, rope=-1)
-    with pytest.raises(ValueError, match=r"alpha must be .* got 2"):
+    with pytest.raises(ValueError, match=r"alpha must be .* \(0, 1\), got 2"):
         compare(table, alpha=2)
+    with pytest.raises(ValueError, match=r"rope must be .* got 'small'"):
+        compare(table, rope="small")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"two values at least.*\['a'\]"):
         compare(results({"a": [[0.9, 0.8], [0.5, 0.5]]}, lr=[1, 2]))
     with pytest.raises(ValueError, match="two folds at least; got 1"):
@@ -499,3 +501,32 @@ def test_the_diagram_goes_where_it_is_told(moons: Any) -> None:
     assert display.figure_ is figure
     assert display.plot() is display
     assert display.ax_ is not ax
+
+
+def test_many_values_of_many_parameters_take_no_more_room_than_candidates() -> None:
+    """A table of all their combinations would have 10**8 rows."""
+    rng = np.random.default_rng(0)
+    numbers = {name: rng.random(100).tolist() for name in ("a", "b", "c", "d")}
+    scores = {f"f{i}": rng.random((50, 4)) for i in range(2)}
+    assert len(compare(results(scores, **numbers)).frame) == 1
+
+
+def test_a_hostile_name_is_no_markup_and_no_mathematics() -> None:
+    name = "<script>alert('$x$')</script>"
+    found = compare(results({name: [0.9, 0.8, 0.7], "$\\broken{": [0.5, 0.5, 0.6]}))
+    assert "<script>" not in found._repr_html_()
+    with mpl.rc_context({"backend": "Agg"}):
+        display = ComparisonDisplay.from_comparison(found)
+        display.figure_.canvas.draw()
+        plt.close("all")
+
+
+def test_searches_with_the_same_splitter_tell_the_ratio() -> None:
+    cv = RepeatedKFold(n_splits=4, n_repeats=2, random_state=0)
+    searches = {
+        name: GridSearchCV(SVC(kernel=name), {"C": [0.1, 1.0]}, cv=cv).fit(X, y)
+        for name in ("rbf", "linear")
+    }
+    found = compare(searches, "model")
+    assert found.test_ratio == pytest.approx(1 / 3)
+    assert "Taken as" not in found.verdict

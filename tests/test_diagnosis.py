@@ -432,3 +432,11 @@ def test_bad_input_is_named() -> None:
         diagnose(ActMLP())
     with pytest.raises(ValueError, match="Attach a log"):
         diagnose(GridSearchCV(ActMLP(max_epochs=1), {"lr": [1.0]}, cv=2).fit(*digits()))
+
+
+def test_the_fits_of_a_log_are_told_apart() -> None:
+    log, data = TrainingLog(), digits()
+    for lr in (0.01, 5.0):
+        monitored(max_epochs=5, lr=lr).set_callbacks(log).fit(*data)
+    found = diagnose(log.to_frame())
+    assert {where["lr"] for where, _ in found.findings} == {5.0}

@@ -24,6 +24,7 @@ from skact import (
     DivergedError,
     TrainingLog,
     fused,
+    list_activations,
     to_frame,
     to_hiplot,
 )
@@ -280,3 +281,36 @@ def test_bad_input_is_named_by_fit(bad: dict[str, Any], message: str) -> None:
     net = a_net(callbacks=[ActivationMonitor(**bad)])
     with pytest.raises(ValueError, match=message):
         net.fit(X, y)
+
+
+@pytest.mark.parametrize("norm", [None, "batch", "layer"])
+@pytest.mark.parametrize("name", list_activations())
+def test_every_activation_is_monitored_and_validated(
+    name: str, norm: str | None
+) -> None:
+    log = TrainingLog()
+    net = a_net(activation=name, norm=norm, depth=2, width=6).set_callbacks(log)
+    scorer = log.scorer()
+    net.fit(X[::2], y[::2])
+    score = scorer(net, X[1::2], y[1::2])
+    last = net.history[-1]
+    assert last["fold_acc"] == score
+    numbers = [value for value in last.values() if isinstance(value, float)]
+    assert np.isfinite(numbers).all()
+    assert {"grad_norm_1", "preact_std_2", "update_ratio_out"} <= set(last)
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_a_mode_of_torch_around_the_fit_changes_nothing(context: Any) -> None:
+    with context():
+        net = a_net(activation="tanh").fit(X, y)
+    assert columns(net) == columns(a_net(activation="tanh").fit(X, y))
+
+
+def test_a_history_without_losses_has_its_rows_in_place() -> None:
+    net = a_net(max_epochs=2, callbacks__train_loss=None)
+    net.partial_fit(X, y)
+    first = net.history[:, "act_mean_1"]
+    net.partial_fit(X, y)
+    assert net.history[:2, "act_mean_1"] == first
+    assert len(net.history[:, "act_mean_1"]) == 4

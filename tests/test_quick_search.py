@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.model_selection import StratifiedKFold
 
@@ -109,7 +110,7 @@ def test_numbers_are_predicted_in_their_own_units() -> None:
     predicted = found.predict(data)
     assert abs(predicted.mean() - target.mean()) < 10
     assert "fold_loss" in found.to_frame("epoch")
-    assert str(found).startswith("Regression, scored by R2: 1 candidates on 3 folds.")
+    assert str(found).startswith("Regression, scored by R2: 1 candidate on 3 folds.")
     # standardising y before the folds are cut changes no R2
     inner = found.search_.best_estimator_
     scaled = found.best_estimator_.transformer_
@@ -165,3 +166,32 @@ def test_it_shows_a_bar_and_no_warnings() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "15/15 epochs" in done.stderr
     assert "scores best" in done.stdout
+
+
+def test_sparse_input_is_searched() -> None:
+    sparse = csr_array(np.where(np.abs(X) > 2, X, 0))
+    options = {"activations": ["relu"], "n_lr": 1, "max_epochs": 5, "progress": False}
+    assert search(sparse, y, cv=2, **options).predict(sparse).shape == (150,)
+
+
+def test_a_bar_is_shown_if_there_can_be_one() -> None:
+    script = (
+        "import sys; sys.modules['rich'] = None\n"
+        "import importlib.util\n"
+        "importlib.util.find_spec = lambda name, *rest: None\n"
+        "from sklearn.datasets import load_iris\n"
+        "from skact import search\n"
+        "search(*load_iris(return_X_y=True), activations=['relu'], n_lr=1, "
+        "max_epochs=1, cv=2)\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Training" not in done.stderr
+
+
+def test_what_the_search_tries_cannot_be_given_once() -> None:
+    for name, value in {"lr": 0.1, "activation": "relu", "hidden": (8,)}.items():
+        with pytest.raises(TypeError, match=f"{name} is tried by the search: give it"):
+            search(X, y, **{name: value})
+    with pytest.raises(TypeError, match="callbacks must be a list, got 'disable'"):
+        search(X, y, callbacks="disable")

@@ -337,3 +337,16 @@ def test_without_matplotlib_it_says_what_to_install() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert 'pip install "skact[plot]"' in done.stdout
+
+
+def test_frames_that_were_put_together_are_drawn() -> None:
+    parts = [
+        pd.DataFrame({"epoch": [1, 2], "train_loss": [1.0, 0.5]}).assign(
+            activation=name
+        )
+        for name in ("relu", "$tanh$")
+    ]
+    frame = pd.concat(parts)[["activation", "epoch", "train_loss"]]
+    display = TrainingDisplay.from_estimator(frame)
+    assert list(display.groups) == ["relu", "$tanh$"]
+    display.figure_.canvas.draw()
