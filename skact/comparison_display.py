@@ -143,7 +143,7 @@ class ComparisonDisplay:
         edge = ax.get_xlim()[0 if left else 1]
         ax.plot([mean, mean, edge], [0, height, height], color="0.4", linewidth=0.9)
         ax.annotate(
-            f"{text}  {mean:.4g}" if left else f"{mean:.4g}  {text}",
+            f"{text}  {mean:#.4g}" if left else f"{mean:#.4g}  {text}",
             (edge, height),
             xytext=(-4 if left else 4, 0),
             textcoords="offset points",
@@ -153,7 +153,10 @@ class ComparisonDisplay:
         )
 
     def _tidy(self) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         ax, found = self.ax_, self.comparison
+        ax.xaxis.set_major_locator(MaxNLocator(5))  # their labels are long
         ax.xaxis.tick_top()
         ax.xaxis.set_label_position("top")
         name = found.metric.removeprefix("test_")
