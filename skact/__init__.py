@@ -1,32 +1,38 @@
 """Find the right activation, width and learning rate for an MLP with scikit-learn."""
 
-from skact.activation_display import ActivationDisplay
-from skact.activations import (
-    Activation,
-    Range,
+from skact.activations.build import activation_gain, make_activation
+from skact.activations.catalogue import (
     get_activation,
     list_activations,
     register_activation,
     unregister_activation,
 )
-from skact.backend import fused
-from skact.catalogue import activations_frame
-from skact.comparison import Comparison, compare
-from skact.comparison_display import ComparisonDisplay
-from skact.diagnosis import Diagnosis, Finding, diagnose
-from skact.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
+from skact.activations.entry import (
+    Activation,
+    Range,
+)
+from skact.activations.frame import activations_frame
+from skact.activations.param_grids import (
+    activation_distributions,
+    activation_grid,
+    suggest_activation,
+)
+from skact.analysis.comparison import Comparison, compare
+from skact.analysis.diagnosis import Diagnosis, Finding, diagnose
+from skact.backend.context import fused
+from skact.callbacks.activation_monitor import ActivationMonitor
+from skact.callbacks.training_log import TrainingLog
 from skact.exceptions import DivergedError
-from skact.frames import to_frame
-from skact.grids import activation_distributions, activation_grid, suggest_activation
-from skact.mlp import MLP
-from skact.monitor import ActivationMonitor
+from skact.nets.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
+from skact.nets.mlp import MLP
 from skact.quick_search import SearchResult, search
-from skact.saving import load_results, save_results
-from skact.server import hiplot_fetcher
-from skact.specs import activation_gain, make_activation
-from skact.training_display import TrainingDisplay
-from skact.training_log import TrainingLog
-from skact.views import to_hiplot
+from skact.results.frames import to_frame
+from skact.results.storage import load_results, save_results
+from skact.visualization.activation_display import ActivationDisplay
+from skact.visualization.comparison_display import ComparisonDisplay
+from skact.visualization.hiplot_experiment import to_hiplot
+from skact.visualization.hiplot_server import hiplot_fetcher
+from skact.visualization.training_display import TrainingDisplay
 
 __version__ = "0.1.0.dev0"
 

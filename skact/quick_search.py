@@ -12,17 +12,19 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skact.backend import fused
-from skact.comparison import Comparison, compare
-from skact.diagnosis import Diagnosis, diagnose
-from skact.estimators import ActMLP, ActMLPRegressor
-from skact.frames import to_frame
-from skact.grids import activation_grid
-from skact.monitor import ActivationMonitor
-from skact.names import short_name
-from skact.training_display import TrainingDisplay
-from skact.training_log import TrainingLog
-from skact.views import Experiment, to_hiplot
+from skact.activations.param_grids import (
+    activation_grid,
+)
+from skact.analysis.comparison import Comparison, compare
+from skact.analysis.diagnosis import Diagnosis, diagnose
+from skact.backend.context import fused
+from skact.callbacks.activation_monitor import ActivationMonitor
+from skact.callbacks.training_log import TrainingLog
+from skact.naming import short_name
+from skact.nets.estimators import ActMLP, ActMLPRegressor
+from skact.results.frames import to_frame
+from skact.visualization.hiplot_experiment import Experiment, to_hiplot
+from skact.visualization.training_display import TrainingDisplay
 
 _TRIED = {
     "activation": "activations=[...]",

@@ -1,127 +1,41 @@
-"""Imports point one way: a module imports only from modules named above it."""
+"""The house: folders that import one way, modules in no circle, nothing too large."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import skact
 
 ROOT = Path(skact.__file__).parent
 
-# top to bottom; a module may import from those above it only
-LAYERS = [
-    "skact.exceptions",
-    "skact.statistics",
-    "skact.mailbox",
-    "skact.threads",
-    "skact.generators",
-    "skact.gains",
-    "skact.activation_modules",
-    "skact.activations",
-    "skact.specs",
-    "skact.grids",
-    "skact.mlp",
-    "skact.engine.plan",
-    "skact.engine.pace",
-    "skact.engine.evaluate",
-    "skact.engine.layout",
-    "skact.engine.layers",
-    "skact.engine.foreign",
-    "skact.engine.activations",
-    "skact.engine.losses",
-    "skact.engine.optimizers",
-    "skact.engine.batches",
-    "skact.engine.stack",
-    "skact.engine.train",
-    "skact.engine.serves",
-    "skact.engine.trainer",
-    "skact.engine",
-    "skact.report",
-    "skact.progress",
-    "skact.tasks",
-    "skact.session",
-    "skact.parallel",
-    "skact.backend",
-    "skact.data",
-    "skact.checks",
-    "skact.parameters",
-    "skact.skorch_loop",
-    "skact.validation",
-    "skact.engine_loop",
-    "skact.predictions",
-    "skact.net",
-    "skact.estimators",
-    "skact.names",
-    "skact.results",
-    "skact.histories",
-    "skact.fold_validation",
-    "skact.monitor",
-    "skact.training_log",
-    "skact.search_epochs",
-    "skact.frames",
-    "skact.saving",
-    "skact.plotting",
-    "skact.catalogue",
-    "skact.activation_display",
-    "skact.training_display",
-    "skact.diagnosis",
-    "skact.comparison",
-    "skact.comparison_display",
-    "skact.columns",
-    "skact.curves",
-    "skact.pages",
-    "skact.views",
-    "skact.quick_search",
-    "skact.server",
-    "skact",
+# from below to above: a folder imports only from those before it, and two that share a
+# line know nothing of each other
+ORDER = [
+    {"skact.exceptions", "skact.threads", "skact.global_rng", "skact.naming"},
+    {"skact.activations"},
+    {"skact.engine"},
+    {"skact.nets", "skact.backend"},
+    {"skact.results"},
+    {"skact.callbacks"},
+    {"skact.analysis"},
+    {"skact.visualization"},
+    {"skact.quick_search"},
+    {"skact"},
 ]
-# what the picture side and the engine side must not know
-FORBIDDEN = {
-    **{
-        f"skact.{name}": {"torch", "hiplot", "skorch", "skact.net", "skact.estimators"}
-        for name in (
-            "names",
-            "results",
-            "histories",
-            "training_log",
-            "search_epochs",
-            "frames",
-            "saving",
-            "plotting",
-            "training_display",
-            "diagnosis",
-            "comparison",
-            "comparison_display",
-            "statistics",
-            "columns",
-            "curves",
-            "pages",
-        )
-    },
-    **{
-        f"skact.{name}": {"torch", "skorch", "skact.net", "skact.estimators"}
-        for name in ("views", "server")
-    },
-    "skact.engine.plan": {"torch", "sklearn", "skorch", "joblib", "hiplot"},
-    **{
-        f"skact.engine.{name}": {"sklearn", "skorch", "joblib", "greenlet", "hiplot"}
-        for name in (
-            "pace",
-            "evaluate",
-            "layout",
-            "layers",
-            "foreign",
-            "activations",
-            "losses",
-            "optimizers",
-            "batches",
-            "stack",
-            "serves",
-            "train",
-            "trainer",
-        )
-    },
+# what a folder does not load, not even by way of another
+NEVER_LOADED = {
+    "activations": {"sklearn", "skorch", "joblib", "hiplot"},
+    "engine": {"sklearn", "skorch", "joblib", "greenlet", "hiplot", "skact.nets"},
+    "nets": {"skact.backend", "hiplot"},
+    "backend": {"skact.nets", "skorch", "hiplot"},
+    "results": {"torch", "skorch", "hiplot", "greenlet", "matplotlib"},
+    "callbacks": {"hiplot", "matplotlib"},
+    "analysis": {"torch", "skorch", "hiplot", "matplotlib"},
+    "visualization": {"skact.engine", "skact.nets", "skact.backend", "skorch"},
 }
 
 
@@ -137,40 +51,76 @@ def imports(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-FILES = {module_name(path): path for path in ROOT.rglob("*.py")}
+FILES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+# module -> the modules of skact that it imports
+OURS = {name: set(imports(path)) & set(FILES) - {name} for name, path in FILES.items()}
 
 
-def test_every_module_has_its_layer():
-    assert set(FILES) == set(LAYERS)
+def place(name):
+    """Return where a module stands in ORDER."""
+    folder = ".".join(name.split(".")[:2])
+    return next(i for i, line in enumerate(ORDER) if folder in line)
 
 
-def test_a_module_imports_only_from_layers_above_it():
-    for name, path in FILES.items():
-        ours = {module for module in imports(path) if module.split(".")[0] == "skact"}
-        above = set(LAYERS[: LAYERS.index(name)])
-        assert ours <= above, f"{name} imports {sorted(ours - above)}"
+def everything_loaded_by(name):
+    """All modules of skact that a module imports, also by way of others."""
+    found, waiting = set(), [name]
+    while waiting:
+        new = OURS[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
 
 
-def test_layers_know_nothing_of_what_is_not_theirs():
-    for name, forbidden in FORBIDDEN.items():
-        for module in imports(FILES[name]):
-            hits = {
-                bad
-                for bad in forbidden
-                if module == bad or module.startswith(bad + ".")
-            }
-            assert not hits, f"{name} imports {module}"
+@pytest.mark.parametrize("name", FILES)
+def test_a_module_loads_only_what_stands_before_its_folder(name):
+    folder = ".".join(name.split(".")[:2])
+    for loaded in everything_loaded_by(name) - {"skact"}:
+        same = ".".join(loaded.split(".")[:2]) == folder
+        assert same or place(loaded) < place(name), f"{name} loads {loaded}"
+    # importing skact in skact would load everything
+    assert "skact" not in OURS[name]
 
 
-def test_only_views_and_the_server_import_hiplot():
-    users = {
-        name
-        for name, path in FILES.items()
-        if any("hiplot" in m for m in imports(path))
+def test_no_modules_import_each_other():
+    tuple(graphlib.TopologicalSorter(OURS).static_order())  # raises at a circle
+
+
+@pytest.mark.parametrize("folder", NEVER_LOADED)
+def test_a_folder_does_not_load_what_it_need_not_know(folder):
+    modules = [name for name in FILES if name.startswith(f"skact.{folder}")]
+    script = (
+        "import sys, types, importlib\n"
+        "package = types.ModuleType('skact')\n"  # one that imports nothing by itself
+        f"package.__path__ = [{str(ROOT)!r}]\n"
+        "sys.modules['skact'] = package\n"
+        f"for name in {modules!r}:\n"
+        "    importlib.import_module(name)\n"
+        f"loaded = {NEVER_LOADED[folder]!r} & set(sys.modules)\n"
+        "assert not loaded, f'{loaded} is loaded'\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
+
+
+def test_only_two_modules_import_hiplot():
+    users = {name for name, path in FILES.items() if "hiplot" in set(imports(path))}
+    assert users == {
+        "skact.visualization.hiplot_experiment",
+        "skact.visualization.hiplot_server",
     }
-    assert users == {"skact.views", "skact.server"}
+
+
+def test_no_file_and_no_folder_is_too_long():
+    lengths = {name: len(path.read_text().split("\n")) for name, path in FILES.items()}
+    assert {name: n for name, n in lengths.items() if n > 450} == {}
+    folders = {}
+    for name, n in lengths.items():
+        folder = ".".join(name.split(".")[:2])
+        folders[folder] = folders.get(folder, 0) + n
+    assert {name: n for name, n in folders.items() if n > 4000} == {}
 
 
 def test_importing_skact_draws_nothing_and_sets_nothing():

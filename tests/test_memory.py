@@ -11,8 +11,10 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import LRScheduler
 
 from skact import ActivationMonitor, ActMLP, TrainingLog, fused
-from skact.engine.plan import FitJob
-from skact.engine.stack import Stack
+from skact.engine.jobs import FitJob
+from skact.engine.stack import (
+    Stack,
+)
 
 X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)

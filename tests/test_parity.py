@@ -28,11 +28,13 @@ from skact import (
     list_activations,
 )
 from skact.engine.batches import Tables, row_order
-from skact.engine.pace import Pace
-from skact.engine.plan import FitJob, Seeds
-from skact.engine.stack import Stack
+from skact.engine.jobs import FitJob, Seeds
+from skact.engine.stack import (
+    Stack,
+)
+from skact.engine.thread_choice import Pace
 from skact.engine.train import train
-from skact.mlp import MLP
+from skact.nets.mlp import MLP
 
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.05),

@@ -16,8 +16,9 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from skact.engine.jobs import FitJob, Seeds
 from skact.engine.layers import Batch, Call
-from skact.engine.plan import BatchShape, FitJob, Seeds
+from skact.engine.plan import BatchShape
 
 # up to this size a lane's batch is copied along with its neighbours' in one call
 _ONE_GATHER = 2**16

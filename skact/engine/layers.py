@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skact.engine.pace import Pace
 from skact.engine.plan import WORTH_THREADS
+from skact.engine.thread_choice import Pace
 from skact.threads import threads
 
 Call = Callable[[], Any]
@@ -233,7 +233,7 @@ class BatchNorm(Norm):
     """``nn.BatchNorm1d`` over the rows of a batch, without those that only fill it up.
 
     A lane with one row has no variance: it is normalised by the running statistics,
-    which it leaves as they are, as `skact.mlp.BatchNorm` does.
+    which it leaves as they are, as `skact.nets.mlp.BatchNorm` does.
 
     Parameters
     ----------
@@ -282,7 +282,7 @@ class Dropout(Layer):
 
     Parameters
     ----------
-    modules : sequence of skact.mlp.Dropout
+    modules : sequence of skact.nets.mlp.Dropout
         One for each lane, with its rate and generator.
     source, out, grad : Tensor of shape (L, H, B)
         As for a norm.

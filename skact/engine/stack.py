@@ -1,40 +1,28 @@
 """A stack: many networks of one shape, trained step by step as one tensor program."""
 
-import itertools
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from skact.engine.activations import Activation, activation_key
-from skact.engine.batches import Batches, Steps, Tables
-from skact.engine.layers import (
-    Batch,
-    BatchNorm,
-    Call,
-    Dropout,
-    Layer,
-    LayerNorm,
-    Linear,
-    LoneLinear,
-    Parameter,
-)
-from skact.engine.layout import Layout, Segment, activation_of, batch_norms_of
-from skact.engine.losses import LOSSES, Loss
+from skact.engine.activation_layers import activation_key
+from skact.engine.batches import Batches, Tables
+from skact.engine.jobs import EpochRecord, FitJob
+from skact.engine.layers import Parameter
+from skact.engine.memory_layout import Layout, Segment, activation_of, batch_norms_of
 from skact.engine.optimizers import STACKED, stacked_form
-from skact.engine.pace import Pace
 from skact.engine.plan import (
     STACK_WORTH_THREADS,
     WORTH_THREADS,
     BatchShape,
-    EpochRecord,
-    FitJob,
     runs_of,
     safe_threads,
 )
+from skact.engine.step_program import StepProgram
+from skact.engine.thread_choice import Pace
 from skact.threads import one_thread
 
 # steps that are made ready, and whose losses are told, in one go; and the most values
@@ -91,7 +79,7 @@ class Stack:
         self.batches = Batches(jobs, shape, tables, self.dtype, self.device)
         self.pace = Pace(self._threads(shape, n_threads))
         self._scratch: dict[str, Tensor] = {}
-        self._passes: dict[bool, _Pass] = {}
+        self._passes: dict[bool, StepProgram] = {}
 
     def _threads(self, shape: BatchShape, available: int) -> int:
         """Return the most threads that pay; they change no bit of the result."""
@@ -247,10 +235,12 @@ class Stack:
         values = outputs * self.batches.shape.padded
         return max(1, min(_STEPS, _KEPT // values))
 
-    def _pass(self, *, is_last: bool) -> "_Pass":
+    def _pass(self, *, is_last: bool) -> StepProgram:
         if is_last not in self._passes:
             at_once = min(self._steps_at_once(), self.batches.shape.n_steps)
-            self._passes[is_last] = _Pass(self, is_last, 1 if is_last else at_once)
+            self._passes[is_last] = StepProgram(
+                self, is_last, 1 if is_last else at_once
+            )
         return self._passes[is_last]
 
 
@@ -270,132 +260,3 @@ def _records(
             mean.tolist(), losses.tolist(), weights.tolist(), rows, strict=True
         )
     ]
-
-
-class _Pass:
-    """Forward and backward for batches of one kind: calls bound to buffers.
-
-    Parameters
-    ----------
-    stack : Stack
-    is_last : bool
-        Whether for the last batch of an epoch, or for all others.
-    n_steps : int
-        Steps at once, at most.
-    """
-
-    def __init__(self, stack: Stack, is_last: bool, n_steps: int) -> None:
-        self.stack = stack
-        size, batch = stack.batches.kind(is_last=is_last)
-        n_lanes = len(stack.jobs)
-        self.rows = stack.scratch("rows", n_lanes * size, stack.batches.n_features)
-        self.layers: list[Layer] = []
-        source: Tensor = self.rows.view(n_lanes, size, -1).mT
-        grad_source = None
-        for i, (weight, _) in enumerate(stack.layout.linear):
-            shape = (n_lanes, weight.shape[0], size)
-            grad = stack.scratch(f"grad{i}", *shape)
-            z = stack.scratch(f"z{i}", *shape)
-            self._add_linear(i, source, z, grad, grad_source)
-            source, grad_source = self._add_rest(i, z, grad), grad
-        self.loss: Loss = LOSSES[stack.jobs[0].loss](source, grad, n_steps)
-        self.filling = batch.valid == 0
-        self.index = torch.zeros(
-            n_steps, n_lanes, size, dtype=torch.int64, device=stack.device
-        )
-        self.bind(batch)
-
-    def bind(self, batch: Batch) -> None:
-        """List the calls of each step: fetching rows, and all until the gradients."""
-        there, back = [], []
-        for layer in self.layers:
-            forward, backward = layer.calls(batch)
-            there += forward
-            back.append(backward)
-        self.steps: list[tuple[Call, list[Call]]] = [
-            (
-                self.stack.batches.fetching(index, self.rows),
-                [*there, *self.loss.calls(step), *itertools.chain(*reversed(back))],
-            )
-            for step, index in enumerate(self.index)
-        ]
-
-    def _add_linear(
-        self, i: int, source: Tensor, z: Tensor, grad: Tensor, grad_source: Any
-    ) -> None:
-        weight, bias = map(self.stack.parameter, self.stack.layout.linear[i])
-        parts = weight, bias, source, z, grad, grad_source
-        if self.stack.pace.most > 1 and LoneLinear.pays(z, source):
-            self.layers.append(LoneLinear(*parts, pace=self.stack.pace))
-        else:
-            self.layers.append(Linear(*parts))
-
-    def _add_rest(self, i: int, z: Tensor, grad: Tensor) -> Tensor:
-        """Add norm, activation and dropout after a linear layer; return the output."""
-        stack = self.stack
-        last = i == len(stack.layout.linear) - 1
-        if stack.layout.norm and not last:
-            z = self._add_norm(i, z, grad)
-        activations = [activation_of(module, i) for module in stack.modules]
-        if not all(type(module) is nn.Identity for module in activations):
-            out = stack.scratch(f"out{i}", *z.shape)
-            learned = stack.parameter(stack.layout.learned[i])
-            self.layers.append(Activation(activations, z, out, grad, learned))
-            z = out
-        if not last and not isinstance(stack.modules[0].hidden[i].dropout, nn.Identity):
-            dropped = stack.scratch(f"dropped{i}", *z.shape)
-            modules = [module.hidden[i].dropout for module in stack.modules]
-            self.layers.append(Dropout(modules, z, dropped, grad))
-            z = dropped
-        return z
-
-    def _add_norm(self, i: int, z: Tensor, grad: Tensor) -> Tensor:
-        stack, norm = self.stack, self.stack.modules[0].hidden[i].norm
-        weight, bias = map(stack.parameter, stack.layout.norm[i])
-        normed = stack.scratch(f"normed{i}", *z.shape)
-        if isinstance(norm, nn.BatchNorm1d):
-            layer: Any = BatchNorm(weight, bias, z, normed, grad, norm.eps)
-            layer.running, layer.momentum = stack.running[i], norm.momentum
-        else:
-            layer = LayerNorm(weight, bias, z, normed, grad, norm.eps)
-        self.layers.append(layer)
-        return normed
-
-    def train(self, steps: Steps) -> Tensor:
-        """Take steps; return the loss of each batch, (n, L)."""
-        self.load(steps)
-        several = self.stack.pace.most > 1
-        for fetch, calls in self.steps[: len(steps.index)]:
-            if several:
-                self._step_at_pace(fetch, calls)
-                continue
-            fetch()
-            for call in calls:
-                call()
-            self.stack.optimizer.step()
-        return self.losses(steps)
-
-    def load(self, steps: Steps) -> None:
-        """Make ready for some steps."""
-        self.index[: len(steps.index)] = steps.index
-        self.loss.load(steps.targets, steps.weight)
-
-    def losses(self, steps: Steps) -> Tensor:
-        """Return the loss of each batch in the steps that were taken, (n, L)."""
-        losses = self.loss.of_rows(steps.targets).mul_(steps.weight)
-        losses.masked_fill_(self.filling, 0)  # theirs may be infinite
-        return losses.sum(3)[..., 0]
-
-    def _step_at_pace(self, fetch: Call, calls: Sequence[Call]) -> None:
-        """Take a step on one thread or on many."""
-        pace, began = self.stack.pace, time.perf_counter()
-        torch.set_num_threads(pace.threads)
-        fetch()
-        if len(self.stack.jobs) == 1:  # see layers.LoneLinear
-            torch.set_num_threads(1)
-        for call in calls:
-            call()
-        torch.set_num_threads(pace.threads)
-        self.stack.optimizer.step()
-        torch.set_num_threads(1)
-        pace.took(time.perf_counter() - began)

@@ -7,22 +7,28 @@ from typing import Any
 
 import torch
 
-from skact.engine.activations import activation_key
+from skact.engine.activation_layers import activation_key
 from skact.engine.batches import Tables
-from skact.engine.evaluate import evaluate, weights_of
-from skact.engine.optimizers import coefficients_of, stacked_form
-from skact.engine.plan import (
-    BatchShape,
+from skact.engine.jobs import (
+    Evaluation,
     FitJob,
-    Lane,
     Progress,
     StackReport,
     Training,
-    plan_stacks,
 )
-from skact.engine.stack import Stack
+from skact.engine.optimizers import coefficients_of, stacked_form
+from skact.engine.plan import BatchShape, Lane, plan_stacks
+from skact.engine.stack import (
+    Stack,
+)
+from skact.engine.weights import (
+    weights_of,
+)
 from skact.exceptions import copied
-from skact.threads import one_thread
+from skact.threads import one_thread, side_by_side
+
+# multiplications below which threads are not worth the start
+_LITTLE_WORK = 2**27
 
 
 def train(
@@ -239,3 +245,23 @@ class _Run:
         if self.stack is not None:
             self.stack.release()
             self.stack = None
+
+
+def evaluate(
+    evaluations: Sequence[Evaluation], n_threads: int
+) -> list[Exception | None]:
+    """Run all of them; return what each raised.
+
+    Each computes on one thread, so no bit depends on how many run at a time.
+    """
+    small = sum(evaluation.work for evaluation in evaluations) < _LITTLE_WORK
+    n_workers = 1 if small else min(n_threads, len(evaluations))
+    return list(side_by_side(_attempt, evaluations, n_workers))
+
+
+def _attempt(evaluation: Evaluation) -> Exception | None:
+    try:
+        evaluation()
+    except Exception as error:
+        return error
+    return None

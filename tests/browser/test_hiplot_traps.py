@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skact.frames import to_frame
-from skact.views import to_hiplot
+from skact.results.frames import to_frame
+from skact.visualization.hiplot_experiment import to_hiplot
 from tests.browser.test_levels import check_quiet, curves, results_of
 
 Open = Callable[..., Any]

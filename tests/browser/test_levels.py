@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from torch import nn
 
-from skact.frames import to_frame
-from skact.views import to_hiplot
+from skact.results.frames import to_frame
+from skact.visualization.hiplot_experiment import to_hiplot
 
 Open = Callable[..., Any]
 ACTIVATIONS = ["relu", "tanh", "leaky_relu(0.2)"]

@@ -22,9 +22,9 @@ from torch.utils.data import ConcatDataset
 import skact
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor, DivergedError
 from skact.engine import batches
-from skact.engine.plan import FitJob, Seeds
+from skact.engine.jobs import FitJob, Seeds
 from skact.engine.train import train
-from skact.mlp import MLP
+from skact.nets.mlp import MLP
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(83, 5)), np.arange(83) % 3

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skact.engine.jobs import Seeds
 from skact.engine.plan import (
     BatchShape,
     Lane,
-    Seeds,
     padded_rows,
     plan_stacks,
     safe_threads,

@@ -1,0 +1,1 @@
+"""What an activation is: the catalogue, building, gain, learning rates that suit."""

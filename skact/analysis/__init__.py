@@ -1,0 +1,1 @@
+"""What tables mean: comparison, paired tests, diagnosis."""

@@ -1,0 +1,1 @@
+"""``fused()``: tasks of joblib in greenlets, collected and trained together."""

@@ -1,0 +1,187 @@
+"""The joblib backend "skact", and ``fused()``, which puts a session behind it."""
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    ContextDecorator,
+    closing,
+    contextmanager,
+    nullcontext,
+)
+from functools import partial
+from numbers import Integral
+from typing import Any
+
+import joblib
+from joblib.parallel import (
+    ParallelBackendBase,
+    ThreadingBackend,
+    get_active_backend,
+    register_parallel_backend,
+)
+
+from skact.backend.joblib_backends import FusingBackend, WorkersBackend
+from skact.backend.progress import ProgressBar
+from skact.backend.session import Session
+from skact.engine.current_trainer import trained_by
+from skact.engine.train import train
+
+register_parallel_backend("skact", FusingBackend)
+
+
+class Fused(ContextDecorator, AbstractContextManager):
+    """What ``fused()`` returns: each time it is entered, a session of its own."""
+
+    def __init__(self, session: Callable[[], AbstractContextManager[Session]]) -> None:
+        self._session = session
+        self._entered: list[AbstractContextManager[Session]] = []
+
+    def __enter__(self) -> Session:
+        block = self._session()
+        session = block.__enter__()
+        self._entered.append(block)
+        return session
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._entered.pop().__exit__(*error)
+
+
+def fused(
+    n_jobs: int | None = None,
+    inner: str | None = None,
+    memory: int | None = None,
+    progress: bool = False,
+) -> Fused:
+    """Train all networks of a search together, as few tensor programs.
+
+    Whatever runs its fits through joblib is served, unmodified: ``GridSearchCV`` and
+    the other searches, ``cross_validate`` and its like, ``learning_curve``,
+    ``BaggingClassifier``, ``OneVsRestClassifier``, ``StackingClassifier``, also nested
+    and with pipelines. Every fit comes out as it does alone. Other estimators give the
+    same results as without the block.
+
+    It is ``joblib.parallel_config(backend="skact")`` with settings and a report. In a
+    block inside a block, the inner one collects.
+
+    Parameters
+    ----------
+    n_jobs : int, default=None
+        How many cores train: threads of this process, or workers of `inner`. -1 is all
+        cores, and None what torch uses, or all workers.
+    inner : str, default=None
+        A joblib backend with processes, such as "loky" or "dask", to spread the tasks
+        over; each worker fuses those it gets. None fuses in this process.
+    memory : int, default=None
+        Bytes that tasks may hold while they wait for each other; with `inner`, all
+        workers together. When it would be more, those that wait are trained before
+        others start. A task counts twice the size of its X, because a transformer in
+        front of the network keeps a copy. None is a quarter of the memory there is.
+    progress : bool, default=False
+        Whether to show a progress bar (needs rich: ``pip install "skact[progress]"``).
+
+    Returns
+    -------
+    context manager
+        Entered, it gives a session, whose ``report`` says what was fused, what was not
+        and why, and how long it took.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not as it must be, or no Dask client is there.
+    ImportError
+        If what `inner` or `progress` need is not installed.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> import skact
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = skact.ActMLP(max_epochs=3, random_state=0)
+    >>> search = GridSearchCV(net, {"activation": ["relu", "tanh"]}, cv=5)
+    >>> with skact.fused() as session:
+    ...     _ = search.fit(X, y)
+    >>> session.report.n_fused
+    10
+    >>> len(session.report.alone_seconds)  # the refit
+    1
+    """
+    _check(n_jobs, memory, progress)
+    if inner is not None:
+        _check_inner(inner)
+    return Fused(partial(_session, n_jobs, inner, memory, progress))
+
+
+@contextmanager
+def _session(
+    n_jobs: int | None, inner: str | None, memory: int | None, progress: bool
+) -> Iterator[Session]:
+    bar = ProgressBar("epochs" if inner is None else "tasks") if progress else None
+    backend: ParallelBackendBase
+    if inner is None:
+        threads = None
+        if n_jobs is not None:
+            threads = ThreadingBackend().effective_n_jobs(n_jobs)
+        session = Session(train, memory, threads, bar)
+        backend = FusingBackend(session)
+    else:
+        session = Session(train, memory)
+        n_jobs = -1 if n_jobs is None else n_jobs
+        backend = WorkersBackend(session, inner, n_jobs, bar)
+    with (
+        nullcontext() if bar is None else closing(bar),
+        joblib.parallel_config(backend=backend),
+        trained_by(session),
+    ):
+        yield session
+
+
+def _check(n_jobs: Any, memory: Any, progress: Any) -> None:
+    if n_jobs is not None and (not _is_integer(n_jobs) or n_jobs == 0):
+        raise ValueError(
+            f"n_jobs must be None or an integer other than 0, got {n_jobs!r}."
+        )
+    if memory is not None and (not _is_integer(memory) or memory < 1):
+        raise ValueError(
+            f"memory must be None or a positive integer, in bytes, got {memory!r}."
+        )
+    if not isinstance(progress, bool):
+        raise ValueError(f"progress must be True or False, got {progress!r}.")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _check_inner(inner: Any) -> None:
+    """Refuse what is not a backend of joblib with processes, ready for work."""
+    allowed = (
+        "inner must be None or the name of a joblib backend with worker processes, "
+        "such as 'loky' or 'dask'"
+    )
+    if not isinstance(inner, str):
+        raise ValueError(f"{allowed}, got {inner!r}.")
+    if inner == "multiprocessing":
+        raise ValueError(f"{allowed}, got {inner!r}, which forks: torch may hang then.")
+    if inner == "dask" and importlib.util.find_spec("distributed") is None:
+        raise ImportError(
+            "inner='dask' needs the package distributed, which is not installed: "
+            'pip install "skact[dask]".'
+        )
+    try:
+        with joblib.parallel_config(backend=inner):
+            backend, _ = get_active_backend()
+    except ValueError as error:
+        if inner == "dask":
+            raise ValueError(
+                "inner='dask' needs a Dask client: create one before, with "
+                "client = dask.distributed.Client(...)."
+            ) from error
+        raise ValueError(f"{allowed}, got {inner!r}. {error}.") from error
+    if getattr(backend, "uses_threads", False):
+        raise ValueError(
+            f"{allowed}, got {inner!r}, which has none: inner=None trains on several "
+            f"threads by itself."
+        )

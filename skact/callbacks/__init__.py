@@ -1,0 +1,1 @@
+"""What watches training: the training log, the fold scorer, the activation monitor."""

@@ -1,0 +1,270 @@
+"""The network itself: a multilayer perceptron, built in labelled stages."""
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skact.activations.build import activation_gain, is_foreign, make_activation
+from skact.activations.modules import activation_name
+
+NORMS = ("batch", "layer")
+INITS = ("auto", "torch")
+
+
+class Linear(nn.Linear):
+    """``nn.Linear`` whose values the network draws, from a generator of its own."""
+
+    def reset_parameters(self) -> None:
+        """Draw nothing."""
+
+
+class Dropout(nn.Dropout):
+    """``nn.Dropout`` that draws its masks from a generator of its own."""
+
+    generator: torch.Generator | None = None  # None: torch's global one
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero entries of x with probability p in training, and rescale the rest."""
+        if not self.training or self.p == 0:
+            return x
+        return x * self.mask(torch.empty_like(x))
+
+    def mask(self, out: Tensor) -> Tensor:
+        """Fill a tensor with 0 and 1 / (1 - p)."""
+        return out.bernoulli_(1 - self.p, generator=self.generator).div_(1 - self.p)
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """``nn.BatchNorm1d`` that lets a batch of one row pass.
+
+    One row has no variance. It is normalised by the running statistics, which it leaves
+    as they are, where torch raises an error at the end of the first epoch.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each column of x."""
+        if self.training and x.shape[0] == 1:
+            return F.batch_norm(
+                x,
+                self.running_mean,
+                self.running_var,
+                self.weight,
+                self.bias,
+                eps=self.eps,
+            )
+        return super().forward(x)
+
+
+class Hidden(nn.Module):
+    """One hidden layer: linear, norm, activation, dropout."""
+
+    def __init__(
+        self,
+        d_in: int,
+        d_out: int,
+        activation: Any,
+        norm: str | None,
+        dropout: float,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.linear = Linear(d_in, d_out, dtype=dtype)
+        self.norm = _norm(norm, d_out, dtype)
+        self.activation = make_activation(activation).to(dtype)
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, d_in) to (B, d_out)."""
+        return self.dropout(self.activation(self.norm(self.linear(x))))
+
+
+class MLP(nn.Module):
+    r"""Multilayer perceptron with any activation in each hidden layer.
+
+    A hidden layer computes
+
+    .. math:: h_{l} = \text{dropout}(f_l(\text{norm}(W_l h_{l-1} + b_l)))
+
+    and the output is :math:`g(W h + b)`, where g is `output_activation`.
+
+    Parameters
+    ----------
+    n_features : int
+        Columns of the input.
+    n_outputs : int
+        Columns of the output.
+    hidden : sequence of int, default=(100,)
+        Width of each hidden layer; empty for a linear model.
+    activation : activation spec or tuple of them, default="relu"
+        See :func:`skact.make_activation`. A tuple names one for each hidden layer.
+    output_activation : activation spec or None, default=None
+        Applied to the output; None leaves it linear.
+    dropout : float, default=0.0
+        Probability in [0, 1) with which a hidden unit is zeroed in training.
+    norm : {"batch", "layer"} or None, default=None
+        Normalisation before each hidden activation.
+    init : {"auto", "torch"}, default="auto"
+        "auto" draws the weights of a layer from a uniform distribution with standard
+        deviation gain / sqrt(fan_in), where the gain suits the layer's activation
+        (:func:`skact.activation_gain`; He et al. 2015, arXiv:1502.01852); "torch" does
+        what ``nn.Linear`` does. Biases are uniform within 1 / sqrt(fan_in) in both.
+    dtype : torch.dtype, default=torch.float32
+        Of parameters and input. The same seed gives the same weights, rounded.
+    seed : int or None, default=None
+        Seed of the initial weights; None takes torch's global generator, as torch does.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many activations as hidden layers, or one is unknown.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skact import MLP
+    >>> mlp = MLP(4, 3, hidden=(16, 8), activation=("relu", "tanh"), seed=0)
+    >>> mlp(torch.zeros(5, 4)).shape
+    torch.Size([5, 3])
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        n_outputs: int,
+        *,
+        hidden: Sequence[int] = (100,),
+        activation: Any = "relu",
+        output_activation: Any = None,
+        dropout: float = 0.0,
+        norm: str | None = None,
+        init: str = "auto",
+        dtype: torch.dtype = torch.float32,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        widths = [n_features, *hidden]
+        activations = activation_per_layer(activation, len(hidden))
+        self.hidden = nn.ModuleList(
+            Hidden(d_in, d_out, spec, norm, dropout, dtype)
+            for d_in, d_out, spec in zip(widths, hidden, activations, strict=False)
+        )
+        self.output = Linear(widths[-1], n_outputs, dtype=dtype)
+        self.output_activation = (
+            nn.Identity()
+            if output_activation is None
+            else make_activation(output_activation).to(dtype)
+        )
+
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        gains = [activation_gain(spec) for spec in activations]
+        linears: list[Any] = [*(layer.linear for layer in self.hidden), self.output]
+        for linear, gain in zip(linears, [*gains, 1.0], strict=True):
+            _init_linear(linear, gain if init == "auto" else None, generator)
+        for layer, spec, width in zip(self.hidden, activations, hidden, strict=True):
+            if not isinstance(spec, str) or is_foreign(spec):
+                _check_shape(layer.activation, spec, torch.zeros(2, width, dtype=dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, n_features) to (B, n_outputs)."""
+        for layer in self.hidden:
+            x = layer(x)
+        return self.output_activation(self.output(x))
+
+    def seed_noise(self, seed: int) -> None:
+        """Let dropout and random activations draw from a generator with this seed.
+
+        Parameters
+        ----------
+        seed : int
+            Called once an epoch in training, each time with another seed.
+        """
+        noisy = [module for module in self.modules() if hasattr(module, "generator")]
+        if noisy:
+            device = self.output.weight.device
+            generator = torch.Generator(device).manual_seed(seed)
+            for module in noisy:
+                vars(module)["generator"] = generator
+
+
+def activation_per_layer(activation: Any, n_layers: int) -> tuple:
+    """Return one activation spec for each hidden layer.
+
+    Parameters
+    ----------
+    activation : activation spec or tuple (or list) of them
+        One for all layers, or one for each.
+    n_layers : int
+        Number of hidden layers.
+
+    Returns
+    -------
+    tuple
+        Of length n_layers.
+
+    Raises
+    ------
+    ValueError
+        If a tuple of another length is given.
+
+    Examples
+    --------
+    >>> activation_per_layer("relu", 2)
+    ('relu', 'relu')
+    """
+    if not isinstance(activation, tuple | list):
+        return (activation,) * n_layers
+    if len(activation) != n_layers:
+        raise ValueError(
+            f"activation={activation!r} names {len(activation)} activations, but the "
+            f"number of hidden layers (depth, or the length of hidden) is {n_layers}: "
+            f"give one for each, or a single one for all"
+        )
+    return tuple(activation)
+
+
+def _check_shape(activation: Any, spec: Any, x: Tensor) -> None:
+    """Raise unless the activation gives a tensor of the shape that it gets."""
+    said = (
+        f"activation={activation_name(spec)} must turn a tensor of shape (rows, width)"
+    )
+    try:
+        with torch.random.fork_rng(devices=[]):  # it may draw even in eval mode
+            # not a leaf, as in training: numpy's functions fail, in-place ones do not
+            y = copy.deepcopy(activation).eval()(x.requires_grad_() * 1)
+    except Exception as error:
+        raise ValueError(f"{said} into another; it raised {error!r}") from error
+    if not isinstance(y, Tensor) or y.shape != x.shape:
+        got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
+        raise ValueError(
+            f"{said} into one of the same shape, got {got} for {tuple(x.shape)}"
+        )
+    if y.dtype != x.dtype:
+        raise ValueError(
+            f"{said} into one of the same dtype, got {y.dtype} for {x.dtype}"
+        )
+
+
+def _norm(norm: str | None, width: int, dtype: torch.dtype) -> nn.Module:
+    if norm is None:
+        return nn.Identity()
+    kind = BatchNorm if norm == "batch" else nn.LayerNorm
+    return kind(width, dtype=dtype)
+
+
+def _init_linear(
+    linear: nn.Linear, gain: float | None, generator: torch.Generator | None
+) -> None:
+    """Draw weights and bias; gain None is nn.Linear's own rule."""
+    bias_bound = 1 / math.sqrt(linear.in_features)
+    # nn.Linear: kaiming_uniform_ with a = sqrt(5), which comes to 1 / sqrt(fan_in)
+    weight_bound = bias_bound if gain is None else gain * math.sqrt(3) * bias_bound
+    with torch.no_grad():
+        for part, bound in ((linear.weight, weight_bound), (linear.bias, bias_bound)):
+            # drawn in float64 and rounded: float32 starts from the same network
+            drawn = torch.empty_like(part, dtype=torch.float64)
+            part.copy_(drawn.uniform_(-bound, bound, generator=generator))

@@ -1,0 +1,280 @@
+"""Which values the hyperparameters may take, and the errors that say so."""
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.dataset import Dataset
+
+from skact.activations.build import is_foreign, make_activation
+from skact.global_rng import borrowed_generators
+from skact.nets.mlp import INITS, NORMS, activation_per_layer
+
+OPTIMIZERS = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+# names in scikit-learn's MLPClassifier and MLPRegressor -> ours
+FROM_MLP_CLASSIFIER = {
+    "hidden_layer_sizes": "hidden",
+    "solver": "optimizer",
+    "alpha": "weight_decay",
+    "learning_rate": "lr",
+    "learning_rate_init": "lr",
+    "max_iter": "max_epochs",
+    "nesterovs_momentum": "nesterov",
+    "n_iter_no_change": "patience",
+}
+
+# skorch's prefixes that reach something; module__ would not, skact builds the module
+PREFIXES = (
+    "callbacks",
+    "compile",
+    "criterion",
+    "dataset",
+    "iterator_train",
+    "iterator_valid",
+    "optimizer",
+)
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What one parameter may be: a test, and the words for it."""
+
+    test: Callable[[Any], bool]
+    words: str
+
+
+def _is_int(value: Any, low: int) -> bool:
+    integral = isinstance(value, Integral) and not isinstance(value, bool)
+    return integral and int(value) >= low
+
+
+def _is_callback(value: Any) -> bool:
+    """Whether skorch could use it: an instance, a class, or a name and one of these."""
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
+        value = value[1]
+    return isinstance(value, type) or hasattr(value, "set_params")
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    return number and math.isfinite(value)
+
+
+def _int(low: int) -> Allowed:
+    return Allowed(lambda value: _is_int(value, low), f"an int >= {low}")
+
+
+def _one_of(*values: Any) -> Allowed:
+    # isinstance first: comparing an array with a string is elementwise
+    return Allowed(
+        lambda value: (value is None or isinstance(value, str)) and value in values,
+        "one of " + ", ".join(map(repr, values)),
+    )
+
+
+_BOOL = Allowed(lambda value: isinstance(value, bool | np.bool_), "True or False")
+_FRACTION = Allowed(lambda v: _is_number(v) and 0 <= v < 1, "a number in [0, 1)")
+
+PARAMETERS: Mapping[str, Allowed] = {
+    "width": _int(1),
+    "depth": _int(0),
+    "hidden": Allowed(
+        lambda value: (
+            value is None
+            or (
+                isinstance(value, tuple | list)
+                and all(_is_int(width, 1) for width in value)
+            )
+        ),
+        "None or a tuple of ints >= 1",
+    ),
+    "dropout": _FRACTION,
+    "norm": _one_of(None, *NORMS),
+    "init": _one_of(*INITS),
+    "optimizer": Allowed(
+        lambda value: (
+            value in OPTIMIZERS if isinstance(value, str) else callable(value)
+        ),
+        f"one of {', '.join(map(repr, OPTIMIZERS))} or a class from torch.optim",
+    ),
+    "lr": Allowed(lambda value: _is_number(value) and value > 0, "a finite number > 0"),
+    "momentum": _FRACTION,
+    "nesterov": _BOOL,
+    "weight_decay": Allowed(
+        lambda value: _is_number(value) and value >= 0, "a finite number >= 0"
+    ),
+    "batch_size": Allowed(
+        lambda value: _is_int(value, 1) or (_is_int(value, -1) and value == -1),
+        "an int >= 1, or -1 for all rows in one batch",
+    ),
+    "shuffle": _BOOL,
+    "max_epochs": _int(1),
+    "early_stopping": _BOOL,
+    "validation_fraction": Allowed(
+        lambda value: _is_number(value) and 0 < value < 1, "a number in (0, 1)"
+    ),
+    "patience": _int(1),
+    "class_weight": Allowed(
+        lambda value: (
+            value is None
+            or isinstance(value, Mapping)
+            or (isinstance(value, str) and value == "balanced")
+        ),
+        "None, 'balanced' or a dict from class label to weight",
+    ),
+    "dtype": _one_of("auto", *DTYPES),
+    "random_state": Allowed(
+        lambda value: (
+            value is None
+            or _is_int(value, 0)
+            or isinstance(value, np.random.RandomState)
+        ),
+        "None, an int >= 0 or a numpy.random.RandomState",
+    ),
+    "callbacks": Allowed(
+        lambda value: (
+            value is None
+            or (isinstance(value, list | tuple) and all(map(_is_callback, value)))
+            or (isinstance(value, str) and value == "disable")
+        ),
+        "None, a list of skorch callbacks (or of pairs of name and callback) or "
+        "'disable' (scikit-learn's, such as a TrainingLog, go to set_callbacks)",
+    ),
+    "train_split": Allowed(
+        lambda value: value is None or callable(value),
+        "None or a callable such as skorch.dataset.ValidSplit(5)",
+    ),
+    "warm_start": _BOOL,
+    "verbose": Allowed(lambda value: isinstance(value, Integral), "an int or a bool"),
+    "criterion": Allowed(
+        lambda value: callable(value) and not isinstance(value, str),
+        "a loss class such as torch.nn.CrossEntropyLoss, or an instance",
+    ),
+    "iterator_train": Allowed(callable, "a class such as torch.utils.data.DataLoader"),
+    "iterator_valid": Allowed(callable, "a class such as torch.utils.data.DataLoader"),
+    "dataset": Allowed(callable, "a class such as skorch.dataset.Dataset"),
+    "compile": _BOOL,
+}
+
+
+def check_parameters(name: str, params: Mapping[str, Any], own: frozenset[str]) -> None:
+    """Check the hyperparameters of an estimator.
+
+    Parameters
+    ----------
+    name : str
+        The estimator's class, for the message.
+    params : mapping
+        Parameter names and values, skorch's ``prefix__name`` ones among them.
+    own : frozenset of str
+        Names in the constructor's signature.
+
+    Raises
+    ------
+    ValueError
+        Naming the parameter, its value and what is allowed.
+    """
+    for key, value in params.items():
+        if key not in own:
+            _check_keyword(name, key, own)
+        elif key in PARAMETERS and not PARAMETERS[key].test(value):
+            raise ValueError(
+                f"The {key!r} parameter of {name} must be {PARAMETERS[key].words}, "
+                f"got {value!r}."
+            )
+    _check_device(name, params["device"])
+    _check_together(name, params)
+    n_layers = len(hidden_widths(params))
+    for spec in activation_per_layer(params["activation"], n_layers):
+        _check_activation(spec)
+    if params["output_activation"] is not None:
+        try:
+            _check_activation(params["output_activation"])
+        except (TypeError, ValueError) as error:
+            message = str(error).replace("activation=", "output_activation=", 1)
+            raise type(error)(message) from None
+
+
+def _check_activation(spec: Any) -> None:
+    # a class of the user's own may draw initial values when it is built
+    foreign = is_foreign(spec)
+    with borrowed_generators(0, torch.device("cpu")) if foreign else nullcontext():
+        make_activation(spec)
+
+
+def hidden_widths(params: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the width of each hidden layer: `hidden`, or `depth` times `width`."""
+    if params["hidden"] is not None:
+        return tuple(int(width) for width in params["hidden"])
+    return (int(params["width"]),) * int(params["depth"])
+
+
+def _check_keyword(name: str, key: str, own: frozenset[str]) -> None:
+    prefix, separator, rest = key.partition("__")
+    if prefix == "module":  # module itself, too
+        raise ValueError(
+            f"{name} builds its own module, so {key!r} would have no effect: use the "
+            f"flat parameters, such as activation, width and depth."
+        )
+    if key == "criterion__reduction":
+        raise ValueError(
+            f"{name} takes the loss of a batch as sum(w * l) / sum(w), so "
+            f"'criterion__reduction' would have no effect."
+        )
+    if separator and rest and prefix in PREFIXES:
+        return
+    known = [*own, *(f"{prefix}__" for prefix in PREFIXES)]
+    near = difflib.get_close_matches(key, known, n=1)
+    near = [FROM_MLP_CLASSIFIER[key]] if key in FROM_MLP_CLASSIFIER else near
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{name} got an unexpected parameter {key!r}{hint}")
+
+
+def _check_device(name: str, device: Any) -> None:
+    if device is None:
+        return
+    try:
+        wanted = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"The 'device' parameter of {name} must be a torch device such as 'cpu' or "
+            f"'cuda', got {device!r}."
+        ) from error
+    if wanted.type == "cpu":
+        return
+    backend = getattr(torch, wanted.type, None)
+    count = getattr(backend, "device_count", lambda: 0)()
+    if (wanted.index or 0) >= count:
+        raise ValueError(
+            f"The 'device' parameter of {name} is {device!r}, but torch finds "
+            f"{count} {wanted.type} devices here: use 'cpu', or install the driver and "
+            f"a build of torch for that hardware."
+        )
+
+
+def _check_together(name: str, params: Mapping[str, Any]) -> None:
+    """Check values that are fine alone and not together."""
+    if params["nesterov"] and params["optimizer"] == "sgd" and not params["momentum"]:
+        raise ValueError(f"{name} cannot use nesterov=True with momentum=0.")
+    if params["use_caching"] is False and params["dataset"] is not Dataset:
+        raise ValueError(
+            f"{name} cannot use use_caching=False with a dataset class of your own: "
+            f"scoring callbacks would find class codes in it, not labels."
+        )
+    if params["early_stopping"] and params["callbacks"] == "disable":
+        raise ValueError(
+            f"{name} cannot use early_stopping=True with callbacks='disable': it stops "
+            f"by a callback."
+        )

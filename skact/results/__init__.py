@@ -1,0 +1,1 @@
+"""What searches and nets recorded, as plain tables."""

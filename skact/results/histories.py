@@ -1,0 +1,73 @@
+"""The training history of a fitted net, epoch by epoch."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sklearn.exceptions import NotFittedError
+
+from skact.naming import Scalar, name_values, short_name
+
+# of each batch; a row an epoch has no place for them
+_OF_BATCHES = {"batches", "train_batch_count", "valid_batch_count"}
+
+
+def net_of(estimator: Any) -> Any:
+    """Return the last step of a pipeline, or the estimator itself."""
+    steps = getattr(estimator, "steps", None)
+    return steps[-1][1] if isinstance(steps, list) and steps else estimator
+
+
+def is_net(estimator: Any) -> bool:
+    """Whether an estimator, or the last step of a pipeline, keeps a history."""
+    net = net_of(estimator)
+    return not isinstance(net, type) and hasattr(type(net), "history")
+
+
+def epochs_of(estimator: Any) -> dict[str, list[Scalar | None]]:
+    """Read the history of a fitted net: columns with a cell an epoch.
+
+    What is missing, or is no number, is None.
+    """
+    return columns_of(_history_of(estimator))
+
+
+def columns_of(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Scalar | None]]:
+    """Turn a history into columns, as `epochs_of` gives them."""
+    keys = dict.fromkeys(str(key) for epoch in history for key in epoch)
+    # the time of an epoch is seldom what one looks at
+    order = sorted(keys, key=lambda key: (key != "epoch") + (key == "dur"))
+    columns: dict[str, list[Scalar | None]] = {}
+    for key in order:
+        if key in _OF_BATCHES:
+            continue
+        known = [i for i, epoch in enumerate(history) if not _is_missing(epoch, key)]
+        named = name_values(history[i][key] for i in known)
+        columns[key] = [None] * len(history)
+        for i, cell in zip(known, named, strict=True):
+            columns[key][i] = cell
+    return columns
+
+
+def _is_missing(epoch: Mapping[str, Any], key: str) -> bool:
+    value = epoch.get(key)
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _history_of(estimator: Any) -> list[Mapping[str, Any]]:
+    net = net_of(estimator)
+    if not is_net(estimator):
+        raise TypeError(
+            "obj must be a fitted net of skact or skorch, a pipeline that ends in one, "
+            f"or a list or dict of several, for level='epoch'; got "
+            f"{short_name(estimator)!r} of type {type(estimator).__name__}."
+            + " A TrainingLog has to_frame() itself."
+            * hasattr(estimator, "fits")
+        )
+    history = getattr(net, "history_", None)
+    if not history:
+        raise NotFittedError(
+            f"This {type(net).__name__} has no training history yet: call its 'fit' "
+            f"before looking at it."
+        )
+    return list(history)

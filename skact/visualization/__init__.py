@@ -1,0 +1,1 @@
+"""Displays in matplotlib, and HiPlot pages."""

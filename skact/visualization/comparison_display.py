@@ -1,0 +1,187 @@
+"""A comparison as a critical-difference diagram."""
+
+from typing import Any
+
+from skact.analysis.comparison import Comparison, compare
+from skact.visualization._matplotlib import axes_of, plain
+
+
+class ComparisonDisplay:
+    """Mean scores on an axis; a bar joins what cannot be told apart.
+
+    The diagram of Demsar (2006), with mean scores in place of ranks: the best is on the
+    right. A bar joins neighbours of which no pair differs after Holm's adjustment.
+
+    Make one with :meth:`from_search` or :meth:`from_comparison`.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What :func:`~skact.compare` gave.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it was drawn.
+    figure_ : matplotlib.figure.Figure
+        Its figure.
+    bars_ : list of matplotlib.lines.Line2D
+        The bars.
+    groups_ : list of list
+        What each of them joins.
+
+    References
+    ----------
+    Demsar (2006), Statistical Comparisons of Classifiers over Multiple Data Sets,
+    JMLR 7.
+
+    Examples
+    --------
+    >>> from skact import ComparisonDisplay, compare
+    >>> results = {
+    ...     "param_activation": ["relu", "tanh", "sigmoid"],
+    ...     "split0_test_score": [0.95, 0.94, 0.80],
+    ...     "split1_test_score": [0.94, 0.95, 0.81],
+    ...     "split2_test_score": [0.96, 0.95, 0.79],
+    ...     "mean_test_score": [0.95, 0.947, 0.80],
+    ...     "rank_test_score": [1, 2, 3],
+    ...     "params": [{}, {}, {}],
+    ... }
+    >>> ComparisonDisplay.from_comparison(compare(results)).groups_
+    [['tanh', 'relu']]
+    """
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+
+    @classmethod
+    def from_comparison(
+        cls, comparison: Comparison, *, ax: Any = None
+    ) -> "ComparisonDisplay":
+        """Draw what `compare` gave.
+
+        Parameters
+        ----------
+        comparison : Comparison
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None opens a new figure.
+
+        Returns
+        -------
+        ComparisonDisplay
+        """
+        return cls(comparison).plot(ax)
+
+    @classmethod
+    def from_search(
+        cls, search: Any, by: Any = "activation", *, ax: Any = None, **options: Any
+    ) -> "ComparisonDisplay":
+        """Compare and draw.
+
+        Parameters
+        ----------
+        search, by, **options
+            As for :func:`~skact.compare`.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None opens a new figure.
+
+        Returns
+        -------
+        ComparisonDisplay
+        """
+        return cls.from_comparison(compare(search, by, **options), ax=ax)
+
+    def plot(self, ax: Any = None) -> "ComparisonDisplay":
+        """Draw the diagram.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None opens a new figure.
+
+        Returns
+        -------
+        ComparisonDisplay
+            This one.
+        """
+        own = ax is None
+        self.figure_, ax = axes_of(ax, type(self).__name__)
+        self.ax_ = ax
+        means = self.comparison.means[::-1]  # the worst first: from left to right
+        n_left = len(means) // 2
+        rows = max(n_left, len(means) - n_left)
+        self.groups_ = _groups(self.comparison)
+        bars = 0.35 * len(self.groups_)
+        if own:
+            self.figure_.set_size_inches(6.4, 1.0 + 0.26 * (rows + bars))
+        low, high = float(means.min()), float(means.max())
+        room = (high - low or 1.0) * 0.08
+        ax.set_xlim(low - room, high + room)
+        ax.set_ylim(-(rows + bars + 0.8), 0)
+        for place, (value, mean) in enumerate(means.items()):
+            left = place < n_left
+            row = place if left else len(means) - 1 - place
+            self._label(plain(value), float(mean), -(row + bars + 0.8), left)
+        self.bars_ = []
+        for i, group in enumerate(self.groups_):
+            ends = [float(means[value]) for value in (group[0], group[-1])]
+            height = -0.35 * (i + 1)
+            pad = room * 0.1
+            self.bars_ += ax.plot(
+                [ends[0] - pad, ends[1] + pad],
+                [height, height],
+                color="0.15",
+                linewidth=4,
+                solid_capstyle="butt",
+            )
+        self._tidy()
+        return self
+
+    def _label(self, text: str, mean: float, height: float, left: bool) -> None:
+        """Lead a line from the axis to a name at the side."""
+        ax = self.ax_
+        edge = ax.get_xlim()[0 if left else 1]
+        ax.plot([mean, mean, edge], [0, height, height], color="0.4", linewidth=0.9)
+        ax.annotate(
+            f"{text}  {mean:#.4g}" if left else f"{mean:#.4g}  {text}",
+            (edge, height),
+            xytext=(-4 if left else 4, 0),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
+            annotation_clip=False,
+        )
+
+    def _tidy(self) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        ax, found = self.ax_, self.comparison
+        ax.xaxis.set_major_locator(MaxNLocator(5))  # their labels are long
+        ax.xaxis.tick_top()
+        ax.xaxis.set_label_position("top")
+        name = found.metric.removeprefix("test_")
+        ax.set_xlabel(f"mean {name} of {len(found.scores)} folds")
+        ax.yaxis.set_visible(False)
+        for side in ("left", "right", "bottom"):
+            ax.spines[side].set_visible(False)
+
+
+def _groups(found: Comparison) -> list[list[Any]]:
+    """Find the longest runs of neighbours of which no pair differs."""
+    order = list(found.means.index[::-1])
+    apart = {
+        frozenset((row.a, row.b))
+        for row in found.frame.itertuples()
+        if row.p_holm < found.alpha
+    }
+    runs: list[tuple[int, int]] = []
+    for start in range(len(order)):
+        stop = start + 1
+        while stop < len(order) and not any(
+            frozenset((value, order[stop])) in apart for value in order[start:stop]
+        ):
+            stop += 1
+        within = any(a <= start and stop <= b for a, b in runs)
+        if stop - start > 1 and not within:
+            runs.append((start, stop))
+    return [order[start:stop] for start, stop in runs]

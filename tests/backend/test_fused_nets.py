@@ -1,0 +1,176 @@
+"""Networks of skact under fused(): the same as alone, with callbacks, in workers."""
+
+import numpy as np
+import pytest
+import torch
+from joblib.parallel import get_active_backend
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Checkpoint, EpochScoring, LRScheduler
+from skorch.dataset import ValidSplit
+
+from skact import ActMLP, ActMLPBinary, ActMLPRegressor
+from skact.backend.context import fused
+
+NET = ActMLP(max_epochs=3, random_state=0, lr=0.05)
+
+
+def nets(estimator, data, **kwargs):
+    result = cross_validate(estimator, *data, cv=3, return_estimator=True, **kwargs)
+    return result["estimator"]
+
+
+def same_nets(some, others):
+    for net, other in zip(some, others, strict=True):
+        for weight, expected in zip(
+            net.module_.parameters(), other.module_.parameters(), strict=True
+        ):
+            torch.testing.assert_close(weight, expected, rtol=0, atol=0)
+        for row, expected in zip(net.history, other.history, strict=True):
+            row, expected = dict(row), dict(expected)
+            row.pop("dur", None), expected.pop("dur", None)
+            assert row == expected
+
+
+def test_a_search_gives_the_same_and_says_what_it_fused(iris):
+    pipe = make_pipeline(StandardScaler(), NET)
+    grid = {
+        "actmlp__activation": ["relu", "tanh"],
+        "actmlp__width": [8, 16],
+        "standardscaler": [StandardScaler(), None],
+    }
+    alone = GridSearchCV(pipe, grid, cv=3).fit(*iris)
+    search = GridSearchCV(pipe, grid, cv=3, n_jobs=2)
+    with fused() as session:
+        search.fit(*iris)
+    for key, values in alone.cv_results_.items():
+        if "time" not in key:
+            np.testing.assert_array_equal(search.cv_results_[key], values)
+    np.testing.assert_array_equal(
+        search.predict_proba(iris[0]), alone.predict_proba(iris[0])
+    )
+    assert session.report.n_fused == 24
+    assert session.report.waves == 1
+    assert sum(session.report.lanes) == 24
+    assert len(session.report.alone_seconds) == 1
+
+
+CALLBACKS = {
+    "early stopping": {"early_stopping": True, "patience": 2, "max_epochs": 8},
+    "a scheduler": {"callbacks": [LRScheduler("StepLR", step_size=1, gamma=0.5)]},
+    "a score": {
+        "callbacks": [EpochScoring("accuracy", lower_is_better=False)],
+        "train_split": ValidSplit(3),
+    },
+}
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_callbacks_see_the_same_as_alone(iris, name):
+    net = ActMLP(**{**NET.get_params(), **CALLBACKS[name]})
+    alone = nets(net, iris)
+    with fused() as session:
+        together = nets(net, iris)
+    same_nets(together, alone)
+    assert session.report.n_fused == 3
+
+
+def test_what_the_engine_cannot_serve_is_told_with_its_reason(iris):
+    net = ActMLP(**{**NET.get_params(), "optimizer": torch.optim.RMSprop})
+    alone = nets(net, iris)
+    with fused() as session:
+        together = nets(net, iris)
+    same_nets(together, alone)
+    ((reason, n),) = session.report.not_fused.items()
+    assert "RMSprop" in reason
+    assert n == 3
+    assert session.report.tasks_without_fit == 0
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_a_net_that_diverges_is_counted(diabetes):
+    net = ActMLPRegressor(optimizer="sgd", random_state=0)
+    with fused() as session:
+        search = GridSearchCV(net, {"lr": [1e-3, 1e9]}, cv=3, refit=False)
+        with pytest.warns(UserWarning, match="non-finite"):
+            search.fit(*diabetes)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
+    assert session.report.failed == {"DivergedError": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(ActMLPBinary, "cancer"), (ActMLPRegressor, "diabetes")]
+)
+def test_the_other_estimators_are_fused_too(request, kind, name):
+    data, net = request.getfixturevalue(name), kind(max_epochs=2, random_state=0)
+    alone = nets(net, data)
+    with fused() as session:
+        same_nets(nets(net, data), alone)
+    assert session.report.n_fused == 3
+
+
+def test_waves_give_the_same(iris):
+    alone = nets(NET, iris)
+    with fused(memory=1) as session:
+        same_nets(nets(NET, iris), alone)
+    assert session.report.lanes == (1, 1, 1)
+    assert session.report.early_waves == 2
+
+
+def test_the_bar_counts_the_epochs_of_the_engine(iris, capfd):
+    with fused(progress=True) as session:
+        nets(NET, iris)
+        assert session.progress.done == session.progress.total == 9
+    assert "9/9 epochs" in capfd.readouterr().err
+
+
+def test_fits_that_would_share_files_are_not_fused_and_come_out_as_alone(
+    tmp_path, iris
+):
+    X, y = iris
+
+    def search(folder):
+        saves = Checkpoint(dirname=tmp_path / folder, load_best=True)
+        split = ValidSplit(5, stratified=True)
+        net = ActMLP(max_epochs=4, random_state=0, train_split=split, callbacks=[saves])
+        return GridSearchCV(net, {"lr": [0.1, 1e-4], "width": [5, 9]}, cv=2)
+
+    alone = search("alone").fit(X, y)
+    with fused() as session:
+        together = search("together").fit(X, y)
+    for key in ("mean_test_score", "split0_test_score"):
+        np.testing.assert_array_equal(alone.cv_results_[key], together.cv_results_[key])
+    (reason,) = session.report.not_fused
+    assert reason == "the callback 'Checkpoint' has files that all fits would share"
+    assert session.report.n_fused == 0
+
+
+def test_a_block_can_be_entered_again_each_time_with_a_session_of_its_own(iris):
+    X, y = iris
+    block, net = fused(), ActMLP(max_epochs=1, random_state=0)
+    with block as first:
+        cross_val_score(net, X, y, cv=2)
+    with block as second:
+        cross_val_score(net, X, y, cv=3)
+        with block as third:
+            cross_val_score(net, X, y, cv=4)
+    reports = [session.report.n_fused for session in (first, second, third)]
+    assert reports == [2, 3, 4]
+    assert get_active_backend()[0].__class__.__name__ != "FusingBackend"
+
+
+def test_a_block_may_be_a_decorator(iris):
+    @fused()
+    def score():
+        backends.append(type(get_active_backend()[0]).__name__)
+        return cross_val_score(ActMLP(max_epochs=1, random_state=0), *iris, cv=2)
+
+    backends: list = []
+    assert score().tolist() == score().tolist()
+    assert backends == ["FusingBackend"] * 2
+
+
+def test_what_is_wrong_is_said_where_it_is_written():
+    with pytest.raises(ValueError, match="memory must be None or a positive"):
+        fused(memory=0)

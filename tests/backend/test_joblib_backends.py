@@ -1,0 +1,292 @@
+"""Tasks spread over worker processes, each of which fuses what it gets."""
+
+import importlib.util
+import os
+import signal
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+
+from skact import ActMLP
+from skact.backend.context import fused
+from skact.backend.joblib_backends import WorkersBackend, run_piece
+from skact.backend.session import Session
+from skact.engine.current_trainer import current_trainer, trained_by
+from skact.engine.jobs import (
+    FitJob,
+    Outcome,
+    Seeds,
+    StackReport,
+    Training,
+)
+
+SEEDS = Seeds(0, 0, 0, 0)
+
+
+def make_engine():
+    """Return a stand-in for the engine; being local, it is pickled by value."""
+
+    def train(jobs, *, n_threads=None, progress=None):
+        outcomes = [Outcome(seconds=0.01) for _ in jobs]
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            job.module.center_ = job.X.mean(0)
+            if job.module.fail == "train":
+                outcome.error = ValueError("lane diverged")
+        stack = StackReport(tuple(range(len(jobs))), 0.01, f"process {os.getpid()}")
+        return Training(outcomes, [stack])
+
+    return train
+
+
+def make_estimator(train):
+    """Return an estimator that is trained by the stand-in."""
+
+    class Toy(ClassifierMixin, BaseEstimator):
+        def __init__(self, a=1, fail=False):
+            self.a, self.fail = a, fail
+
+        def fit(self, X, y):
+            self.classes_ = np.unique(y)
+            job = FitJob(X, y, y, None, SEEDS, 2, module=self)
+            trainer = current_trainer()
+            outcome = trainer.fit(job) if trainer else train([job]).outcomes[0]
+            if isinstance(self.fail, type):
+                raise self.fail
+            if callable(self.fail):
+                self.fail()
+            if outcome.error is not None:
+                raise outcome.error
+            return self
+
+        def predict(self, X):
+            side = X @ (self.center_ + self.a) > 0
+            return self.classes_[np.where(side, 0, -1)]
+
+    return Toy
+
+
+train = make_engine()
+Toy = make_estimator(train)
+
+
+@pytest.fixture(scope="module")
+def data():
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    return X, np.arange(60) % 3
+
+
+class Workers:
+    """A block that trains with the stand-in in the workers of a backend."""
+
+    def __init__(self, inner, n_jobs=2, memory=None):
+        self.session = Session(train, memory)
+        self.backend = WorkersBackend(self.session, inner, n_jobs)
+
+    def __enter__(self):
+        self.config = joblib.parallel_config(backend=self.backend)
+        self.config.__enter__()
+        self.trainer = trained_by(self.session)
+        self.trainer.__enter__()
+        return self.session
+
+    def __exit__(self, *error):
+        self.trainer.__exit__(*error)
+        self.config.__exit__(*error)
+
+
+def same(a, b):
+    """Equal in every key but the times."""
+    assert a.keys() == b.keys()
+    for key in a:
+        if "time" not in key:
+            np.testing.assert_array_equal(a[key], b[key], err_msg=key)
+
+
+def grid(**kwargs):
+    return GridSearchCV(Toy(), {"a": range(6)}, cv=3, **kwargs)
+
+
+@pytest.fixture(params=["loky", "dask"])
+def inner(request):
+    if request.param == "dask":
+        request.getfixturevalue("client")
+    return request.param
+
+
+def test_each_worker_fuses_its_share_and_the_results_are_the_same(inner, data):
+    alone = grid().fit(*data)
+    with Workers(inner) as session:
+        search = grid().fit(*data)
+    same(search.cv_results_, alone.cv_results_)
+    report = session.report
+    assert report.lanes == (9, 9)
+    assert (report.n_fused, report.waves, report.pieces) == (18, 2, 2)
+    assert report.tasks == 18
+    assert len(report.alone_seconds) == 1  # the refit, here
+    processes = {stack.description for stack in report.stacks}
+    assert f"process {os.getpid()}" not in processes
+    assert "2 batches of tasks for workers" in str(report)
+
+
+def test_nested_searches_are_fused_in_the_workers(inner, data):
+    def work():
+        return cross_validate(grid(), *data, cv=2)["test_score"]
+
+    with Workers(inner) as session:
+        scores = work()
+    np.testing.assert_array_equal(scores, work())
+    assert session.report.lanes == (18, 1, 18, 1)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
+def test_a_fit_that_fails_fails_alone(inner, data):
+    with Workers(inner) as session:
+        search = GridSearchCV(Toy(), {"fail": [False, "train"]}, cv=3, refit=False)
+        search.fit(*data)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
+    assert session.report.failed == {"ValueError": 3}
+
+
+def test_an_error_comes_home_and_shows_the_line(inner, data):
+    with Workers(inner), pytest.raises(ValueError, match="lane diverged") as info:
+        cross_validate(Toy(fail="train"), *data, cv=3, error_score="raise")
+    assert "raise outcome.error" in info.value.__notes__[0]
+
+
+def test_an_error_that_cannot_be_pickled_comes_home_in_words(data):
+    class PickyError(Exception):
+        def __init__(self, one, two):
+            super().__init__(f"{one} and {two}")
+
+    def fail():
+        raise PickyError("this", "that")
+
+    number, ends, *_ = run_piece(3, [fail, lambda: 7, lambda: int("x")], train, 10**9)
+    (_, error), (result, none), (_, usual) = ends
+    assert type(error) is RuntimeError
+    assert "PickyError: this and that" in str(error)
+    assert (number, result, none) == (3, 7, None)
+    assert type(usual) is ValueError
+
+
+def test_estimators_of_others_use_the_workers_too(inner, data):
+    def work():
+        forest = RandomForestClassifier(5, random_state=0)
+        return cross_val_score(forest, *data, cv=2), cross_val_score(
+            LogisticRegression(), *data, cv=3
+        )
+
+    with Workers(inner) as session:
+        results = work()
+    for fused_scores, alone in zip(results, work(), strict=True):
+        np.testing.assert_array_equal(fused_scores, alone)
+    assert session.report.tasks_without_fit == 5
+
+
+def test_threads_stay_threads(data):
+    with Workers("loky"), joblib.Parallel(n_jobs=2, prefer="threads") as parallel:
+        assert set(parallel(joblib.delayed(os.getpid)() for _ in range(4))) == {
+            os.getpid()
+        }
+
+
+def test_one_worker_is_this_process(data):
+    with Workers("loky", n_jobs=1) as session:
+        grid(refit=False).fit(*data)
+    assert session.report.lanes == (18,)
+    assert session.report.stacks[0].description == f"process {os.getpid()}"
+
+
+def test_memory_is_divided_among_the_workers(data):
+    X, _ = data
+    rows = X.nbytes * 2 // 3
+    with Workers("loky", memory=2 * 3 * 2 * rows) as session:  # three tasks in each
+        grid(refit=False).fit(*data)
+    assert session.report.lanes == (3,) * 6
+    assert session.report.early_waves == 4
+
+
+def test_more_tasks_than_joblib_starts_at_once_go_in_rounds(data):
+    with Workers("loky") as session:
+        results = joblib.Parallel()(joblib.delayed(abs)(-i) for i in range(600))
+    assert results == list(range(600))
+    assert session.report.pieces == 4
+    assert session.report.tasks == 600
+
+
+def test_generators_work(data):
+    with Workers("loky") as session:
+        tasks = (joblib.delayed(abs)(-i) for i in range(6))
+        assert list(joblib.Parallel(return_as="generator")(tasks)) == list(range(6))
+    assert session.report.tasks == 6
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_ctrl_c_in_a_worker_reaches_the_caller(data, n_jobs):
+    with Workers("loky", n_jobs) as session:
+        with pytest.raises(KeyboardInterrupt):
+            cross_validate(Toy(fail=KeyboardInterrupt), *data, cv=3)
+        grid(refit=False).fit(*data)
+    assert session.report.n_fused == 18
+
+
+def test_ctrl_c_is_told_to_all_who_wait(data):
+    with Workers("loky", n_jobs=1):
+        other = joblib.Parallel(return_as="generator")([joblib.delayed(abs)(-1)] * 2)
+        with pytest.raises(KeyboardInterrupt):
+            cross_validate(Toy(fail=KeyboardInterrupt), *data, cv=3)
+        with pytest.raises(RuntimeError, match="was cancelled"):
+            list(other)
+
+
+def test_a_worker_that_dies_in_mid_search_is_replaced(client, data, tmp_path):
+    marker = tmp_path / "died"
+
+    def die_once():
+        try:
+            marker.touch(exist_ok=False)
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    before = set(client.scheduler_info()["workers"])
+    with Workers("dask") as session:
+        search = GridSearchCV(Toy(fail=die_once), {"a": range(6)}, cv=3, refit=False)
+        search.fit(*data)
+    assert marker.exists()
+    alone = grid(refit=False).fit(*data)
+    for key in ("split0_test_score", "split2_test_score", "rank_test_score"):
+        np.testing.assert_array_equal(search.cv_results_[key], alone.cv_results_[key])
+    assert session.report.n_fused == 18
+    client.wait_for_workers(2, timeout=30)
+    assert set(client.scheduler_info()["workers"]) - before
+
+
+@pytest.mark.parametrize("n_jobs", [2, None])
+def test_networks_of_skact_come_out_the_same(inner, iris, n_jobs):
+    def work():
+        net = ActMLP(max_epochs=2, random_state=0)
+        results = cross_validate(net, *iris, cv=4, return_estimator=True)
+        return [net.predict_proba(iris[0]) for net in results["estimator"]]
+
+    with fused(inner=inner, n_jobs=n_jobs) as session:
+        results = work()
+    np.testing.assert_array_equal(results, work())
+    assert session.report.n_fused == 4
+    everywhere = 2 if inner == "dask" else joblib.cpu_count()
+    assert session.report.pieces == (n_jobs or min(everywhere, 4))
+
+
+def test_dask_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with (
+        pytest.raises(ImportError, match=r"distributed.*pip install \"skact\[dask\]\""),
+        fused(inner="dask"),
+    ):
+        pass

@@ -1,0 +1,193 @@
+"""The progress bar counts what is trained, and is not there unless asked for."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+
+from skact.backend.context import fused
+from skact.backend.joblib_backends import FusingBackend, WorkersBackend
+from skact.backend.progress import ProgressBar
+from skact.backend.session import Session
+from skact.engine.current_trainer import current_trainer, trained_by
+from skact.engine.jobs import (
+    FitJob,
+    Outcome,
+    Seeds,
+    Training,
+)
+
+console = pytest.importorskip("rich.console")
+
+
+@pytest.fixture
+def screen():
+    return io.StringIO()
+
+
+@pytest.fixture
+def bar(screen):
+    terminal = console.Console(file=screen, force_terminal=True, width=100)
+    bar = ProgressBar(console=terminal)
+    yield bar
+    bar.close()
+
+
+def train(jobs, *, n_threads=None, progress):
+    """Stand in for the engine: the first fit stops after one epoch."""
+    for epoch in range(3):
+        progress(len(jobs) - (epoch > 0))
+    return Training([Outcome() for _ in jobs], [])
+
+
+def fit(n_epochs):
+    X = np.zeros((4, 2))
+    job = FitJob(X, X, X, None, Seeds(0, 0, 0, 0), n_epochs)
+    current_trainer().fit(job)
+
+
+def test_it_counts_epochs_of_all_fits_and_grows_with_the_waves(bar, screen):
+    session = Session(train, progress=bar)
+    with joblib.parallel_config(backend=FusingBackend(session)), trained_by(session):
+        joblib.Parallel()(joblib.delayed(fit)(3) for _ in range(4))
+        assert (bar.done, bar.total) == (12, 12)  # also those that were not needed
+        fit(3)
+        assert (bar.done, bar.total) == (15, 15)
+    bar.close()
+    assert "15/15 epochs" in screen.getvalue()
+
+
+def test_it_counts_tasks_when_workers_train(bar, screen):
+    backend = WorkersBackend(Session(train), "loky", 1, bar)
+    with joblib.parallel_config(backend=backend):
+        joblib.Parallel()(joblib.delayed(abs)(i) for i in range(5))
+    assert (bar.done, bar.total) == (5, 5)
+
+
+def test_work_that_was_broken_off_counts_no_more(bar):
+    def broken():
+        with bar.work(3) as outer:
+            outer(1)
+            with bar.work(10) as inner:
+                inner(4)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken()
+    assert (bar.done, bar.total) == (11, 11)
+
+
+def test_it_shows_nothing_when_nothing_is_trained(capfd):
+    with fused(progress=True) as session:
+        cross_val_score(LogisticRegression(), np.eye(20), np.arange(20) % 2, cv=2)
+    assert session.report.tasks == 2
+    assert capfd.readouterr() == ("", "")
+
+
+def test_it_gives_the_terminal_back_after_an_error(bar):
+    session = Session(train, progress=bar)
+
+    def failing():
+        with trained_by(session), contextlib.closing(bar):
+            fit(3)
+            raise ZeroDivisionError
+
+    out = sys.stdout
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    assert sys.stdout is out
+
+
+def test_it_is_a_widget_in_a_notebook(monkeypatch):
+    widgets, shown = pytest.importorskip("ipywidgets"), []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    bar = ProgressBar(console=console.Console(force_jupyter=True))
+    with bar.work(3):
+        pass
+    bar.close()
+    assert isinstance(shown[0], widgets.Output)
+
+
+def test_rich_is_named_when_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich", None)
+    with (
+        pytest.raises(ImportError, match=r'pip install "skact\[progress\]"'),
+        fused(progress=True),
+    ):
+        pass
+
+
+def test_nothing_is_imported_or_printed_when_not_asked():
+    script = (
+        "import sys, numpy as np\n"
+        "import skorch  # brings parts of rich along\n"
+        "extras = lambda: {m for m in sys.modules\n"
+        "    if m.split('.')[0] in {'rich', 'distributed', 'dask'}}\n"
+        "before = extras()\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "from sklearn.model_selection import cross_val_score\n"
+        "from skact.backend.context import fused\n"
+        "with fused():\n"
+        "    cross_val_score(LogisticRegression(), np.eye(20), np.arange(20) % 2)\n"
+        "assert extras() == before\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+SEARCH = """
+import sys, numpy as np
+from sklearn.callback import ProgressBar
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+from skact import ActMLP, TrainingLog, fused, to_frame
+bar, validated, together = sys.argv[1:]
+log = TrainingLog()
+net = ActMLP(max_epochs=5, random_state=0).set_callbacks(log)
+scoring = log.scorer() if validated == "validated" else None
+search = GridSearchCV(net, {"lr": [0.01, 0.001]}, cv=2, scoring=scoring)
+if bar == "sklearn":
+    search.set_callbacks(ProgressBar())
+X, y = load_iris(return_X_y=True)
+if together == "fused":
+    with fused(progress=bar == "skact"):
+        search.fit(X, y)
+else:
+    search.fit(X, y)
+assert len(to_frame(search, "epoch")) == 2 * 2 * 5
+"""
+
+
+def printed(*arguments):
+    script = [sys.executable, "-W", "error", "-c", SEARCH, *arguments]
+    wide = {**os.environ, "COLUMNS": "150"}
+    done = subprocess.run(script, capture_output=True, text=True, check=True, env=wide)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("validated", ["validated", "not"])
+def test_the_bar_counts_the_epochs_of_a_search_with_a_log(validated):
+    text = printed("skact", validated, "fused")
+    assert "25/25 epochs" in text  # 2 candidates, 2 folds, and the refit
+    assert text.count("Training") == 1
+
+
+@pytest.mark.parametrize("together", ["fused", "one by one"])
+@pytest.mark.parametrize("validated", ["validated", "not"])
+def test_the_bars_of_sklearn_end_at_the_end_with_a_log(validated, together):
+    lines = [
+        line
+        for line in printed("sklearn", validated, together).splitlines()
+        if "ActMLP - fit" in line
+    ]
+    assert len(lines) == 2 * 2 + 1
+    assert all("100%" in line for line in lines), lines
