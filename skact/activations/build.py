@@ -22,8 +22,8 @@ from skact.activations.entry import (
 from skact.activations.init_gain import gain_of_values, values_on_grid
 from skact.activations.modules import ActivationSpec, RReLU, Value, activation_name
 
-# modules whose classes draw nothing at random, but for RReLU, which becomes skact's own:
-# named by a class in each, so that a module may move
+# Modules whose classes draw nothing at random, but for RReLU, which becomes skact's
+# own. A class of each stands for it, so that a module may move.
 _DRAW_NOTHING = {kind.__module__ for kind in (nn.ReLU, nn.Linear, nn.MSELoss, RReLU)}
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 from sklearn.model_selection import TimeSeriesSplit
 
 from skact.analysis.paired_tests import holm, paired_test
-from skact.results.frames import MODEL, to_frame
+from skact.results.frames import to_frame
+from skact.results.schema import MODEL, Schema, schema_of
 
 _HOW = {
     "nested": "Each took, for every fold, the candidate that was best on the others: "
@@ -194,11 +195,13 @@ def compare(
         frame = to_frame(search, level="fold")
     names = [by] if isinstance(by, str) else list(by)
     names = [x if x in frame else x.rpartition("__")[2] for x in names]
-    score = _score_of(frame, metric)
-    _check_columns(frame, names)
+    schema = schema_of(frame.columns, "fold")
+    score = _score_of(schema, metric)
+    _check_columns(frame, schema, names)
     notes: list[str] = []
-    _check_folds(frame, notes)
-    table = _cells(frame, names, score, average, notes)
+    if schema.several:
+        _check_folds(frame, notes)
+    table = _cells(frame, schema, names, score, average, notes)
     scores = _selected(table, select)
     if scores.shape[1] < 2:
         raise ValueError(
@@ -219,21 +222,24 @@ def compare(
     return Comparison(pairs, scores, label, score, rope, alpha, test_ratio, notes)
 
 
-def _score_of(frame: pd.DataFrame, metric: str | None) -> str:
-    if "fold" not in frame:
+def _score_of(schema: Schema, metric: str | None) -> str:
+    if "fold" not in schema.ids:
         raise ValueError("A frame must have a row a fold: to_frame(search, 'fold').")
-    found = [name for name in frame.columns if str(name).startswith("test_")]
-    wanted = f"test_{metric}" if metric is not None else (found or [""])[0]
-    if wanted not in frame.columns:
-        known = [name.removeprefix("test_") for name in found]
+    wanted = schema.score if metric is None else f"test_{metric}"
+    if wanted not in schema.scores:
+        known = [name.removeprefix("test_") for name in schema.scores]
         raise ValueError(f"metric must be one of {known}; got {metric!r}.")
     return wanted
 
 
-def _check_columns(frame: pd.DataFrame, names: Sequence[str]) -> None:
-    columns = list(frame.columns)
-    params = columns[: columns.index("fold")]
-    tried = [x for x in params if x != "candidate" and "rank_" not in str(x)]
+def _tried(frame: pd.DataFrame, schema: Schema) -> list[str]:
+    """Return the columns that tell candidates apart."""
+    known = {*schema.params, *schema.resources, MODEL}
+    return [name for name in frame.columns if name in known]
+
+
+def _check_columns(frame: pd.DataFrame, schema: Schema, names: Sequence[str]) -> None:
+    tried = _tried(frame, schema)
     for name in names:
         if name not in tried:
             raise ValueError(f"by must name some of {tried!r}; got {name!r}.")
@@ -241,8 +247,6 @@ def _check_columns(frame: pd.DataFrame, names: Sequence[str]) -> None:
 
 def _check_folds(frame: pd.DataFrame, notes: list[str]) -> None:
     """Refuse to pair folds that searches do not share, as far as one can tell."""
-    if MODEL not in frame:
-        return
     folds = frame.groupby(MODEL, sort=False)["fold"].nunique()
     if folds.nunique() > 1:
         raise ValueError(
@@ -254,13 +258,14 @@ def _check_folds(frame: pd.DataFrame, notes: list[str]) -> None:
 
 def _cells(
     frame: pd.DataFrame,
+    schema: Schema,
     names: Sequence[str],
     score: str,
     average: str | Iterable[str],
     notes: list[str],
 ) -> pd.DataFrame:
     """Return scores: a row each cell of each value of `by`, a column a fold."""
-    if "iter" in frame:
+    if schema.resources:
         last = frame["iter"].max()
         if (frame["iter"] != last).any():
             notes.append(
@@ -268,11 +273,8 @@ def _cells(
                 "candidates had fewer resources."
             )
         frame = frame[frame["iter"] == last]
-    columns = list(frame.columns)
     repeats = [average] if isinstance(average, str) else list(average)
-    params = columns[: columns.index("fold")]
-    cell = [x for x in params if x != "candidate" and not str(x).startswith("rank_")]
-    cell = [x for x in cell if x not in names and x not in repeats]
+    cell = [x for x in _tried(frame, schema) if x not in names and x not in repeats]
     values = frame[names].apply(lambda row: _label(row, names), axis=1)
     keyed = frame[[*cell, "fold", score]].assign(value=values)
     failed = keyed.groupby(["value", *cell], sort=False, dropna=False)[score]

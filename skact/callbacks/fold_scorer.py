@@ -6,12 +6,14 @@ Nothing of this can reach the training.
 """
 
 import copy
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring
 from skorch.utils import to_numpy
 from torch import Tensor
 from torch.func import functional_call, vmap
@@ -20,11 +22,40 @@ from skact.engine.batches import to_tensor
 from skact.engine.weights import (
     Weights,
 )
+from skact.results.logged_fit import log_of
 from skact.threads import one_thread, side_by_side
 
 _VALUES = 2**22  # that a layer may hold for rows and epochs together
 # multiplications below which threads are not worth the start
 _LITTLE_WORK = 2**27
+
+
+class FoldScorer:
+    """Scores as a search would, and lets the net's log validate on the same fold."""
+
+    def __init__(self, scoring: Any = None) -> None:
+        self.scoring = scoring
+
+    def __repr__(self) -> str:
+        return f"FoldScorer({self.scoring!r})"
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None, **params: Any) -> Any:
+        """Return the score of `estimator` on X and y, or a dict of several."""
+        scores = check_scoring(estimator, self.scoring)(estimator, X, y, **params)
+        log: Any = log_of(estimator)
+        why = "the net has no TrainingLog"
+        if log is not None and not log.wants_weights:
+            log, why = None, "the scorer is of another log than the net's"
+        try:
+            if log is not None:
+                log.validate(estimator, X, y)
+        except Exception as error:  # a search must not fail by it
+            log, why = None, repr(error)
+        if log is None:
+            warnings.warn(
+                f"TrainingLog could not validate on the fold: {why}", stacklevel=2
+            )
+        return scores
 
 
 def curves_on(

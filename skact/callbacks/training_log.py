@@ -6,57 +6,23 @@ other processes of this machine.
 """
 
 import uuid
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import pandas as pd
 from sklearn.callback import ScoringMonitor
-from sklearn.metrics import check_scoring, get_scorer
+from sklearn.metrics import get_scorer
 
 from skact.backend.worker_messages import post, register
-from skact.callbacks.fold_scorer import curves_on
+from skact.callbacks.fold_scorer import FoldScorer, curves_on
+from skact.callbacks.task_path import describe_task
 from skact.engine.weights import (
     Trajectory,
 )
 from skact.naming import Scalar, name_values
 from skact.results.histories import columns_of, is_net, net_of
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One fit, as its log has it."""
-
-    run: Any  # identifies the outermost fit that it belongs to
-    path: tuple[tuple[str, str, int], ...]  # estimator, task and its number, from there
-    params: dict[str, Any]  # of the net
-    history: dict[str, list[Scalar | None]]  # columns, a cell an epoch
-
-    @property
-    def is_refit(self) -> bool:
-        """Whether a search has refitted its best candidate by this."""
-        names = [name for name, _, _ in self.path]
-        tasks = [task for _, task, _ in self.path]
-        return "SearchCV" in names[0] and "search" not in tasks
-
-    def search(self, name: str) -> tuple | None:
-        """Identify the innermost search of this class around the fit, if there is."""
-        fits = [i for i, task in enumerate(self.path) if task[:2] == (name, "fit")]
-        return (self.run, self.path[: fits[-1] + 1]) if fits else None
-
-    def place(self, name: str) -> tuple[int, int] | None:
-        """Return iteration (0 without halving) and number in that search.
-
-        A refit has none.
-        """
-        search = self.search(name)
-        inside = self.path[len(search[1]) :] if search is not None else ()
-        if [task[:2] for task in inside[:1]] != [(name, "search")]:
-            return None
-        _, task, number = inside[1]
-        return (number, inside[2][2]) if task == "halving-iteration" else (0, number)
+from skact.results.logged_fit import FitLog, LoggedFit
 
 
 @dataclass
@@ -68,7 +34,7 @@ class _Unscored:
     context: Any = None
 
 
-class TrainingLog:
+class TrainingLog(FitLog):
     """Keeps the history of each fit: every epoch's losses, scores and seconds.
 
     A callback of scikit-learn: a search clones its estimator for each fit, and all
@@ -209,15 +175,9 @@ class TrainingLog:
         """Take the history of a fit that has ended, well or not."""
         if not _is_net_itself(estimator):  # `setup` has refused it
             return
-        path, task = [], context
-        while task is not None:
-            path.append((task.estimator_name, task.task_name, task.task_id))
-            task = task.parent
         row = {
             "id": uuid.uuid4().hex,
-            "began": _root_of(context).init_time,
-            "run": context.root_uuid,
-            "path": tuple(reversed(path)),
+            **describe_task(context),
             "params": _plain_params(estimator),
             "history": columns_of(estimator.history_ or []),
         }
@@ -269,7 +229,7 @@ class TrainingLog:
             )
 
     @property
-    def fits(self) -> list[Fit]:
+    def fits(self) -> list[LoggedFit]:
         """All fits there were, those of one run together, sorted by their places."""
         try:
             logs = self._monitor.get_logs("all")
@@ -277,9 +237,7 @@ class TrainingLog:
             logs = []
         sent = [*self._received, *(row for log in logs for row in log.data)]
         rows = list({row["id"]: row for row in sent}.values())  # the last of each
-        rows.sort(
-            key=lambda row: (row["began"], [number for *_, number in row["path"]])
-        )
+        rows.sort(key=lambda row: (row["began"], row["path"]))
         return list(map(_fit_of, rows))
 
     def to_frame(self) -> pd.DataFrame:
@@ -318,58 +276,6 @@ class TrainingLog:
         return pd.DataFrame(rows)
 
 
-class FoldScorer:
-    """Scores as a search would, and lets the net's log validate on the same fold."""
-
-    def __init__(self, scoring: Any = None) -> None:
-        self.scoring = scoring
-
-    def __repr__(self) -> str:
-        return f"FoldScorer({self.scoring!r})"
-
-    def __call__(self, estimator: Any, X: Any, y: Any = None, **params: Any) -> Any:
-        """Return the score of `estimator` on X and y, or a dict of several."""
-        scores = check_scoring(estimator, self.scoring)(estimator, X, y, **params)
-        log, why = log_of(estimator), "the net has no TrainingLog"
-        if log is not None and not log.wants_weights:
-            log, why = None, "the scorer is of another log than the net's"
-        try:
-            if log is not None:
-                log.validate(estimator, X, y)
-        except Exception as error:  # a search must not fail by it
-            log, why = None, repr(error)
-        if log is None:
-            warnings.warn(
-                f"TrainingLog could not validate on the fold: {why}", stacklevel=2
-            )
-        return scores
-
-
-def _root_of(context: Any) -> Any:
-    while context.parent is not None:
-        context = context.parent
-    return context
-
-
-def log_of(estimator: Any) -> TrainingLog | None:
-    """Return the log that was set on a net, wherever in an estimator the net is."""
-    for net in nets_in(estimator):
-        for callback in getattr(net, "_own_callbacks", ()):
-            if isinstance(callback, TrainingLog):
-                return callback
-    return None
-
-
-def nets_in(estimator: Any) -> Iterator[Any]:
-    """Yield an estimator, and those inside it, as its parameters tell."""
-    yield estimator
-    yield net_of(estimator)
-    if hasattr(estimator, "get_params") and not isinstance(estimator, type):
-        for value in estimator.get_params(deep=True).values():
-            if hasattr(value, "get_params") and not isinstance(value, type):
-                yield value
-
-
 def _is_net_itself(estimator: Any) -> bool:
     return is_net(estimator) and net_of(estimator) is estimator
 
@@ -379,8 +285,8 @@ def _plain_params(net: Any) -> dict[str, Scalar]:
     return dict(zip(params, name_values(params.values()), strict=True))
 
 
-def _fit_of(row: dict[str, Any]) -> Fit:
-    return Fit(row["run"], row["path"], row["params"], row["history"])
+def _fit_of(row: dict[str, Any]) -> LoggedFit:
+    return LoggedFit(row["run"], row["searches"], row["params"], row["history"])
 
 
 def _as_it_is(row: Any, X: Any, y: Any) -> Any:

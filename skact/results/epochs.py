@@ -3,34 +3,41 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from skact.callbacks.training_log import Fit, TrainingLog, log_of, nets_in
 from skact.naming import name_values
 from skact.results.cv_results import Results, results_of
 from skact.results.histories import columns_of, net_of
+from skact.results.logged_fit import FitLog, LoggedFit, log_of, parts_of
+from skact.results.schema import MODEL, recorded_order
 
 
-def knows_epochs(search: Any) -> bool:
-    """Whether a search has a log that knows its fits, or is loaded with one."""
-    if hasattr(search, "epochs_"):
-        return search.epochs_ is not None
-    log = _log_of(search)
-    return log is not None and bool(fits_of(log, search))
+def epochs_of_search(
+    search: Any, results: Results | None = None
+) -> dict[str, list[Any]]:
+    """Read the training log of a search: columns with a cell an epoch of a fit.
 
+    Parameters
+    ----------
+    search : fitted search or loaded results
+    results : Results, default=None
+        Of this search, if they were read before.
 
-def epochs_of_search(search: Any) -> dict[str, list[Any]]:
-    """Read the training log of a search: columns with a cell an epoch of a fit."""
+    Raises
+    ------
+    ValueError
+        If there are no epochs, with the reason.
+    """
     saved = getattr(search, "epochs_", None)
     if saved is not None:
         return saved
-    results = results_of([search])
-    log = _log_of(search)
-    fits = [] if log is None else fits_of(log, search)
+    results = results_of([search]) if results is None else results
+    log = _log_of_search(search)
+    fits = {} if log is None else _fits_of_search(log, search, results)
     if not fits:
         raise ValueError(f"level='epoch': {_why_none(search, log)}")
-    placed = _placed(fits, search, results)
+    histories = {place: fit.history for place, fit in fits.items()}
     recorded = {"epoch": None}  # there is none if all fits failed at once
-    recorded |= dict.fromkeys(key for history in placed.values() for key in history)
-    taken = [*results.others, "candidate", "fold", "model", *recorded]
+    recorded |= dict.fromkeys(key for history in histories.values() for key in history)
+    taken = [*results.others, "candidate", "fold", MODEL, *recorded]
     short = results.short_names(taken)
     shared: dict[str, list[Any]] = {"candidate": list(results.candidates)}
     shared |= {name: results.values(f"param_{key}") for key, name in short.items()}
@@ -39,76 +46,86 @@ def epochs_of_search(search: Any) -> dict[str, list[Any]]:
         (row, fold, epoch)
         for row in results.best_first()
         for fold in range(search.n_splits_)
-        for epoch in range(len(placed.get((row, fold), {}).get("epoch", ())))
+        for epoch in range(len(histories.get((row, fold), {}).get("epoch", ())))
     ]
     columns = {
         key: [values[row] for row, *_ in cells] for key, values in shared.items()
     }
     columns["fold"] = [fold for _, fold, _ in cells]
-    for key in sorted(recorded, key=lambda key: (key != "epoch") + (key == "dur")):
+    for key in recorded_order(recorded):
         columns[key] = [
-            placed[row, fold][key][epoch] if key in placed[row, fold] else None
+            histories[row, fold][key][epoch] if key in histories[row, fold] else None
             for row, fold, epoch in cells
         ]
     return columns
 
 
-def fits_of(log: TrainingLog, search: Any) -> list[Fit]:
+def knows_epochs(search: Any, results: Results) -> bool:
+    """Whether a search has a log that knows its fits, or is loaded with one."""
+    if hasattr(search, "epochs_"):
+        return search.epochs_ is not None
+    log = _log_of_search(search)
+    return log is not None and bool(_fits_of_search(log, search, results))
+
+
+Placed = dict[tuple[int, int], LoggedFit]  # row in cv_results_, and fold -> the fit
+
+
+def _fits_of_search(log: FitLog, search: Any, results: Results) -> Placed:
     """Return the fits of a search that a log knows, without the refit.
 
     Several searches may share a log. Its own are those whose parameters are those of
     its candidates; of these, those beside the refit that is `best_estimator_`, else the
     last ones.
     """
-    name = type(search).__name__
-    searches: dict[tuple, list[Fit]] = {}
+    kind = type(search).__name__
+    searches: dict[Any, list[LoggedFit]] = {}
     for fit in log.fits:
-        found = fit.search(name)
-        if found is not None:
-            searches.setdefault(found, []).append(fit)
-    results = results_of([search])
-    own = [fits for fits in searches.values() if _agree(fits, search, results)]
+        place = fit.place_in(kind)
+        if place is not None:
+            searches.setdefault(place.search, []).append(fit)
+    own = [
+        (fits, placed)
+        for fits in searches.values()
+        if _agree(placed := _placed(fits, search, results), results)
+    ]
     best = getattr(search, "best_estimator_", None)
     if best is not None:
         history = columns_of(getattr(net_of(best), "history_", None) or [])
         own = [
-            fits
-            for fits in own
-            if any(fit.place(name) is None and fit.history == history for fit in fits)
+            (fits, placed)
+            for fits, placed in own
+            if any(_is_refit_with(history, fit, kind) for fit in fits)
         ] or own
-    return [fit for fit in own[-1] if fit.place(name)] if own else []
+    return own[-1][1] if own else {}
 
 
-def _placed(
-    fits: Sequence[Fit], search: Any, results: Results
-) -> dict[tuple[int, int], dict[str, Any]]:
-    """Return histories by the row of the candidate in cv_results_, and the fold."""
-    places = _places(fits, search, results)
-    return {place: fit.history for place, fit in zip(places, fits, strict=True)}
+def _is_refit_with(history: Mapping[str, Any], fit: LoggedFit, kind: str) -> bool:
+    place = fit.place_in(kind)
+    return place is not None and place.number is None and fit.history == history
 
 
-def _places(
-    fits: Sequence[Fit], search: Any, results: Results
-) -> list[tuple[int, int]]:
+def _placed(fits: Sequence[LoggedFit], search: Any, results: Results) -> Placed:
+    """Place fits by the row of their candidate in cv_results_, and the fold."""
     rounds = results.columns.get("iter", [0] * len(results.searches))
     first = {iteration: rounds.index(iteration) for iteration in rounds}
-    places = []
+    placed = {}
     for fit in fits:
-        iteration, number = fit.place(type(search).__name__)  # type: ignore[misc]
-        candidate, fold = divmod(number, search.n_splits_)
-        places.append((first.get(iteration, len(rounds)) + candidate, fold))
-    return places
+        place = fit.place_in(type(search).__name__)
+        if place is not None and place.number is not None:
+            candidate, fold = divmod(place.number, search.n_splits_)
+            row = first.get(place.iteration, len(rounds)) + candidate
+            placed[row, fold] = fit
+    return placed
 
 
-def _agree(fits: Sequence[Fit], search: Any, results: Results) -> bool:
+def _agree(placed: Placed, results: Results) -> bool:
     """Whether fits have the parameters of a search's candidates."""
-    name = type(search).__name__
-    inside = [fit for fit in fits if fit.place(name)]
     params = results.columns.get("params", [])
-    for fit, (row, _) in zip(inside, _places(inside, search, results), strict=True):
-        if row >= len(params) or not _has(fit.params, params[row]):
-            return False
-    return bool(inside)
+    return bool(placed) and all(
+        row < len(params) and _has(fit.params, params[row])
+        for (row, _), fit in placed.items()
+    )
 
 
 def _has(own: Mapping[str, Any], candidate: Mapping[str, Any]) -> bool:
@@ -123,7 +140,7 @@ def _has(own: Mapping[str, Any], candidate: Mapping[str, Any]) -> bool:
     return True
 
 
-def _log_of(search: Any) -> TrainingLog | None:
+def _log_of_search(search: Any) -> FitLog | None:
     """Find the log of the searched net, or of a net among the candidates' values."""
     log = log_of(getattr(search, "estimator", None))
     results = getattr(search, "cv_results_", {})
@@ -133,10 +150,10 @@ def _log_of(search: Any) -> TrainingLog | None:
     return log
 
 
-def _why_none(search: Any, log: TrainingLog | None) -> str:
+def _why_none(search: Any, log: FitLog | None) -> str:
     """Say why there are no epochs of a search, and what to do."""
     kind = type(search).__name__
-    nets = nets_in(getattr(search, "estimator", None))
+    nets = parts_of(getattr(search, "estimator", None))
     net = next((type(n).__name__ for n in nets if hasattr(n, "history")), "ActMLP")
     if log is None:
         return (
@@ -148,7 +165,7 @@ def _why_none(search: Any, log: TrainingLog | None) -> str:
             f"{kind} has a TrainingLog that knows no fits: was it attached before the "
             f"search was fitted?"
         )
-    if not any(fit.search(kind) for fit in log.fits):
+    if not any(fit.place_in(kind) for fit in log.fits):
         return (
             f"{kind} has a TrainingLog of {len(log.fits)} fits, but scikit-learn tells "
             f"none of them its candidate and fold inside "

@@ -17,9 +17,7 @@ from skact.naming import Scalar, short_name
 from skact.results.cv_results import MISSING, TIMES, Results, has_results, results_of
 from skact.results.epochs import epochs_of_search
 from skact.results.histories import epochs_of, is_net
-
-LEVELS = ("candidate", "fold", "epoch")
-MODEL = "model"  # the column that tells several searches or nets apart
+from skact.results.schema import MODEL, Schema, check_level, recorded_order, schema_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,11 @@ class Table:
 
     columns: dict[str, list[Scalar | None]]  # None: missing
     level: str
+
+    @property
+    def schema(self) -> Schema:
+        """What the columns are."""
+        return schema_of(self.columns, self.level)
 
     @property
     def rows(self) -> list[dict[str, Scalar]]:
@@ -126,14 +129,6 @@ def table_of(obj: Any, level: str | None = None) -> Table:
     results = results_of(sources)
     models = None if names is None else [names[search] for search in results.searches]
     return {"candidate": _candidates, "fold": _folds}[level](results, models)
-
-
-def check_level(level: Any) -> None:
-    """Raise ValueError unless there is such a level."""
-    if level not in (None, *LEVELS):
-        raise ValueError(
-            f"level must be 'candidate', 'fold', 'epoch' or None; got {level!r}."
-        )
 
 
 def _several(obj: Any) -> tuple[list[str], list[Any]] | None:
@@ -238,16 +233,27 @@ def _epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Table:
         for source in sources
     ]
     lengths = [len(table["epoch"]) for table in tables]
-    keys = dict.fromkeys(key for table in tables for key in table)
     columns: dict[str, list[Any]] = {}
     if names is not None:
         pairs = zip(names, lengths, strict=True)
         columns[MODEL] = [name for name, length in pairs for _ in range(length)]
-    for key in sorted(keys, key=lambda key: key == "dur"):
+    for key in _in_order(tables):
         columns[key] = []
         for table, length in zip(tables, lengths, strict=True):
             columns[key] += table.get(key, [None] * length)
     return Table(columns, "epoch")
+
+
+def _in_order(tables: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Order the columns of tables of epochs: what was recorded stands behind."""
+    front: dict[str, None] = {}
+    for table in tables:
+        labels = list(table)
+        front |= dict.fromkeys(labels[: labels.index("epoch")])
+    recorded = dict.fromkeys(
+        key for table in tables for key in table if key not in front
+    )
+    return [*sorted(front, key=lambda key: key == "fold"), *recorded_order(recorded)]
 
 
 def _series(cells: Sequence[Any]) -> pd.Series:

@@ -7,6 +7,7 @@ from typing import Any
 from sklearn.exceptions import NotFittedError
 
 from skact.naming import Scalar, name_values, short_name
+from skact.results.schema import recorded_order
 
 # of each batch; a row an epoch has no place for them
 _OF_BATCHES = {"batches", "train_batch_count", "valid_batch_count"}
@@ -35,10 +36,8 @@ def epochs_of(estimator: Any) -> dict[str, list[Scalar | None]]:
 def columns_of(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Scalar | None]]:
     """Turn a history into columns, as `epochs_of` gives them."""
     keys = dict.fromkeys(str(key) for epoch in history for key in epoch)
-    # the time of an epoch is seldom what one looks at
-    order = sorted(keys, key=lambda key: (key != "epoch") + (key == "dur"))
     columns: dict[str, list[Scalar | None]] = {}
-    for key in order:
+    for key in recorded_order(keys):
         if key in _OF_BATCHES:
             continue
         known = [i for i, epoch in enumerate(history) if not _is_missing(epoch, key)]

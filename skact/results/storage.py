@@ -92,7 +92,9 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
         )
     results = results_of([search])
     columns = {key: _plain(results, key) for key in results.columns if key != "params"}
-    epochs = epochs_of_search(search) if knows_epochs(search) else None
+    epochs = (
+        epochs_of_search(search, results) if knows_epochs(search, results) else None
+    )
     about = {
         "format": _FORMAT,
         "search": _class_of(search, "search"),

@@ -9,13 +9,13 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum, auto
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from skact.results.cv_results import RESULT_NAME
-from skact.results.frames import MODEL
+from skact.results.schema import MODEL, Schema
 
 # Pages look words up in plain JavaScript objects, which know these from birth, and take
 # some for missing numbers. Such words get a mark that nobody sees.
@@ -56,56 +56,67 @@ class Column:
         return max(len(str(value).strip(_NO_WIDTH)) for value in self.values)
 
 
-class Roles:
-    """What columns are for, by the names and the order that frames give them."""
+class Axis(IntEnum):
+    """Places of axes, from left to right."""
 
-    def __init__(self, labels: Sequence[str], level: str) -> None:
-        self.labels, self.level = labels, level
-        self.several = labels[:1] == [MODEL]
-        ranks = [label for label in labels if label.startswith("rank_test_")]
-        self.rank = ranks[0] if ranks else ""
-        metrics = [rank.removeprefix("rank_test_") for rank in ranks]
-        self.scores = {
-            "candidate": [label for label in labels if label.startswith("mean_test_")],
-            "fold": [f"test_{metric}" for metric in metrics or ["score"]],
-            "epoch": ["fold_loss", "valid_loss", "train_loss"],
-        }[level]
-        if level == "candidate":  # the metric that ranks them comes first
-            self.scores.sort(key=lambda label: label[4:] != self.rank[4:])
-        self.scores = [label for label in self.scores if label in labels]
-        self.score = self.scores[0] if self.scores else ""
-        self._results = {"candidate", "fold"} if level != "candidate" else set()
-        if level == "fold":
-            parts = itertools.product(("test", "train"), metrics or ["score"])
-            self._results |= {f"{part}_{metric}" for part, metric in parts}
-        if level == "epoch":  # what was recorded stands behind the epoch
-            self._results |= set(labels[labels.index("epoch") :])
+    ASKED = auto()  # the user named it
+    MODEL = auto()
+    NUMBER = auto()  # a parameter
+    WORD = auto()  # a parameter
+    FOLD = auto()
+    EPOCH = auto()
+    TIME = auto()
+    TRAIN = auto()
+    RESULT = auto()  # other scores, and what was recorded
+    SPREAD = auto()  # of the score
+    RANK = auto()
+    SCORE = auto()
 
-    def is_result(self, label: str) -> bool:
-        """Whether a column is no parameter."""
-        return bool(RESULT_NAME.fullmatch(label)) or label in self._results
 
-    def is_better_low(self, label: str) -> bool:
-        """Whether the axis has small values on top."""
-        is_loss = self.level == "epoch" and label.endswith("_loss")
-        return label.startswith("rank_test_") or is_loss
+# the places of results, by their names; a result that is not here has no axis
+_AXES: dict[str, dict[str, Axis]] = {
+    "candidate": {
+        "mean_fit_time": Axis.TIME,
+        "mean_train_.+": Axis.TRAIN,
+        "mean_test_.+": Axis.RESULT,
+    },
+    "fold": {
+        "fold": Axis.FOLD,
+        "mean_fit_time": Axis.TIME,
+        "train_.+": Axis.TRAIN,
+        "test_.+": Axis.RESULT,
+    },
+    "epoch": {
+        "fold": Axis.FOLD,
+        "epoch": Axis.EPOCH,
+        "(?!dur$|candidate$).*(?<!_best)": Axis.RESULT,
+    },
+}
 
-    def place(self, label: str) -> int | None:
-        """Say how far to the right the axis of a column is; None: it has none."""
-        if not self.is_result(label):
-            return -1
-        ends = [self.rank, self.score]
-        if self.level == "candidate":
-            ends = [self.score.replace("mean", of, 1) for of in ("std", "rank", "mean")]
-        if label in ends:
-            return 10 + ends.index(label)
-        middle = {
-            "candidate": ["mean_fit_time", "mean_train_.+", "mean_test_.+"],
-            "fold": ["fold", "mean_fit_time", "train_.+", "test_.+"],
-            "epoch": ["fold", "epoch", "(?!dur$|candidate$).*(?<!_best)"],
-        }[self.level]
-        places = [i for i, pattern in enumerate(middle) if re.fullmatch(pattern, label)]
-        return places[0] if places else None
+
+def is_result(label: str, schema: Schema) -> bool:
+    """Whether a column tells what came of a row, or which part of a fit the row is."""
+    part = label in ("candidate", "fold", "epoch") and label in schema.ids
+    return part or label in schema.results
+
+
+def axis_of(column: Column, schema: Schema) -> Axis | None:
+    """Say where the axis of a column stands; None: it has none."""
+    label = column.label
+    if not is_result(label, schema):
+        if label == MODEL and schema.several:
+            return Axis.MODEL
+        return Axis.WORD if column.type == "categorical" else Axis.NUMBER
+    ends = {schema.rank: Axis.RANK, schema.score: Axis.SCORE}
+    if schema.level == "candidate":
+        spread, rank = (schema.score.replace("mean", x, 1) for x in ("std", "rank"))
+        ends = {spread: Axis.SPREAD, rank: Axis.RANK, schema.score: Axis.SCORE}
+    if label in ends:
+        return ends[label]
+    for pattern, axis in _AXES[schema.level].items():
+        if re.fullmatch(pattern, label):
+            return axis
+    return None
 
 
 def words_of(texts: Iterable[str], reserved: Sequence[str] = ()) -> list[str]:
@@ -122,15 +133,15 @@ def words_of(texts: Iterable[str], reserved: Sequence[str] = ()) -> list[str]:
 
 
 def column_of(
-    label: str, name: str, cells: list[Any], roles: Roles, log: bool
+    label: str, name: str, cells: list[Any], schema: Schema, log: bool
 ) -> Column:
     """Give a column numbers or words that a page can show, and a type."""
     kinds = set(map(type, cells)) - {type(None)}
-    is_result = roles.is_result(label)
+    result = is_result(label, schema)
     if float in kinds:
         cells = _rounded(cells)
     numbers = _extremes(cells) if kinds <= {int, float} else []
-    if is_result and not all(map(math.isfinite, numbers)):
+    if result and not all(map(math.isfinite, numbers)):
         # an infinite score would be drawn above the best one
         cells = [None if cell in (math.inf, -math.inf) else cell for cell in cells]
         numbers = _extremes(cells)
@@ -139,13 +150,13 @@ def column_of(
     if log and not positive:
         some = sorted({str(cell) for cell in cells if cell is not None})[:5]
         raise ValueError(f"log needs positive numbers; got {label!r} of {some!r}.")
-    if not numeric or (label == "fold" and roles.level != "candidate"):
+    if not numeric or (label == "fold" and schema.level != "candidate"):
         words = _in_order({(type(cell), cell) for cell in cells if cell is not None})
         words[type(None), None] = None  # type: ignore[assignment]
         cells = [words[type(cell), cell] for cell in cells]
         return Column(label, name, cells, "categorical")
     spread = label.endswith(("_time", "_loss")) and not label.startswith("std_")
-    if positive and (not is_result or label in _RATES or spread):
+    if positive and (not result or label in _RATES or spread):
         log = log or numbers[1] >= (10 if label in _RATES else 100) * numbers[0]
     return Column(label, name, cells, "numericlog" if log else "numeric")
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from skact.results.frames import MODEL
-from skact.visualization.hiplot_columns import Column, Roles
+from skact.results.schema import MODEL, Schema
+from skact.visualization.hiplot_columns import Column
 
 CHAIN = (MODEL, "candidate", "fold")  # what tells one training curve from another
 _MOST_VALUES = 5  # of a number, each of which is a group; more fall into four
@@ -17,13 +17,13 @@ _NO_HEIGHTS = ("epoch", "dur", "candidate", "fold")  # of a curve
 
 
 def curves_of(
-    columns: Sequence[Column], roles: Roles, hidden: Iterable[str]
+    columns: Sequence[Column], schema: Schema, hidden: Iterable[str]
 ) -> tuple[Column, Column] | None:
     """Choose what a plot of curves has along and up: what each of them has."""
-    if roles.level != "epoch":
+    if schema.level != "epoch":
         return None
     known = {c.label: c for c in columns if c.values and c.type != "categorical"}
-    heights = [*roles.scores, *(label for label in known if label not in _NO_HEIGHTS)]
+    heights = [*schema.scores, *(label for label in known if label not in _NO_HEIGHTS)]
     heights = [x for x in heights if x in known and x not in hidden]
     chains = [column.cells for column in columns if column.label in CHAIN]
 

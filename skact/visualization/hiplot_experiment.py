@@ -1,7 +1,7 @@
 """Frames of results as HiPlot pages that are right, safe and offline.
 
-HiPlot 0.1.33 is frozen and full of traps: what a page shows is decided in `pages`, and
-only this module imports HiPlot.
+HiPlot 0.1.33 is frozen and full of traps: `hiplot_page` decides what a page shows, and
+this module and `hiplot_server` alone import HiPlot.
 """
 
 import html
@@ -14,14 +14,9 @@ from typing import Any
 import hiplot
 import pandas as pd
 
-from skact.results.frames import check_level, table_of
-from skact.visualization.hiplot_page import (
-    Options,
-    PlotInfo,
-    cells_of,
-    level_of,
-    plot_info,
-)
+from skact.results.frames import table_of
+from skact.results.schema import check_level, schema_of
+from skact.visualization.hiplot_page import Options, PlotInfo, cells_of, plot_info
 
 # A page needs its own scripts, eval, and nothing from anywhere else. HiPlot cuts words
 # off at the edges, shrinks the last label, and scrolls the whole page with the table.
@@ -176,17 +171,17 @@ def to_hiplot(
     options = Options(color, order, hide, log, max_rows)
     if isinstance(obj, pd.DataFrame):
         check_level(level)
-        found = level_of(obj)
-        if level not in (None, found):
+        schema = schema_of(obj.columns)
+        if level not in (None, schema.level):
             raise ValueError(
-                f"level={level!r}, but this frame has a row for each {found}: give "
-                f"to_hiplot the search or net itself."
+                f"level={level!r}, but this frame has a row for each {schema.level}: "
+                f"give to_hiplot the search or net itself."
             )
-        info = plot_info(cells_of(obj), obj.index.tolist(), options, found)
+        info = plot_info(cells_of(obj), obj.index.tolist(), options, schema)
     else:
         table = table_of(obj, level)
         cells = list(table.columns.items())
-        info = plot_info(cells, range(len(cells[0][1])), options, table.level)
+        info = plot_info(cells, range(len(cells[0][1])), options, table.schema)
     return _experiment(info)
 
 

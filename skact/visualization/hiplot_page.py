@@ -11,8 +11,15 @@ import numpy as np
 import pandas as pd
 
 from skact.naming import Scalar, name_values
-from skact.results.frames import MODEL
-from skact.visualization.hiplot_columns import Column, Roles, column_of, words_of
+from skact.results.schema import Schema
+from skact.visualization.hiplot_columns import (
+    Axis,
+    Column,
+    axis_of,
+    column_of,
+    is_result,
+    words_of,
+)
 from skact.visualization.hiplot_curves import CHAIN, curves_of, parents_of, telling_of
 
 _OWN = ("uid", "from_uid")  # columns that HiPlot adds
@@ -87,16 +94,6 @@ class PlotInfo:
     letters: int = 0  # of the longest word at the leftmost axis
 
 
-def level_of(frame: pd.DataFrame) -> str:
-    """Tell what the rows of a frame are, by its columns."""
-    labels = {str(label) for label in frame.columns}
-    if any(label.startswith("mean_test_") for label in labels):
-        return "candidate"
-    if {"candidate", "fold"} <= labels and "epoch" not in labels:
-        return "fold"
-    return "epoch" if "epoch" in labels else "candidate"
-
-
 def cells_of(frame: pd.DataFrame) -> list[tuple[str, list[Any]]]:
     """Turn a frame into columns of scalars; None is what is missing."""
     columns = []
@@ -111,26 +108,25 @@ def plot_info(
     cells: Sequence[tuple[str, list[Any]]],
     index: Sequence[Any],
     options: Options,
-    level: str,
+    schema: Schema,
 ) -> PlotInfo:
     """Decide what a page shows of columns, whose rows have labels."""
     if not len(index):
         raise ValueError("obj must have at least one row; got an empty frame.")
     labels = [label for label, _ in cells]
     options.check(labels)
-    kept, notice = _sample(dict(cells), len(index), options.max_rows, level)
+    kept, notice = _sample(dict(cells), len(index), options.max_rows, schema.level)
     if notice:
         cells = [(label, [column[i] for i in kept]) for label, column in cells]
         index = [index[i] for i in kept]
     names = words_of((" ".join(label.split()) for label in labels), reserved=_OWN)
-    roles = Roles(labels, level)
     columns = [
-        column_of(label, name, column, roles, label in options.log)
+        column_of(label, name, column, schema, label in options.log)
         for (label, column), name in zip(cells, names, strict=True)
     ]
-    axes = _axes(columns, roles, options)
-    curves = curves_of(columns, roles, options.hide)
-    color = _color(columns, axes, curves, roles, options)
+    axes = _axes(columns, schema, options)
+    curves = curves_of(columns, schema, options.hide)
+    color = _color(columns, axes, curves, schema, options)
     uids = [str(i) for i in index]
     if not isinstance(index, range):
         uids = words_of(uids)
@@ -140,26 +136,26 @@ def plot_info(
         types={column.name: column.type for column in columns},
         axes=[axis.name for axis in axes],
         hidden=[*_OWN, *(c.name for c in columns if c not in axes)],
-        inverted=[axis.name for axis in axes if roles.is_better_low(axis.label)],
+        inverted=[axis.name for axis in axes if schema.is_better_low(axis.label)],
         color=color.name if color is not None else "",
         colors=_colors(color),
-        sort=_sort(columns, roles),
+        sort=_sort(columns, schema),
         curves=None if curves is None else (curves[0].name, curves[1].name),
-        parents=parents_of(columns, uids) if level == "epoch" else [],
-        notice=" ".join(filter(None, [notice, _missing(columns, roles)])),
+        parents=parents_of(columns, uids) if schema.level == "epoch" else [],
+        notice=" ".join(filter(None, [notice, _missing(columns, schema)])),
         letters=axes[0].letters if axes else 0,
     )
 
 
-def _missing(columns: Sequence[Column], roles: Roles) -> str:
+def _missing(columns: Sequence[Column], schema: Schema) -> str:
     """Say what lines cannot show: scores that are not there, or all alike."""
-    if roles.level == "epoch" or not roles.score:
+    if schema.level == "epoch" or not schema.score:
         return ""
-    score = next(column for column in columns if column.label == roles.score)
+    score = next(column for column in columns if column.label == schema.score)
     n_rows, failed = len(score.cells), score.cells.count(None)
     said = []
     if failed:
-        why = "" if roles.several else ": a fit or its scoring failed"
+        why = "" if schema.several else ": a fit or its scoring failed"
         said.append(f"{failed:,} of {n_rows:,} rows have no {score.name}{why}.")
     if len(score.values) == 1 and n_rows - failed > 1:
         value = next(iter(score.values))
@@ -209,31 +205,30 @@ def _spread(n: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
 
 
-def _axes(columns: Sequence[Column], roles: Roles, options: Options) -> list[Column]:
+def _axes(columns: Sequence[Column], schema: Schema, options: Options) -> list[Column]:
     """Choose the columns to draw, and order them from left to right."""
     wanted, hidden = options.order, options.hide
-    axes = []
+    # a table without scores, such as a catalogue, may hold long texts
+    of_texts = schema.level == "candidate" and not schema.scores
+    axes: list[tuple[Axis, Column]] = []
     for column in columns:
-        place = roles.place(column.label)
-        if place == -1 and column.type != "categorical":
-            place = -2
-        if place == -1 and column.label == MODEL and roles.several:
-            place = -3
+        place = axis_of(column, schema)
         if column.label in wanted:
-            place = -4
+            place = Axis.ASKED
+        elif of_texts and column.letters > _LABEL_ROOM:
+            place = None
         limit = _MAX_CATEGORIES if column.type == "categorical" else math.inf
-        drawn = place is not None and column.label not in hidden
-        if not roles.scores and roles.level == "candidate" and place != -4:
-            drawn &= column.letters <= _LABEL_ROOM  # text, such as of a catalogue
-        if drawn and 1 < len(column.values) <= limit:
+        if place is None or column.label in hidden:
+            continue
+        if 1 < len(column.values) <= limit:
             axes.append((place, column))
-    ordered = [column for _, column in sorted(axes, key=lambda axis: axis[0] or 0)]
+    ordered = [column for _, column in sorted(axes, key=lambda axis: axis[0])]
     if wanted:
         asked = [c for label in wanted for c in ordered if c.label == label]
         return [*asked, *(c for c in ordered if c.label not in wanted)]
     # Long words on the left take room from all axes; results stay on the right.
     for lead in ordered:
-        if not roles.is_result(lead.label) and lead.letters <= _LABEL_ROOM:
+        if not is_result(lead.label, schema) and lead.letters <= _LABEL_ROOM:
             return [lead, *(column for column in ordered if column is not lead)]
     return ordered
 
@@ -242,17 +237,17 @@ def _color(
     columns: Sequence[Column],
     axes: list[Column],
     curves: tuple[Column, Column] | None,
-    roles: Roles,
+    schema: Schema,
     options: Options,
 ) -> Column | None:
     """Choose the column that colours the lines: the next best thing with values."""
     by_label = {column.label: column for column in columns}
     chosen = [c for c in columns if c.label in options.color]
     if curves is not None:
-        parameters = [axis for axis in axes if not roles.is_result(axis.label)]
+        parameters = [axis for axis in axes if not is_result(axis.label, schema)]
         telling = telling_of(parameters, columns, curves[1])
         chosen += [] if telling is None else [telling]
-    if roles.level == "epoch":  # the words that tell curves apart
+    if schema.level == "epoch":  # the words that tell curves apart
         chosen += [
             axis
             for axis in sorted(
@@ -260,7 +255,7 @@ def _color(
             )
             if axis.type == "categorical" and not axis.label.endswith("_best")
         ]
-    chosen += [by_label[label] for label in roles.scores[:1]]
+    chosen += [by_label[label] for label in schema.scores[:1]]
     return next((c for c in [*chosen, *axes[::-1], *columns] if c.values), None)
 
 
@@ -270,11 +265,11 @@ def _colors(color: Column | None) -> dict[str, str]:
     return dict(zip(sorted(color.values), _COLORS, strict=False))
 
 
-def _sort(columns: Sequence[Column], roles: Roles) -> list[tuple[str, str]]:
+def _sort(columns: Sequence[Column], schema: Schema) -> list[tuple[str, str]]:
     """Order the table as the search would pick from it; epochs stay as they are."""
-    if roles.level == "epoch":
+    if schema.level == "epoch":
         return []
-    by = {"iter": "desc"} if {"iter", "n_resources"} <= set(roles.labels) else {}
-    by[roles.rank] = "asc"
+    by = {"iter": "desc"} if schema.resources else {}
+    by[schema.rank] = "asc"
     first = {column.label: column for column in reversed(columns) if column.values}
     return [(first[label].name, way) for label, way in by.items() if label in first]

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiplot
 
-from skact.results.frames import check_level
+from skact.results.schema import check_level
 from skact.results.storage import load_results
 from skact.visualization.hiplot_experiment import Experiment, to_hiplot
 

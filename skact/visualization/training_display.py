@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skact.callbacks.training_log import TrainingLog
-from skact.results.frames import MODEL, to_frame
+from skact.results.frames import to_frame
+from skact.results.logged_fit import FitLog
+from skact.results.schema import MODEL, best_losses, schema_of
 from skact.visualization._matplotlib import (
     are_numbers,
     axes_of,
@@ -16,9 +17,6 @@ from skact.visualization._matplotlib import (
     scale_of,
 )
 
-_LOSSES = ("fold_loss", "valid_loss", "train_loss")
-# columns before the epoch that are no parameters
-_NO_PARAMETERS = ("candidate", "fold", "run", "fit", "refit", "iter", "n_resources")
 # what groups are told apart by, if nobody says
 _TELLING = ("activation", MODEL, "hidden", "width", "depth", "lr")
 _MOST_NUMBERS = 8  # groups of numbers in a legend; more have a bar of colours
@@ -136,7 +134,7 @@ class TrainingDisplay:
         ValueError
             If there is no history, or none of these columns.
         """
-        if isinstance(estimator, TrainingLog):
+        if isinstance(estimator, FitLog):
             return cls.from_log(
                 estimator, metrics=metrics, by=by, ax=ax, fit_kw=fit_kw, mean_kw=mean_kw
             )
@@ -148,7 +146,7 @@ class TrainingDisplay:
     @classmethod
     def from_log(
         cls,
-        log: TrainingLog,
+        log: FitLog,
         *,
         metrics: str | Iterable[str] | None = None,
         by: str | Iterable[str] | None = None,
@@ -172,7 +170,7 @@ class TrainingDisplay:
         -------
         TrainingDisplay
         """
-        if not isinstance(log, TrainingLog):
+        if not isinstance(log, FitLog):
             raise TypeError(
                 f"log must be a TrainingLog, got {type(log).__name__}: searches and "
                 f"nets are for TrainingDisplay.from_estimator."
@@ -185,19 +183,18 @@ class TrainingDisplay:
     @classmethod
     def _of(cls, frame: pd.DataFrame, metrics: Any, by: Any) -> "TrainingDisplay":
         columns = list(frame.columns)
-        if not len(frame) or "epoch" not in columns:
+        schema = schema_of(columns, "epoch")
+        if not len(frame) or "epoch" not in schema.ids:
             raise ValueError(
                 "There is no epoch to draw: a frame must have a column 'epoch' and at "
                 "least one row, and a log at least one fit."
             )
         frame = frame.reset_index(drop=True)  # it may be put together of several
-        # what is recorded stands behind the epoch
-        start = columns.index("epoch")
-        recorded = [name for name in columns[start + 1 :] if frame[name].notna().any()]
-        named = [name for name in columns[:start] if name not in _NO_PARAMETERS]
+        recorded = [name for name in schema.results if frame[name].notna().any()]
+        named = [name for name in columns if name == MODEL or name in schema.params]
         varying = [name for name in named if frame[name].nunique(dropna=False) > 1]
         if metrics is None:
-            losses = [name for name in _LOSSES if name in recorded]
+            losses = best_losses(recorded)
             metrics = list(dict.fromkeys([*losses[:1], *losses[-1:]]))
         metrics = [metrics] if isinstance(metrics, str) else list(metrics)
         _check("metrics", metrics, recorded)
@@ -205,7 +202,8 @@ class TrainingDisplay:
             by = [name for name in (*_TELLING, *varying) if name in varying][:1]
         by = [by] if isinstance(by, str) else list(by)
         by = [x if x in columns else x.rpartition("__")[2] for x in by]
-        _check("by", by, columns[:start])
+        known = [name for name in columns if name not in ("epoch", *schema.results)]
+        _check("by", by, known)
         curves, groups, chosen = _grouped(frame, metrics, by, varying)
         said = ", ".join(by)
         return cls(curves, metrics=metrics, groups=groups, by=said, chosen=chosen)

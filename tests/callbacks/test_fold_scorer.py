@@ -41,6 +41,7 @@ from skact.callbacks.fold_scorer import curves_on
 from skact.engine.weights import (
     weights_of,
 )
+from skact.results.logged_fit import log_of
 
 X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)
@@ -264,14 +265,14 @@ def test_a_fit_that_fails_has_no_score_and_no_fold() -> None:
 
 def test_weights_are_gone_when_the_fold_has_been_seen() -> None:
     search = searched().fit(X, y)
-    log = search.estimator._own_callbacks[0]
+    log = log_of(search.estimator)
     assert len(log._unscored) == 0  # that of the refit, too
     assert len(pickle.dumps(search)) < 200_000
 
 
 def test_the_refit_has_no_fold() -> None:
     search = searched().fit(X, y)
-    frame = search.estimator._own_callbacks[0].to_frame()
+    frame = log_of(search.estimator).to_frame()
     assert frame[frame["refit"]]["fold_loss"].isna().all()
     assert frame[~frame["refit"]]["fold_loss"].notna().all()
 

@@ -33,7 +33,7 @@ from skact import (
     to_frame,
     to_hiplot,
 )
-from skact.callbacks.training_log import log_of
+from skact.results.logged_fit import SearchPlace, log_of
 
 X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)
@@ -299,9 +299,9 @@ def test_a_search_whose_fits_all_failed_at_once_has_no_rows() -> None:
     search.n_splits_ = 2
     log = log_of(net)
     assert log is not None
-    path = (("GridSearchCV", "fit", 0), ("GridSearchCV", "search", 0))
     row = {"id": 0, "began": 0, "run": 0, "params": {}, "history": {}}
-    log.receive({**row, "path": (*path, ("ActMLP", "fit", 0))})
+    place = SearchPlace(search=0, kind="GridSearchCV", number=0)
+    log.receive({**row, "path": (0, 0, 0), "searches": (place,)})
     frame = to_frame(search, "epoch")
     assert len(frame) == 0
     assert "epoch" in frame.columns

@@ -26,13 +26,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skact.results.frames import to_frame
+from skact.results.schema import schema_of
 from skact.visualization.hiplot_columns import _rounded
 from skact.visualization.hiplot_experiment import Experiment, to_hiplot
 from skact.visualization.hiplot_page import (
     Options,
     PlotInfo,
     cells_of,
-    level_of,
     plot_info,
 )
 
@@ -60,7 +60,9 @@ def results_of(**columns: Any) -> dict[str, Any]:
 def info_of(results: Any, level: str | None = None, **options: Any) -> PlotInfo:
     frame = results if isinstance(results, pd.DataFrame) else to_frame(results, level)
     index = frame.index.tolist()
-    return plot_info(cells_of(frame), index, Options(**options), level_of(frame))
+    return plot_info(
+        cells_of(frame), index, Options(**options), schema_of(frame.columns)
+    )
 
 
 def masked(*values: Any) -> Any:

@@ -22,6 +22,7 @@ from skact import (
     save_results,
     to_frame,
 )
+from skact.results.logged_fit import log_of
 
 X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)
@@ -225,7 +226,7 @@ def test_several_nets_are_told_apart_by_their_names() -> None:
 
 
 def test_a_log_draws_all_fits_but_the_refits(search: Any) -> None:
-    log = search.estimator._own_callbacks[0]
+    log = log_of(search.estimator)
     display = TrainingDisplay.from_log(log, metrics="fold_loss")
     again = TrainingDisplay.from_estimator(search, metrics="fold_loss")
     assert sorted(legend(display)) == sorted(legend(again))

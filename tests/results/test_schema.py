@@ -1,0 +1,149 @@
+"""One place knows what a column is: the schema of a table, or of a frame made of it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_iris
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+from skact import ActMLP, TrainingLog, compare, diagnose, to_frame, to_hiplot
+from skact.results.frames import table_of
+from skact.results.schema import LEVELS, level_of, recorded_order, schema_of
+from skact.visualization.training_display import TrainingDisplay
+
+X, y = load_iris(return_X_y=True)
+
+
+@pytest.fixture(scope="module")
+def net_search() -> Any:
+    net = ActMLP(max_epochs=2, random_state=0).set_callbacks(TrainingLog())
+    grid = {"activation": ["relu", "tanh"], "width": [4, 8]}
+    scoring = {"acc": "accuracy", "f1": "f1_macro"}
+    return GridSearchCV(net, grid, cv=2, scoring=scoring, refit="f1").fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def halving() -> Any:
+    tree = DecisionTreeClassifier(random_state=0)
+    return HalvingGridSearchCV(tree, {"max_depth": [1, 2, 3]}, cv=2).fit(X, y)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_column_of_a_frame_is_one_thing(net_search: Any, level: str) -> None:
+    for obj in (net_search, [net_search, net_search]):
+        labels = list(to_frame(obj, level).columns)
+        schema = schema_of(labels)
+        parts = [schema.ids, schema.resources, schema.params, schema.results]
+        assert sorted(name for part in parts for name in part) == sorted(labels)
+        assert schema.level == level
+        assert schema.several == isinstance(obj, list)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_table_and_its_frame_have_one_schema(net_search: Any, level: str) -> None:
+    table = table_of(net_search, level)
+    assert schema_of(to_frame(net_search, level).columns) == table.schema
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_parameters_are_what_was_searched(net_search: Any, level: str) -> None:
+    schema = table_of(net_search, level).schema
+    assert schema.params == ("activation", "width")
+    assert schema.resources == ()
+
+
+def test_the_metric_that_ranks_comes_first(net_search: Any) -> None:
+    schema = table_of(net_search, "candidate").schema
+    assert schema.scores == ("mean_test_f1", "mean_test_acc")
+    assert schema.metrics[0] == "f1"
+    schema = table_of(net_search, "fold").schema
+    assert schema.scores == ("test_f1", "test_acc")
+    assert schema.rank == "rank_test_f1"
+
+
+def test_losses_are_the_scores_of_epochs(net_search: Any) -> None:
+    schema = table_of(net_search, "epoch").schema
+    assert schema.ids == ("candidate", "fold", "epoch")
+    assert schema.scores == ("train_loss",)
+    assert schema.is_better_low("train_loss")
+    assert not schema.is_better_low("dur")
+    assert recorded_order(["dur", "b", "epoch", "a"]) == ["epoch", "b", "a", "dur"]
+
+
+def test_halving_has_resources(halving: Any) -> None:
+    for level in ("candidate", "fold"):
+        schema = table_of(halving, level).schema
+        assert schema.resources == ("iter", "n_resources")
+        assert schema.params == ("max_depth",)
+
+
+def test_a_parameter_called_iter_is_one() -> None:
+    schema = schema_of(["rank_test_score", "iter", "mean_test_score"])
+    assert schema.params == ("iter",)
+
+
+def test_a_parameter_called_model_is_one_where_one_search_is_shown() -> None:
+    labels = ["rank_test_score", "model", "mean_test_score"]
+    assert schema_of(labels).params == ("model",)
+    assert not schema_of(labels).several
+    assert schema_of(["model", *labels[:1], *labels[2:]]).several
+    assert schema_of(["index", "model", "candidate", "fold", "test_score"]).several
+
+
+def test_what_callbacks_recorded_under_any_name_is_a_result() -> None:
+    schema = schema_of(["candidate", "lr", "fold", "epoch", "lr_now", "iter"])
+    assert schema.params == ("lr",)
+    assert schema.results == ("lr_now", "iter")
+
+
+def test_a_second_search_with_other_parameters_keeps_them_before_the_epoch() -> None:
+    searches = []
+    for grid in ({"width": [4]}, {"dropout": [0.1]}):
+        net = ActMLP(max_epochs=1, random_state=0).set_callbacks(TrainingLog())
+        searches.append(GridSearchCV(net, grid, cv=2).fit(X, y))
+    table = table_of(searches, "epoch")
+    assert table.schema.params == ("width", "dropout")
+    assert list(table.columns)[:5] == ["model", "candidate", "width", "dropout", "fold"]
+
+
+@given(st.permutations(["rank_test_score", "candidate", "lr", "test_score", "fold"]))
+def test_the_order_of_columns_does_not_decide_what_named_ones_are(order: list) -> None:
+    front = [name for name in order if name != "lr"]
+    schema = schema_of(["lr", *front])
+    assert (schema.level, schema.params) == ("fold", ("lr",))
+    assert schema.scores == ("test_score",)
+
+
+def test_the_level_of_a_frame_is_told_by_its_columns(net_search: Any) -> None:
+    for level in LEVELS:
+        assert level_of(to_frame(net_search, level).columns) == level
+    assert level_of(["anything"]) == "candidate"
+
+
+def test_all_readers_take_reordered_columns(net_search: Any) -> None:
+    folds = to_frame(net_search, "fold")
+    results = [name for name in folds if name not in ("activation", "width", "fold")]
+    moved = folds[[*results, "width", "activation", "fold"]]
+    assert compare(moved).frame.equals(compare(folds).frame)
+    pages = [to_hiplot(frame)._asdict()["display_data"] for frame in (moved, folds)]
+    axes = [set(page["PARALLEL_PLOT"]["order"]) for page in pages]
+    assert axes[0] == axes[1]
+    epochs = to_frame(net_search, "epoch")
+    first = ["width", "fold", "candidate", "activation"]
+    others = [name for name in epochs if name not in first]
+    moved = epochs[[*first, *others]]
+    kept = TrainingDisplay.from_estimator(epochs)
+    assert TrainingDisplay.from_estimator(moved).groups.keys() == kept.groups.keys()
+    assert str(diagnose(moved)) == str(diagnose(epochs))
+
+
+def test_a_pipeline_keeps_short_names() -> None:
+    tree = make_pipeline(DecisionTreeClassifier(random_state=0))
+    grid = {"decisiontreeclassifier__max_depth": [1, 2]}
+    search = GridSearchCV(tree, grid, cv=2).fit(X, y)
+    assert table_of(search, "candidate").schema.params == ("max_depth",)
