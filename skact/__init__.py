@@ -7,10 +7,7 @@ from skact.activations.catalogue import (
     register_activation,
     unregister_activation,
 )
-from skact.activations.entry import (
-    Activation,
-    Range,
-)
+from skact.activations.entry import Activation, Range
 from skact.activations.frame import activations_frame
 from skact.activations.param_grids import (
     activation_distributions,

@@ -33,6 +33,7 @@ def seed_generators(seed: int, device: torch.device) -> None:
     """Seed the global generators, those of other GPUs left out."""
     torch.default_generator.manual_seed(seed)  # torch.manual_seed seeds every GPU
     if device.type == "cuda":
-        torch.cuda.default_generators[device.index].manual_seed(seed)
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
     random.seed(seed)

@@ -12,9 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skact.activations.param_grids import (
-    activation_grid,
-)
+from skact.activations.param_grids import activation_grid
 from skact.analysis.comparison import Comparison, compare
 from skact.analysis.diagnosis import Diagnosis, diagnose
 from skact.backend.context import fused

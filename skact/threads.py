@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 
+# multiplications below which threads are not worth the start: some milliseconds
+LITTLE_WORK = 2**27
+
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:

@@ -12,9 +12,7 @@ from skorch.callbacks import LRScheduler
 
 from skact import ActivationMonitor, ActMLP, TrainingLog, fused
 from skact.engine.jobs import FitJob
-from skact.engine.stack import (
-    Stack,
-)
+from skact.engine.stack import Stack
 
 X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)

@@ -20,18 +20,10 @@ from skorch.dataset import ValidSplit
 from torch import nn
 from torch.nn import functional as F
 
-from skact import (
-    ActMLP,
-    ActMLPBinary,
-    ActMLPRegressor,
-    fused,
-    list_activations,
-)
+from skact import ActMLP, ActMLPBinary, ActMLPRegressor, fused, list_activations
 from skact.engine.batches import Tables, row_order
 from skact.engine.jobs import FitJob, Seeds
-from skact.engine.stack import (
-    Stack,
-)
+from skact.engine.stack import Stack
 from skact.engine.thread_choice import Pace
 from skact.engine.train import train
 from skact.nets.mlp import MLP
@@ -89,11 +81,11 @@ def make_job(
     build = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else optimizer
     return FitJob(
         X=X,
-        y=targets,
         targets=targets,
         sample_weight=weight,
         seeds=seeds,
         n_epochs=n_epochs,
+        first_epoch=0,
         batch_size=batch_size,
         shuffle=shuffle,
         loss=kind,

@@ -16,9 +16,7 @@ from skact.activations.catalogue import (
     look_up,
     quoted_spec,
 )
-from skact.activations.entry import (
-    Activation,
-)
+from skact.activations.entry import Activation
 from skact.activations.init_gain import gain_of_values, values_on_grid
 from skact.activations.modules import ActivationSpec, RReLU, Value, activation_name
 
@@ -160,13 +158,13 @@ def _build(entry: Activation, given: dict[str, Value], quoted: str) -> nn.Module
         ) from error
 
 
-def is_foreign(part: Any) -> bool:
+def is_custom(part: Any) -> bool:
     """Whether users brought this, so that it may draw from a global generator.
 
     Parameters
     ----------
     part : activation spec, loss class or instance, or None
-        Torch's and skact's own activations and losses are not foreign; a module that
+        Torch's and skact's own activations and losses are not custom; a module that
         holds others, such as ``nn.Sequential``, is.
 
     Returns
@@ -176,7 +174,7 @@ def is_foreign(part: Any) -> bool:
     Examples
     --------
     >>> from torch import nn
-    >>> [is_foreign(part) for part in ("relu", nn.Tanh(), nn.MSELoss, nn.Dropout)]
+    >>> [is_custom(part) for part in ("relu", nn.Tanh(), nn.MSELoss, nn.Dropout)]
     [False, False, False, True]
     """
     if part is None:
@@ -231,4 +229,4 @@ def _gain_of_entry(
     if not entry.elementwise:
         return 1.0
     build = functools.partial(_build, entry, dict(given), quoted)
-    return gain_of_values(values_on_grid(build, foreign=entry not in BUILT_IN))
+    return gain_of_values(values_on_grid(build, custom=entry not in BUILT_IN))

@@ -2,10 +2,7 @@
 
 import pandas as pd
 
-from skact.activations.catalogue import (
-    get_activation,
-    list_activations,
-)
+from skact.activations.catalogue import get_activation, list_activations
 
 
 def activations_frame() -> pd.DataFrame:

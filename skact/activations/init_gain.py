@@ -41,17 +41,17 @@ def gaussian_mean(values: np.ndarray) -> float:
 
 
 def values_on_grid(
-    build: Callable[[], nn.Module], n_inputs: int = 1, *, foreign: bool = True
+    build: Callable[[], nn.Module], n_inputs: int = 1, *, custom: bool = True
 ) -> np.ndarray | None:
     """Apply a module to the grid: its first output, further inputs held at zero.
 
-    None if that is not possible. A foreign module is one that users brought.
+    None if that is not possible. A custom module is one that users brought.
     """
     x = torch.zeros(len(grid()), n_inputs, dtype=torch.float64, device="cpu")
     x[:, 0] = torch.from_numpy(grid())  # (n_points, n_inputs)
     # A user's module or function may draw random numbers when built or applied. To save
     # and restore the generator is not safe among threads, so only where it is needed.
-    with torch.random.fork_rng(devices=[], enabled=foreign), torch.no_grad():
+    with torch.random.fork_rng(devices=[], enabled=custom), torch.no_grad():
         module = build()
         try:
             y = module.to("cpu", torch.float64).eval()(x)

@@ -7,9 +7,7 @@ import numpy as np
 from scipy.stats import loguniform
 
 from skact.activations.build import make_activation
-from skact.activations.learning_rates import (
-    suiting_lr,
-)
+from skact.activations.learning_rates import suiting_lr
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "tanh")
 _SPAN = 30.0  # of the rates of an activation, from the least to the greatest

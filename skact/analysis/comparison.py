@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import TimeSeriesSplit
 
+from skact.analysis.fold_sizes import test_ratio_of
 from skact.analysis.paired_tests import holm, paired_test
+from skact.analysis.verdict import verdict_of
 from skact.results.frames import to_frame
 from skact.results.schema import MODEL, Schema, schema_of
 
@@ -91,7 +92,7 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """The result as a paragraph."""
-        return _verdict(self)
+        return verdict_of(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table of pairs."""
@@ -211,7 +212,7 @@ def compare(
     if len(scores) < 2:
         raise ValueError(f"There must be two folds at least; got {len(scores)}.")
     if test_ratio is None:
-        test_ratio = _test_ratio(search, len(scores), notes)
+        test_ratio = test_ratio_of(search, len(scores), notes)
     if table.index.get_level_values("value").duplicated().any():
         notes.append(_HOW[select])
     notes += _doubts(scores, rope)
@@ -316,49 +317,6 @@ def _selected(table: pd.DataFrame, select: str) -> pd.DataFrame:
     return pd.DataFrame(chosen, index=table.columns)
 
 
-def _test_ratio(search: Any, n_folds: int, notes: list[str]) -> float:
-    """Work out test rows over training rows of a fold."""
-    if isinstance(search, list | tuple | dict) and "params" not in search:
-        several = [*(search.values() if isinstance(search, dict) else search)]
-        alike = {repr(getattr(one, "cv", None)) for one in several}
-        search = several[0] if len(alike) == 1 else None
-    cv: Any = getattr(search, "cv", None)
-    if isinstance(cv, list | tuple):
-        return float(np.mean([len(test) / len(train) for train, test in cv]))
-    if isinstance(cv, TimeSeriesSplit):  # the i-th trains on i parts
-        return float(np.mean([1 / i for i in range(1, n_folds + 1)]))
-    if hasattr(cv, "test_size") and hasattr(cv, "train_size"):
-        return _ratio_of_sizes(cv)
-    if hasattr(cv, "cvargs"):  # repeated: as many folds as in each repetition
-        return 1 / (cv.cvargs["n_splits"] - 1)
-    if not hasattr(search, "cv"):
-        notes.append(
-            f"Taken as {n_folds} folds without repetition: give test_ratio if not so."
-        )
-    elif not isinstance(cv, int | None) and not hasattr(cv, "get_n_splits"):
-        raise ValueError(
-            f"test_ratio is needed, test rows over training rows: cv={cv!r} cannot be "
-            f"asked again."
-        )
-    return 1 / (n_folds - 1)
-
-
-def _ratio_of_sizes(cv: Any) -> float:
-    """Read sizes as scikit-learn's shuffled splits do."""
-    test, train = cv.test_size, cv.train_size
-    if test is None and train is None:
-        test = getattr(cv, "_default_test_size", 0.1)
-    if test is None and isinstance(train, float):
-        test = 1 - train
-    if train is None and isinstance(test, float):
-        train = 1 - test
-    if test is None or type(test) is not type(train):
-        raise ValueError(
-            f"test_ratio is needed, test rows over training rows: {cv!r} does not say."
-        )
-    return float(test / train)
-
-
 def _doubts(scores: pd.DataFrame, rope: float) -> list[str]:
     """Say so if the rope is what suits an accuracy, and the score is none."""
     if abs(float(scores.mean().mean())) <= 1 or rope != 0.01:
@@ -386,66 +344,3 @@ def _pairs(
     order = ["a", "b", "mean_a", "mean_b", "difference", "low", "high", "effect_size"]
     order += ["t", "df", "p", "p_holm", "a_better", "equivalent", "b_better", "verdict"]
     return frame[order]
-
-
-def _verdict(found: Comparison) -> str:
-    """Say what became of the best one and all others."""
-    means, frame = found.means, found.frame
-    best, n = means.index[0], len(found.scores)
-    shown = (frame["a"] == best) & (frame["verdict"] == "a better")
-    said = ["" if shown.any() else "No winner is shown."]
-    said += [
-        f"Of {len(means)} values of {found.by}, {best} scores best: "
-        f"{means.iloc[0]:.4g} ({found.metric.removeprefix('test_')}, mean of {n} "
-        f"folds)."
-    ]
-    of_best = frame[frame["a"] == best].set_index("b")
-    for kind in ("equivalent", "a better", "undecided"):
-        rows = of_best[of_best["verdict"] == kind]
-        if len(rows):
-            said.append(_sentence(kind, best, rows, found))
-    rest = frame[frame["a"] != best]
-    if len(rest):
-        counts = rest["verdict"].value_counts()
-        kinds = {
-            "a better": "differ",
-            "equivalent": "are equivalent",
-            "undecided": "cannot be told apart",
-        }
-        parts = [f"{counts[k]} {text}" for k, text in kinds.items() if k in counts]
-        pairs = f"{len(rest)} pairs" if len(rest) > 1 else "pair"
-        said.append(f"Of the other {pairs}, {', '.join(parts)}.")
-    half = float(((frame["high"] - frame["low"]) / 2).median())
-    if half > 0:
-        said.append(
-            f"With these {n} folds a difference must reach about {half:.2g} to be told "
-            f"from chance, more after the adjustment for {len(frame)} pairs."
-        )
-    return " ".join(filter(None, [*said, *found.notes]))
-
-
-def _sentence(kind: str, best: Any, rows: pd.DataFrame, found: Comparison) -> str:
-    """Say of some values how they stand to the best one."""
-    details = {
-        "equivalent": lambda row: f"probability {row.equivalent:.1%}",
-        "a better": lambda row: f"by {row.difference:.4g}, p {_p(row.p_holm)}",
-        "undecided": lambda row: f"{row.difference:.4g} less, p {_p(row.p_holm)}",
-    }[kind]
-    listed = _listed([f"{row.Index} ({details(row)})" for row in rows.itertuples()])
-    are = "is" if len(rows) == 1 else "are"
-    if kind == "equivalent":
-        return f"{listed} {are} practically equivalent to it, within {found.rope:g}."
-    if kind == "a better":
-        return f"{listed} {are} worse."
-    return f"{listed} {are} neither shown to be worse nor to be equivalent."
-
-
-def _p(value: float) -> str:
-    return "< .001" if value < 0.001 else f"= {value:.2g}"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    """Join the parts of a sentence."""
-    if len(parts) == 1:
-        return parts[0]
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -5,17 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from skact.engine.jobs import StackReport
+
 # the share of the time of waves that is told if it was not spent in stacks
 _MUCH = 0.1
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Networks that were trained as one tensor program."""
-
-    lanes: int  # networks in it
-    seconds: float
-    description: str  # such as "64-32-10, sgd, float32, batches of 128"
 
 
 @dataclass(frozen=True)
@@ -26,7 +19,7 @@ class Report:
     a session adds one for each wave, and those of its worker processes.
     """
 
-    stacks: tuple[Stack, ...] = ()
+    stacks: tuple[StackReport, ...] = ()
     fit_seconds: tuple[float, ...] = ()  # each fused fit's share of its stack's time
     waves: int = 0  # how often all fits that waited were trained together
     early_waves: int = 0  # of these, how many because `memory` was full

@@ -22,15 +22,11 @@ from typing import Any, Protocol
 import greenlet
 
 from skact.backend.progress import ProgressBar
-from skact.backend.report import Report, Stack
-from skact.backend.tasks import Group, HooksOfTask, Pause, Reply, Task, own_state
+from skact.backend.report import Report
+from skact.backend.tasks import Group, HooksOfTask, Pause, Reply, Task
+from skact.backend.thread_state import own_state
 from skact.engine.current_trainer import trained_by
-from skact.engine.jobs import (
-    FitJob,
-    Outcome,
-    Progress,
-    Training,
-)
+from skact.engine.jobs import FitJob, Outcome, Progress, Training
 from skact.exceptions import copied
 
 # A parked task keeps its rows of X; a transformer before the net keeps them once more.
@@ -45,6 +41,7 @@ class Train(Protocol):
         self,
         jobs: Sequence[FitJob],
         *,
+        outcomes: Sequence[Outcome] | None = None,
         n_threads: int | None = None,
         progress: Progress | None = None,
     ) -> Training:
@@ -101,44 +98,43 @@ class Session:
         # deepest first: who waits for a nested Parallel holds memory, too
         self._unstarted: list[tuple[int, int, Task]] = []
         self._awake: deque[tuple[Task, Any]] = deque()  # and what each goes on with
-        self._parked: list[tuple[Task, FitJob]] = []
+        self._parked: list[tuple[Task, FitJob, Outcome]] = []
         self._started: set[Task] = set()  # and not ended
         self._largest = 0  # bytes of the largest job since the loop began
         self._order = itertools.count()
 
     # ---------------------------------------------------------------- for fits
 
-    def fit(self, job: FitJob) -> Outcome:
+    def fit(self, job: FitJob, outcome: Outcome) -> None:
         """Train a job together with those of other tasks, or at once outside a task."""
         task = self._current_task()
         if task is None:
-            return self._fit_alone(job)
+            self._fit_alone(job, outcome)
+            return
         task.fitted = True
         self._largest = max(self._largest, job.nbytes)
-        self._parked.append((task, job))
+        self._parked.append((task, job, outcome))
         begin = time.perf_counter()
         message = self._leave(task)
-        while not isinstance(message, Outcome):  # a hook
+        while message is not outcome:  # a hook
             task.in_hook = True
             reply = Reply.of(message)
             task.in_hook = False
             message = self._leave(task, reply)
-        task.pauses.append(Pause(begin, time.perf_counter(), message.seconds))
-        return message
+        task.pauses.append(Pause(begin, time.perf_counter(), outcome.seconds))
 
-    def not_served(self, job: FitJob, reason: str) -> None:
-        """Note that skorch's own loop trains a job, and why."""
+    def not_served(self, reason: str) -> None:
+        """Note that a fit is not fused, and why."""
         task = self._current_task()
         if task is not None:
             task.fitted = True
         self.report += Report(not_fused=Counter([reason]))
 
-    def _fit_alone(self, job: FitJob) -> Outcome:
-        (outcome,) = self._train([job]).outcomes
+    def _fit_alone(self, job: FitJob, outcome: Outcome) -> None:
+        self._train([job], [outcome])
         self.report += Report(
             alone_seconds=(outcome.seconds,), failed=_kinds([outcome])
         )
-        return outcome
 
     # ---------------------------------------------------------------- for backends
 
@@ -282,30 +278,30 @@ class Session:
 
     def _train_parked(self) -> None:
         parked, self._parked = self._parked, []
-        begin = time.perf_counter()
+        tasks, jobs, outcomes = zip(*parked, strict=True)
+        begin, stacks = time.perf_counter(), []
         try:
-            training = self._train([self._with_own_hooks(*entry) for entry in parked])
+            hooked = list(map(self._with_own_hooks, tasks, jobs))
+            stacks = self._train(hooked, outcomes).stacks
         except Exception as error:  # of the engine itself: then it is one of each fit
-            training = Training([Outcome(error=copied(error)) for _ in parked], [])
+            for outcome in outcomes:
+                outcome.error = copied(error)
         self.report += Report(
-            stacks=tuple(
-                Stack(len(stack.jobs), stack.seconds, stack.description)
-                for stack in training.stacks
-            ),
-            fit_seconds=tuple(outcome.seconds for outcome in training.outcomes),
+            stacks=tuple(stacks),
+            fit_seconds=tuple(outcome.seconds for outcome in outcomes),
             waves=1,
             early_waves=int(bool(self._unstarted)),
             seconds=time.perf_counter() - begin,
-            failed=_kinds(training.outcomes),
+            failed=_kinds(outcomes),
         )
-        for (task, _), outcome in zip(parked, training.outcomes, strict=True):
-            self._awake.append((task, outcome))
+        self._awake.extend(zip(tasks, outcomes, strict=True))
 
-    def _train(self, jobs: list[FitJob]) -> Training:
+    def _train(self, jobs: Sequence[FitJob], outcomes: Sequence[Outcome]) -> Training:
+        options: dict[str, Any] = {"outcomes": outcomes, "n_threads": self.n_threads}
         if self.progress is None:
-            return self.train(jobs, n_threads=self.n_threads)
+            return self.train(jobs, **options)
         with self.progress.work(sum(job.n_epochs for job in jobs)) as advance:
-            return self.train(jobs, n_threads=self.n_threads, progress=advance)
+            return self.train(jobs, **options, progress=advance)
 
     def _with_own_hooks(self, task: Task, job: FitJob) -> FitJob:
         if job.hooks is None:

@@ -2,64 +2,16 @@
 
 import itertools
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import greenlet
-import joblib
-import sklearn
-import torch
 
+from skact._sklearn import FIT_AND_SCORE
 from skact.engine.jobs import EpochRecord, Hooks
-
-_AUTOCAST_DEVICES = ("cpu", "cuda")
-
-
-@contextmanager
-def own_state() -> Iterator[None]:
-    """Switch greenlets within the block, and find the state of this one as it was.
-
-    joblib's backend, scikit-learn's configuration, the filters of warnings and torch's
-    modes belong to the thread, which all greenlets share. Each of them must find its
-    own, so both sides of every switch are wrapped. Context variables, such as numpy's
-    errstate, need nothing: greenlets have contexts of their own.
-    """
-    config, autocast = sklearn.get_config(), _autocast_state()
-    grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
-    with (
-        joblib.parallel_config(),
-        warnings.catch_warnings(),
-        torch.inference_mode(inference),
-        torch.set_grad_enabled(grad),  # inference_mode(False) switches it on
-    ):
-        try:
-            yield
-        finally:
-            if sklearn.get_config() != config:
-                sklearn.set_config(**config)
-            if _autocast_state() != autocast:
-                _set_autocast_state(autocast)
-
-
-def _autocast_state() -> tuple:
-    of_devices = (
-        (torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
-        for device in _AUTOCAST_DEVICES
-    )
-    return *of_devices, torch.is_autocast_cache_enabled()
-
-
-def _set_autocast_state(state: tuple) -> None:
-    *of_devices, cache = state
-    for device, (enabled, dtype) in zip(_AUTOCAST_DEVICES, of_devices, strict=True):
-        torch.set_autocast_enabled(device, enabled)
-        torch.set_autocast_dtype(device, dtype)
-    torch.set_autocast_cache_enabled(cache)
 
 
 @dataclass(eq=False)
@@ -152,9 +104,7 @@ def correct_times(result: Any, pauses: list[Pause], begin: float) -> None:
     if not (isinstance(result, list) and len(result) == 1):
         return
     (measured,) = result
-    if not isinstance(measured, dict) or not (
-        {"fit_time", "score_time", "fit_error", "test_scores"} <= measured.keys()
-    ):
+    if not isinstance(measured, dict) or not (measured.keys() >= FIT_AND_SCORE):
         return
     keys = ["fit_time", "score_time"]
     edges = itertools.accumulate([begin, *(measured[key] for key in keys)])
@@ -188,6 +138,7 @@ class HooksOfTask:
 
     def __init__(self, hooks: Hooks, resume: Callable[[Any], Reply]) -> None:
         self.hooks, self.resume = hooks, resume
+        self.changes, self.evaluation = hooks.changes, hooks.evaluation
 
     def epoch_begin(self) -> None:
         """Run before an epoch."""

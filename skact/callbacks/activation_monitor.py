@@ -15,14 +15,10 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from skact.engine.batches import to_tensor
-from skact.engine.weights import (
-    Trajectory,
-    Weights,
-)
+from skact.engine.weights import Trajectory, Weights
+from skact.nets.forward import epochs_at_once, stack_weights
+from skact.nets.net_view import NetView
 from skact.threads import one_thread
-
-_VALUES = 2**22  # that a layer may hold for rows and epochs together
 
 
 class ActivationMonitor(Callback):
@@ -116,19 +112,17 @@ def layer_columns(
     net: Any, trajectory: Trajectory, rows: np.ndarray, saturation: float
 ) -> Iterator[dict[str, float | None]]:
     """Yield what `ActivationMonitor` records, epoch by epoch."""
-    epochs = trajectory.epochs
-    device = net.module_.output.weight.device
-    X = to_tensor(trajectory.X[rows]).to(device)
-    targets = to_tensor(trajectory.targets[rows]).to(device)
-    foreign = net._has_foreign_parts()
-    widest = max(max(w.shape, default=1) for w in net.module_.parameters())
-    at_once = 1 if foreign else max(1, _VALUES // (widest * len(X)))
-    probe = _Probe(copy.deepcopy(net.module_).eval())
+    view, epochs = NetView(net), trajectory.epochs
+    X = view.to_tensor(trajectory.X[rows])
+    targets = view.to_tensor(trajectory.targets[rows])
+    together = not view.has_custom_parts
+    at_once = epochs_at_once(view.module, len(X)) if together else 1
+    probe = _Probe(copy.deepcopy(view.module).eval())
     before = trajectory.initial
     for start in range(0, len(epochs), at_once):
         part = epochs[start : start + at_once]
-        with one_thread(), net._generators_for_foreign_parts(net.seeds_.noise):
-            passed = _pass(net, probe, part, X, targets, together=not foreign)
+        with one_thread(), view.lend_generators():
+            passed = _pass(view, probe, part, X, targets, together=together)
             columns = _of_layers(probe, part, passed, saturation)
             columns |= _of_gradients(passed[0])
             columns |= _of_updates([before, *part])
@@ -158,7 +152,7 @@ Passed = tuple[Weights, list[Tensor], list[Tensor]]
 
 
 def _pass(
-    net: Any,
+    view: NetView,
     probe: _Probe,
     part: Sequence[Weights],
     X: Tensor,
@@ -172,16 +166,15 @@ def _pass(
     def loss(weights: Weights, others: Weights) -> tuple[Tensor, Any]:
         named = {f"mlp.{name}": value for name, value in (weights | others).items()}
         output, before, after = functional_call(probe, named, (X,))
-        output = net.shaped_as_loss_wants(output)
-        return net.losses_of_rows(output, targets).mean(), (before, after)
+        return view.losses(output, targets).mean(), (before, after)
 
     def split(weights: Weights) -> tuple[Weights, Weights]:
         others = {k: v for k, v in weights.items() if k not in learned}
         return {k: weights[k] for k in learned}, others
 
     if together:
-        stacked = {name: torch.stack([w[name] for w in part]) for name in part[0]}
-        grads, (before, after) = vmap(grad(loss, has_aux=True))(*split(stacked))
+        gradients = vmap(grad(loss, has_aux=True))
+        grads, (before, after) = gradients(*split(stack_weights(part)))
         return grads, list(before), list(after)
     (weights,) = part
     own, others = split(weights)

@@ -5,29 +5,18 @@ over. So the weights of each epoch are kept until then, and looked at afterwards
 Nothing of this can reach the training.
 """
 
-import copy
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
-from skorch.utils import to_numpy
-from torch import Tensor
-from torch.func import functional_call, vmap
 
-from skact.engine.batches import to_tensor
-from skact.engine.weights import (
-    Weights,
-)
+from skact.engine.weights import Weights
+from skact.nets.net_view import NetView
 from skact.results.logged_fit import log_of
-from skact.threads import one_thread, side_by_side
-
-_VALUES = 2**22  # that a layer may hold for rows and epochs together
-# multiplications below which threads are not worth the start
-_LITTLE_WORK = 2**27
+from skact.threads import one_thread
 
 
 class FoldScorer:
@@ -78,69 +67,24 @@ def curves_on(
         ``fold_loss``, the mean over the rows, None where y has labels that the net
         has never seen; and of a classifier ``fold_acc``, the share of right labels.
     """
-    y = np.asarray(y)
-    labels = is_classifier(net)
-    known = not labels or bool(np.isin(y, net.classes_).all())
-    if known:
-        X, y, codes = net._validate(X, y, reset=False, classes=None)
-        targets = to_tensor(codes).to(net.module_.output.weight.device)
-    else:
-        X = net._check_X(X)
-    nonlinearity = net._get_predict_nonlinearity()
+    view = NetView(net)
+    X, targets = view.read(X, y)
     losses: list[float | None] = []
     scores: list[float | None] = []
-    for outputs in outputs_of_epochs(net, epochs, X):
+    for outputs in view.outputs_of_epochs(epochs, X):
         n_epochs, n_rows = outputs.shape[:2]
         with one_thread(), torch.no_grad():
             rows = outputs.flatten(0, 1)  # (epochs * n, n_outputs)
-            rows = net.shaped_as_loss_wants(rows)
-            of_each = [None] * n_epochs
-            if known:
+            of_each: list[float | None] = [None] * n_epochs
+            if targets is not None:
                 again = targets.repeat(n_epochs, *[1] * (targets.ndim - 1))
-                of_rows = net.losses_of_rows(rows, again)
-                of_each = of_rows.view(n_epochs, n_rows).mean(1).tolist()
+                of_rows = view.losses(rows, again).view(n_epochs, n_rows)
+                of_each = of_rows.mean(1).tolist()
             losses += of_each
-            if labels:
-                best = to_numpy(nonlinearity(rows)).argmax(axis=1)
-                right = net.classes_[best].reshape(n_epochs, n_rows) == y
+            if view.classes is not None:
+                right = view.labels(rows).reshape(n_epochs, n_rows) == np.asarray(y)
                 scores += right.mean(1).tolist()
-    return {"fold_loss": losses, **({"fold_acc": scores} if labels else {})}
-
-
-def outputs_of_epochs(net: Any, epochs: Sequence[Weights], X: Any) -> Iterator[Tensor]:
-    """Yield a net's outputs for checked X, (epochs, n, n_outputs): some epochs a time.
-
-    Many epochs of a small network are one tensor program, as many networks are. What
-    users brought goes through it epoch by epoch.
-    """
-    widest = max(max(w.shape, default=1) for w in net.module_.parameters())
-    rows = max(256, _VALUES // widest)
-    starts = range(0, X.shape[0], rows)
-    foreign = net._has_foreign_parts()
-    at_once = 1 if foreign else max(1, rows // X.shape[0])
-    parts = [epochs[i : i + at_once] for i in range(0, len(epochs), at_once)]
-    work = X.shape[0] * len(epochs) * sum(w.numel() for w in net.module_.parameters())
-    little = foreign or work < _LITTLE_WORK
-    n_threads = 1 if little else torch.get_num_threads()
-    device = net.module_.output.weight.device
-
-    def forward(part: Sequence[Weights]) -> Tensor:  # (epochs, n, n_outputs)
-        # to call it with other weights changes a module for the time
-        module = copy.deepcopy(net.module_).eval()
-        together = {key: torch.stack([w[key] for w in part]) for key in part[0]}
-        with torch.no_grad():
-            outputs = []
-            for start in starts:
-                batch = to_tensor(X[start : start + rows]).to(device)
-                if foreign:
-                    with net._generators_for_foreign_parts(net.seeds_.noise):
-                        outputs.append(functional_call(module, part[0], (batch,))[None])
-                    continue
-
-                def of_one(weights: Weights, batch: Tensor = batch) -> Tensor:
-                    return functional_call(module, weights, (batch,))
-
-                outputs.append(vmap(of_one)(together))
-            return torch.cat(outputs, dim=1)
-
-    yield from side_by_side(forward, parts, n_threads)
+    return {
+        "fold_loss": losses,
+        **({} if view.classes is None else {"fold_acc": scores}),
+    }

@@ -17,9 +17,7 @@ from sklearn.metrics import get_scorer
 from skact.backend.worker_messages import post, register
 from skact.callbacks.fold_scorer import FoldScorer, curves_on
 from skact.callbacks.task_path import describe_task
-from skact.engine.weights import (
-    Trajectory,
-)
+from skact.engine.weights import Trajectory
 from skact.naming import Scalar, name_values
 from skact.results.histories import columns_of, is_net, net_of
 from skact.results.logged_fit import FitLog, LoggedFit

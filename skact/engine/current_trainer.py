@@ -11,12 +11,12 @@ from skact.engine.jobs import FitJob, Outcome
 class Trainer(Protocol):
     """What a fit hands its job to."""
 
-    def fit(self, job: FitJob) -> Outcome:
-        """Train the job and return what became of it; a failure is in the outcome."""
+    def fit(self, job: FitJob, outcome: Outcome) -> None:
+        """Train the job; what becomes of it, a failure too, goes into the outcome."""
         ...
 
-    def not_served(self, job: FitJob, reason: str) -> None:
-        """Hear that a job trains by itself, or by skorch's own loop, and why."""
+    def not_served(self, reason: str) -> None:
+        """Hear that a fit trains by itself, or by skorch's own loop, and why."""
         ...
 
 

@@ -45,22 +45,6 @@ class Seeds:
         return int(state[0] >> np.uint64(1))
 
 
-class Hooks(Protocol):
-    """What wants to run between the epochs of one fit, such as callbacks of skorch.
-
-    The engine calls them in the thread that called `train`. The module's parameters and
-    the optimizer's state are live then: they may be read and written.
-    """
-
-    def epoch_begin(self) -> None:
-        """Run before an epoch."""
-        ...
-
-    def epoch_end(self, record: "EpochRecord") -> bool:
-        """Run after an epoch; whether this fit shall stop."""
-        ...
-
-
 class Evaluation(Protocol):
     """What looks at a network after each epoch, before the hooks hear of it.
 
@@ -75,27 +59,43 @@ class Evaluation(Protocol):
         ...
 
 
+class Hooks(Protocol):
+    """What wants to run between the epochs of one fit, such as callbacks of skorch.
+
+    The engine calls them in the thread that called `train`. The module's parameters and
+    the optimizer's state are live then: they may be read and, where `changes` is set,
+    written.
+    """
+
+    changes: bool  # the weights or the optimizer; else hooks get copies to look at
+    evaluation: Evaluation | None
+
+    def epoch_begin(self) -> None:
+        """Run before an epoch."""
+        ...
+
+    def epoch_end(self, record: "EpochRecord") -> bool:
+        """Run after an epoch; whether this fit shall stop."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class FitJob:
     """All that a trainer has to know about one fit."""
 
     X: Any  # (n, n_features) array or CSR matrix of the dtype to train in
-    y: np.ndarray  # (n,) or (n, n_outputs) as the user gave it: labels, not codes
     targets: np.ndarray  # y as the loss wants it: class codes, 0./1., or floats (n, k)
     sample_weight: np.ndarray | None  # (n,), class weights included; None: all equal
     seeds: Seeds
     n_epochs: int  # epochs to train now
-    first_epoch: int = 0  # epochs trained before, in earlier calls
-    batch_size: int = -1  # rows in a batch; -1: all
-    shuffle: bool = True
-    loss: str = "cross_entropy"  # or "bce_with_logits", "squared_error"
-    module: Any = None  # the MLP, initialised; holds the weights when training ends
-    optimizer: Any = None  # from torch.optim: its kind, coefficients and state
-    hooks: Hooks | None = None
-    evaluation: Evaluation | None = None  # for the hooks, which must be there
-    hooks_only_look: bool = False  # at the weights, and leave the optimizer alone
+    first_epoch: int  # epochs trained before, in earlier calls
+    batch_size: int  # rows in a batch; -1: all
+    shuffle: bool
+    loss: str  # "cross_entropy", "bce_with_logits" or "squared_error"
+    module: Any  # the MLP, initialised; holds the weights when training ends
+    optimizer: Any  # from torch.optim: its kind, coefficients and state
+    hooks: Hooks | None = None  # None: nobody looks on between epochs
     keeps_weights: bool = False  # of every epoch, in the outcome
-    outcome: "Outcome" = field(default_factory=lambda: Outcome())
 
     @property
     def nbytes(self) -> int:
@@ -121,7 +121,7 @@ class EpochRecord:
 
 @dataclass
 class Outcome:
-    """What became of one job."""
+    """What becomes of one job, filled in epoch by epoch."""
 
     records: list[EpochRecord] = field(default_factory=list)
     error: Exception | None = None  # this fit alone failed
@@ -132,9 +132,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class StackReport:
-    """One stack that was trained."""
+    """Networks that were trained as one tensor program."""
 
-    jobs: tuple[int, ...]  # positions in the list given to `train`
+    lanes: int  # networks in it
     seconds: float
     description: str  # such as "64-32-10, sgd, float32, batches of 128"
 

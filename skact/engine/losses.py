@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from skact.engine._torch import function
 from skact.engine.layers import Call
 
 
@@ -85,7 +86,7 @@ class CrossEntropy(Loss):
         return [
             partial(torch.log_softmax, self.outputs, 1, out=kept),
             partial(
-                torch._log_softmax_backward_data,
+                function("_log_softmax_backward_data"),
                 steer,
                 kept,
                 1,

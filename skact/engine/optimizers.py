@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skact.engine._torch import function
 from skact.engine.plan import runs_of
 
 
@@ -143,7 +144,7 @@ class SGD(Optimizer):
         lr, weight_decay, momentum, nesterov = coefficients
         buffers = self.state["momentum_buffer"] if momentum else []
         kernel = functools.partial(
-            torch._fused_sgd_,
+            function("_fused_sgd_"),
             *(_cut(blocks, lanes) for blocks in (self.values, self.grads, buffers)),
             lr=lr,
             weight_decay=weight_decay,
@@ -170,7 +171,7 @@ class Adam(Optimizer):
 
     state_names = ("exp_avg", "exp_avg_sq")
     coefficient_names = ("lr", "weight_decay", "betas", "eps")
-    kernel: Any = torch._fused_adam_
+    kernel_name = "_fused_adam_"
 
     def _call(
         self, lanes: Sequence[slice], steps: int, n_steps: int, *coefficients: Any
@@ -178,7 +179,7 @@ class Adam(Optimizer):
         lr, weight_decay, (beta1, beta2), eps = coefficients
         kinds = self.values, self.grads, *self.state.values()
         kernel = functools.partial(
-            type(self).kernel,
+            function(self.kernel_name),
             *(_cut(blocks, lanes) for blocks in kinds),
             [],
             lr=lr,
@@ -199,7 +200,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled decay, as ``torch.optim.AdamW`` (arXiv:1711.05101)."""
 
-    kernel = torch._fused_adamw_
+    kernel_name = "_fused_adamw_"
 
 
 def _cut(blocks: Sequence[Tensor], lanes: Sequence[slice]) -> list[Tensor]:

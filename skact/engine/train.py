@@ -12,28 +12,23 @@ from skact.engine.batches import Tables
 from skact.engine.jobs import (
     Evaluation,
     FitJob,
+    Outcome,
     Progress,
     StackReport,
     Training,
 )
 from skact.engine.optimizers import coefficients_of, stacked_form
 from skact.engine.plan import BatchShape, Lane, plan_stacks
-from skact.engine.stack import (
-    Stack,
-)
-from skact.engine.weights import (
-    weights_of,
-)
+from skact.engine.stack import Stack
+from skact.engine.weights import weights_of
 from skact.exceptions import copied
-from skact.threads import one_thread, side_by_side
-
-# multiplications below which threads are not worth the start
-_LITTLE_WORK = 2**27
+from skact.threads import LITTLE_WORK, one_thread, side_by_side
 
 
 def train(
     jobs: Sequence[FitJob],
     *,
+    outcomes: Sequence[Outcome] | None = None,
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> Training:
@@ -45,6 +40,9 @@ def train(
     ----------
     jobs : sequence of FitJob
         Each with its initialised module and optimizer, which hold the result.
+    outcomes : sequence of Outcome or None, default=None
+        One for each job, filled in as the epochs go by, so that who interrupts the
+        training has those that there were. None makes new ones.
     n_threads : int or None, default=None
         Most threads to compute with; None takes torch's own number.
     progress : callable or None, default=None
@@ -56,18 +54,25 @@ def train(
         The outcome of each job, in order, and what was fused.
     """
     available = n_threads or torch.get_num_threads()
+    outcomes = [Outcome() for _ in jobs] if outcomes is None else list(outcomes)
     tables = Tables()
     runs = [
-        _Run(stack, [jobs[i] for i in stack], tables, available)
+        _Run(
+            stack,
+            [jobs[i] for i in stack],
+            [outcomes[i] for i in stack],
+            tables,
+            available,
+        )
         for stack in plan_stacks([lane_of(job) for job in jobs])
     ]
     with one_thread():  # a stack knows how many are safe for it
         for run in runs:
             run.train(progress)
     stacks = [
-        StackReport(run.positions, run.seconds, describe(run.jobs[0])) for run in runs
+        StackReport(len(run.jobs), run.seconds, describe(run.jobs[0])) for run in runs
     ]
-    return Training(outcomes=[job.outcome for job in jobs], stacks=stacks)
+    return Training(outcomes, stacks)
 
 
 def lane_of(job: FitJob) -> Lane:
@@ -128,12 +133,12 @@ class _Run:
         self,
         positions: tuple[int, ...],
         jobs: list[FitJob],
+        outcomes: list[Outcome],
         tables: Tables,
         n_threads: int,
     ) -> None:
-        self.positions, self.jobs = positions, jobs
+        self.positions, self.jobs, self.outcomes = positions, jobs, outcomes
         self.tables, self.n_threads = tables, n_threads
-        self.outcomes = [job.outcome for job in jobs]
         self.seconds = 0.0
         self.active = list(range(len(jobs)))
         self.stack: Stack | None = None
@@ -186,12 +191,13 @@ class _Run:
         done = len(self.active)
         assert self.stack is not None
         for lane, i in enumerate(self.active):
-            if self.jobs[i].hooks is None:
+            hooks = self.jobs[i].hooks
+            if hooks is None:
                 continue
-            if self.jobs[i].hooks_only_look:
-                self.stack.show(lane)
-            else:
+            if hooks.changes:
                 self.stack.lend(lane)
+            else:
+                self.stack.show(lane)
         failed = self.stack.batches.failed
         lanes = list(enumerate(zip(self.active, records, strict=True)))
         self._evaluate([i for _, (i, record) in lanes if record.finite])
@@ -222,8 +228,12 @@ class _Run:
 
     def _evaluate(self, lanes: Sequence[int]) -> None:
         """Look at networks side by side, for hooks that want it."""
-        chosen = [(i, self.jobs[i].evaluation) for i in lanes]
-        wanted = {i: evaluation for i, evaluation in chosen if evaluation is not None}
+        chosen = [(i, self.jobs[i].hooks) for i in lanes]
+        wanted = {
+            i: hooks.evaluation
+            for i, hooks in chosen
+            if hooks is not None and hooks.evaluation is not None
+        }
         errors = evaluate(list(wanted.values()), self.n_threads)
         for i, error in zip(wanted, errors, strict=True):
             if error is not None:
@@ -254,7 +264,7 @@ def evaluate(
 
     Each computes on one thread, so no bit depends on how many run at a time.
     """
-    small = sum(evaluation.work for evaluation in evaluations) < _LITTLE_WORK
+    small = sum(evaluation.work for evaluation in evaluations) < LITTLE_WORK
     n_workers = 1 if small else min(n_threads, len(evaluations))
     return list(side_by_side(_attempt, evaluations, n_workers))
 

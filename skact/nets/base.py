@@ -1,6 +1,8 @@
 """A skorch net that is a clean scikit-learn estimator: data in, fit, predictions out.
 
-TODO
+`BaseNet` has the methods that scikit-learn and skorch call by name. What they do stands
+in the other files of this folder: `inputs` reads the data, `components` builds what the
+net is made of, `eligibility` plans the fit, a loop runs it, and `prediction` predicts.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,126 +10,79 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
-from sklearn.base import is_regressor
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils.validation import validate_data
+from skorch import NeuralNetBinaryClassifier
 from skorch.exceptions import NotInitializedError
 from skorch.history import History
-from skorch.utils import is_dataset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from skact.engine.jobs import FitJob, Seeds
+from skact._sklearn import DURING_FIT
+from skact.engine.jobs import Seeds
 from skact.exceptions import DivergedError
+from skact.nets import components, prediction
+from skact.nets._skorch import predict_nonlinearity
+from skact.nets.batch_loss import mean_of_outputs, weighted_mean
+from skact.nets.default_callbacks import early_stopping, with_own_forms
+from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
-from skact.nets.parameter_checks import DTYPES, check_parameters, hidden_widths
+from skact.nets.inputs import read_inputs
+from skact.nets.interrupts import n_interrupts, watching_interrupts
+from skact.nets.loop import Loop, StopTraining, check_loss, check_weights
+from skact.nets.mlp import MLP
 from skact.nets.parameters import FlatParameters
-from skact.nets.prediction import Predictions
-from skact.nets.rows import check_finite, is_plain_table, unpack_table
+from skact.nets.rows import Rows
+from skact.nets.skorch_loop import SkorchLoop
+
+_LOOPS: dict[str, type[Loop]] = {"engine": EngineLoop, "skorch": SkorchLoop}
 
 
-class FlatNet(FlatParameters, EngineLoop, Predictions, CallbackSupportMixin):
+class BaseNet(FlatParameters, CallbackSupportMixin):
     """Overrides of skorch's NeuralNet; mixed in before it."""
 
-    # skorch sets these in its constructor, where scikit-learn wants parameters only
-    initialized_ = False
-    history_: Any = None
-    virtual_params_: Mapping = {}
+    # what `fit` and `initialize` find and build
+    n_features_in_: int
+    n_outputs_: int
+    dtype_: str
+    seeds_: Seeds
+    built_with_: dict[str, Any]
+    built_of_custom_parts_: bool
+    trained_by_: str
+    module_: MLP
+    criterion_: Any
+    optimizer_: torch.optim.Optimizer
+    callbacks_: list[tuple[str, Any]]
+
+    _usual_criterion: type[nn.Module]  # that the engine knows
+    _loop: Loop | None = None  # while the net trains
+
+    # ------------------------------------------------------------ of each estimator
+
+    def _encode(self, y: Any, *, reset: bool, classes: Any) -> tuple:
+        """Return checked y as the user gave it, and as the loss wants it."""
+        raise NotImplementedError
+
+    def _decode(self, targets: Tensor) -> np.ndarray:
+        """Turn what the loss wants back into what the user gave."""
+        raise NotImplementedError
+
+    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
+        """Return the weight of each row's class; None if there are none."""
+        return None
+
+    # ------------------------------------------------------------ fitting
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def set_callbacks(self, *callbacks: Any) -> "FlatNet":
-        """Set callbacks of scikit-learn, such as a progress bar or a training log.
-
-        Parameters
-        ----------
-        *callbacks : callback instances
-            They replace those that were set before; none takes them away.
-
-        Returns
-        -------
-        self : estimator
-            This estimator.
-        """
-        super().set_callbacks(*callbacks)
-        # scikit-learn has no public way to ask for them
-        self.__dict__["_own_callbacks"] = callbacks
-        return self
-
-    def __sklearn_clone__(self) -> "FlatNet":
-        copy = super().__sklearn_clone__()
-        if "_own_callbacks" in vars(self):
-            copy.__dict__["_own_callbacks"] = self._own_callbacks
-        return copy
-
     def __sklearn_is_fitted__(self) -> bool:
         return self.initialized_ and hasattr(self, "n_features_in_")
 
-    def initialize(self, X: Any = None, y: Any = None) -> "FlatNet":
-        """Build module, loss, optimizer and callbacks without training.
-
-        Parameters
-        ----------
-        X, y : array-like, default=None
-            Data as for ``fit``: sizes and classes are read from it. Not needed again
-            once the net has seen data.
-
-        Returns
-        -------
-        self : estimator
-            Ready for ``partial_fit``, ``load_params`` and ``predict``.
-
-        Raises
-        ------
-        skorch.exceptions.NotInitializedError
-            If the net has never seen data and gets none.
-        """
-        if X is not None:
-            with self._unchanged_on_error():
-                self._check_parameters()
-                self._validate(*_unpack(X, y), reset=True, classes=None)
-        elif not hasattr(self, "n_outputs_"):
-            raise NotInitializedError(
-                f"{type(self).__name__} learns its sizes and classes from data: call "
-                f"initialize(X, y), or fit or partial_fit it first."
-            )
-        self.seeds_ = Seeds.from_random_state(self.random_state)
-        self.built_with_ = self._built_with()
-        self.built_of_foreign_ = self._is_built_of_foreign()
-        return super().initialize()
-
-    def initialize_history(self) -> "FlatNet":
-        """Begin a new history; the old one stays as it is for whoever has it."""
-        self.history_ = History()
-        return self
-
-    def _network(self) -> dict[str, Any]:
-        """Return the arguments of MLP that these parameters and data amount to."""
-        return {
-            "n_features": self.n_features_in_,
-            "n_outputs": self.n_outputs_,
-            "hidden": hidden_widths(vars(self)),
-            "activation": self.activation,
-            "output_activation": self.output_activation,
-            "dropout": self.dropout,
-            "norm": self.norm,
-            "init": self.init,
-            "dtype": DTYPES[self.dtype_],
-        }
-
-    def _built_with(self) -> dict[str, Any]:
-        """Return what cannot change under a network that trains on."""
-        fixed = ["optimizer", "momentum", "nesterov", "weight_decay", "criterion"]
-        fixed += ["early_stopping", "patience", "callbacks"]
-        return {**self._network(), **{name: getattr(self, name) for name in fixed}}
-
-    # ------------------------------------------------------------------ fitting
-
     @with_callbacks
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "FlatNet":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "BaseNet":
         """Train a new network, or train on if `warm_start` is set.
 
         Parameters
@@ -157,7 +112,7 @@ class FlatNet(FlatParameters, EngineLoop, Predictions, CallbackSupportMixin):
     @with_callbacks
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> "FlatNet":
+    ) -> "BaseNet":
         """Train `max_epochs` more epochs, without building the network anew.
 
         Parameters
@@ -181,49 +136,46 @@ class FlatNet(FlatParameters, EngineLoop, Predictions, CallbackSupportMixin):
                 "class_weight='balanced' needs all rows at once, so partial_fit cannot "
                 "use it: pass a dict of weights, or sample_weight."
             )
-        return self._fit(
-            X, y, sample_weight, reset=not self.initialized_, classes=classes
-        )
+        reset = not self.initialized_
+        return self._fit(X, y, sample_weight, reset=reset, classes=classes)
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any = None
-    ) -> "FlatNet":
+    ) -> "BaseNet":
+        """Read the data, build the parts, plan the fit, and let a loop run it."""
         self.check_training_readiness()
         # what is built in inference mode could never be trained
-        with torch.inference_mode(False):
-            return self._fit_checked(X, y, sample_weight, reset, classes)
-
-    def _fit_checked(
-        self, X: Any, y: Any, sample_weight: Any, reset: bool, classes: Any
-    ) -> "FlatNet":
-        with self._unchanged_on_error():
-            self._check_parameters()
-            X, y, targets = self._validate(*_unpack(X, y), reset=reset, classes=classes)
-            weight = self._row_weights(X, y, sample_weight)
-            if reset:
-                self.initialize()
-            else:
-                self._check_same_network()
-        context = self._init_callback_context(max_subtasks=self.max_epochs)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        job = FitJob(
-            X=X,
-            y=y,
-            targets=targets,
-            sample_weight=weight,
-            seeds=self.seeds_,
-            n_epochs=self.max_epochs,
-        )
-        try:
-            self._train_job(job, context)
-        except Exception as error:
-            if isinstance(error, DivergedError) or not self.history_:
-                self.initialized_ = False  # what there is must not answer
-            raise
-        context.call_on_fit_task_end(
-            estimator=self, X=X, y=y, reconstruction_attributes=dict
-        )
+        with torch.inference_mode(False), watching_interrupts():
+            with self._unchanged_on_error():
+                self._check_parameters()
+                rows = read_inputs(
+                    self, X, y, sample_weight, reset=reset, classes=classes
+                )
+                if reset:
+                    self.initialize()
+                else:
+                    components.check_same_network(self)
+            context = self._init_callback_context(max_subtasks=self.max_epochs)
+            context.call_on_fit_task_begin(estimator=self, X=rows.X, y=rows.y)
+            with self._no_answer_if_diverged():
+                self._train(rows, context)
+            context.call_on_fit_task_end(
+                estimator=self, X=rows.X, y=rows.y, reconstruction_attributes=dict
+            )
         return self
+
+    def _train(self, rows: Rows, context: Any) -> None:
+        """Train on rows, telling skorch's callbacks."""
+        self.notify("on_train_begin", X=rows.X, y=rows.y)
+        plan = plan_fit(self, rows)
+        self.trained_by_ = plan.trained_by
+        self._loop = _LOOPS[plan.loop](self, plan, context)
+        try:
+            self._loop.run()
+            check_weights(self)
+            self.notify("on_train_end", X=rows.X, y=rows.y)
+        finally:
+            del self._loop
 
     @contextmanager
     def _unchanged_on_error(self) -> Iterator[None]:
@@ -236,111 +188,220 @@ class FlatNet(FlatParameters, EngineLoop, Predictions, CallbackSupportMixin):
             self.__dict__.update(before)
             raise
 
-    def _check_parameters(self) -> None:
-        params = {name: vars(self)[name] for name in self._get_param_names()}
-        check_parameters(type(self).__name__, params, self._own_params())
-
-    def _check_same_network(self) -> None:
-        """Refuse to train on with a network that the parameters no longer describe."""
-        now, built = self._built_with(), self.built_with_
-        changed = [name for name in now if not _same(now[name], built[name])]
-        if changed:
-            was = ", ".join(f"{name}={built[name]!r}" for name in changed)
-            raise ValueError(
-                f"{type(self).__name__} cannot train on, because it was built with "
-                f"{was}: set that back, or fit anew with warm_start=False."
-            )
-
-    def _validate(self, X: Any, y: Any, *, reset: bool, classes: Any) -> tuple:
-        """Return X in the dtype to train in, y as given, and y as the loss wants it."""
-        of_numbers = is_regressor(self)
-        plain_y = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU"
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            ensure_all_finite=False,
-            skip_check_array=plain_y and is_plain_table(X) and len(X) == len(y),
-            multi_output=of_numbers,
-            y_numeric=of_numbers,
-        )
-        if reset:
-            on_cpu = self.device is None or torch.device(self.device).type == "cpu"
-            auto = X.dtype.name if on_cpu else "float32"
-            self.dtype_ = auto if self.dtype == "auto" else self.dtype
-        X = self._cast(X)
-        y, targets = self._encode(y, reset=reset, classes=classes)
-        return X, y, targets
-
-    def _cast(self, X: Any) -> Any:
-        """Bring checked X to the dtype of the network, and refuse NaN and infinity."""
-        columns = getattr(self, "feature_names_in_", None)
-        check_finite(X, columns=columns)
-        if X.dtype.name == self.dtype_:
-            return X
-        with np.errstate(over="ignore"):
-            narrow = X.astype(self.dtype_)
+    @contextmanager
+    def _no_answer_if_diverged(self) -> Iterator[None]:
+        """Let a net that diverged, or has not trained at all, predict nothing."""
         try:
-            check_finite(narrow, columns=columns)
-        except ValueError as error:
-            raise ValueError(
-                f"{error} (A value is too large for {self.dtype_}.)"
-            ) from None
-        return narrow
+            yield
+        except Exception as error:
+            if isinstance(error, DivergedError) or not self.history_:
+                self.initialized_ = False
+            raise
 
-    def _row_weights(
-        self, X: Any, y: np.ndarray, sample_weight: Any
-    ) -> np.ndarray | None:
-        """Multiply the weights of rows and of classes; None if all are equal."""
-        weight = None
-        if sample_weight is not None:
-            weight = np.asarray(sample_weight, dtype=X.dtype)
-            if weight.ndim == 0:
-                weight = np.full(X.shape[0], weight)
-            if weight.shape != (X.shape[0],):
-                raise ValueError(
-                    f"sample_weight must have shape ({X.shape[0]},), one weight a row "
-                    f"of X, got {weight.shape}."
-                )
-            check_finite(weight, name="sample_weight")
-            if weight.min() < 0 or not weight.any():
-                raise ValueError(
-                    "sample_weight must not be negative, nor zero for all rows; got "
-                    f"values from {weight.min()} to {weight.max()}."
-                )
-        by_class = self._class_weights(y)
-        if by_class is None:
-            return weight
-        by_class = by_class.astype(X.dtype)
-        return by_class if weight is None else weight * by_class
+    # ------------------------------------------------------------ building
 
-    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
-        """Return the weight of each row's class; None if there are none."""
-        return None
+    def initialize(self, X: Any = None, y: Any = None) -> "BaseNet":
+        """Build module, loss, optimizer and callbacks without training.
 
+        Parameters
+        ----------
+        X, y : array-like, default=None
+            Data as for ``fit``: sizes and classes are read from it. Not needed again
+            once the net has seen data.
 
-def _same(now: Any, built: Any) -> bool:
-    """Whether two values of a parameter amount to the same: modules have no ==."""
-    return now is built or repr(now) == repr(built)
+        Returns
+        -------
+        self : estimator
+            Ready for ``partial_fit``, ``load_params`` and ``predict``.
 
-
-def _unpack(X: Any, y: Any) -> tuple:
-    """Take the arrays out of a dataset; refuse what is not one table."""
-    if is_dataset(X):
-        table = unpack_table(X)
-        if table is None:
-            raise TypeError(
-                f"X is a {type(X).__name__}, from which X and y cannot be taken; pass "
-                f"arrays, a skorch Dataset or a torch TensorDataset of two tensors."
+        Raises
+        ------
+        skorch.exceptions.NotInitializedError
+            If the net has never seen data and gets none.
+        """
+        if X is not None:
+            with self._unchanged_on_error():
+                self._check_parameters()
+                read_inputs(self, X, y, None, reset=True)
+        elif not hasattr(self, "n_outputs_"):
+            raise NotInitializedError(
+                f"{type(self).__name__} learns its sizes and classes from data: call "
+                f"initialize(X, y), or fit or partial_fit it first."
             )
-        X, inner_y = table
-        y = inner_y if y is None else y
-    if isinstance(X, Mapping) and not sp.issparse(X):  # a DOK matrix is both
-        raise TypeError(
-            "X must be one table of shape (n_samples, n_features), got a dict."
-        )
-    return X, y
+        self.seeds_ = Seeds.from_random_state(self.random_state)
+        self.built_with_ = components.fixed_settings(self)
+        self.built_of_custom_parts_ = components.is_built_of_custom_parts(self)
+        return super().initialize()
+
+    def initialize_history(self) -> "BaseNet":
+        """Begin a new history; the old one stays as it is for whoever has it."""
+        self.history_ = History()
+        return self
+
+    def get_default_callbacks(self) -> list[tuple[str, Any]]:
+        """Return skorch's callbacks, and the one that does `early_stopping`."""
+        callbacks = with_own_forms(super().get_default_callbacks())
+        if self.early_stopping:
+            callbacks.append(("early_stopping", early_stopping(self.patience)))
+        return callbacks
+
+    def initialize_callbacks(self) -> "BaseNet":
+        """Initialize callbacks; the one that stops comes after all that record."""
+        super().initialize_callbacks()
+        self.callbacks_.sort(key=lambda named: named[0] == "early_stopping")
+        return self
+
+    def initialize_module(self) -> "BaseNet":
+        """Build the MLP."""
+        self.module_ = components.build_module(self)
+        return self
+
+    def initialize_criterion(self) -> "BaseNet":
+        """Build the loss so that it gives one value a row: `get_loss` weighs them."""
+        self.criterion_ = components.build_criterion(self)
+        return self
+
+    def initialize_optimizer(self, triggered_directly: Any = None) -> "BaseNet":
+        """Build the optimizer; ``optimizer__*`` go before the flat parameters."""
+        self.optimizer_ = components.build_optimizer(self)
+        return self
+
+    # ------------------------------------------------------------ training
+
+    def check_data(self, X: Any, y: Any = None) -> None:
+        """Do nothing: `fit` has checked, and skorch would overwrite the classes."""
+
+    def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> tuple:
+        """Split off the rows that validate: by `train_split`, or for early stopping."""
+        if self.train_split is None and self.early_stopping:
+            return components.split_for_early_stopping(self, X, y)
+        split = super().get_split_datasets
+        if self.train_split is None:
+            return split(X, y, **params)
+        return components.split_by_train_split(self, lambda: split(X, y, **params))
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Build the loader; by default whole batches, shuffled in training."""
+        kind = self.iterator_train if training else self.iterator_valid
+        if not (isinstance(kind, type) and issubclass(kind, DataLoader)):
+            return super().get_iterator(dataset, training)
+        return components.build_loader(self, kind, dataset, training)
+
+    def infer(self, x: Any, **params: Any) -> Tensor:
+        """Pass a batch through the module; sample weights are for the loss alone."""
+        if isinstance(x, Mapping) and "sample_weight" in x:
+            x = x["X"]
+        return super().infer(x, **params)
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
+    ) -> Tensor:
+        """Return sum(w l) / sum(w) over the rows of a batch."""
+        losses = super().get_loss(y_pred, y_true, X=X, training=training)
+        loss, weight = weighted_mean(self, losses, y_true, X)
+        if self._loop is not None:
+            self._loop.batch_weight = weight
+        return loss
+
+    def shaped_as_loss_wants(self, outputs: Tensor) -> Tensor:
+        """Return outputs (n, n_outputs) as `infer` would: of two classes (n,)."""
+        binary = isinstance(self, NeuralNetBinaryClassifier)
+        return outputs.squeeze(1) if binary else outputs
+
+    def losses_of_rows(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+        """Return the loss of each row, of a criterion that does not average."""
+        return mean_of_outputs(super().get_loss(y_pred, y_true))
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, **params: Any
+    ) -> None:
+        """Record the weight of the batch; stop at a loss that is NaN or infinite."""
+        if self._loop is not None:
+            name = "train_batch_weight" if training else "valid_batch_weight"
+            self.history_.record_batch(name, self._loop.batch_weight)
+        if training:
+            check_loss(self, params["loss"])
+
+    def notify(self, method_name: str, **params: Any) -> None:
+        """Call a hook of skorch's callbacks, and scikit-learn's at each epoch.
+
+        The epoch's task of scikit-learn begins before skorch's callbacks and ends after
+        them, when the scores are in the history.
+        """
+        if method_name == "on_epoch_begin" and self._loop is not None:
+            self._loop.begin_epoch()
+        if method_name == "on_batch_end":
+            # skorch's EpochScoring keeps each batch's y and scores net.predict by it
+            X, codes = params["batch"]
+            params["batch"] = X, self._decode(codes)
+        stop, in_loop = False, not method_name.startswith("on_train")
+        before = n_interrupts()
+        try:
+            super().notify(method_name, **params)
+        except KeyboardInterrupt:
+            # Ctrl-C is for the caller; a callback stops a fit by the same error
+            if not in_loop or n_interrupts() > before:
+                raise
+            stop = True
+        except Exception as error:
+            if "valid_" in str(error) and not components.holds_out_rows(self):
+                error.add_note(
+                    "There are no validation rows: skact trains on all rows, unless "
+                    "train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
+                )
+            raise
+        if method_name == "on_epoch_end" and self._loop is not None:
+            stop |= self._loop.end_epoch()
+        if stop:
+            raise StopTraining
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        # a callback may pickle or copy the net during a fit
+        for name in ("_loop", *DURING_FIT):
+            state.pop(name, None)
+        return state
+
+    # ------------------------------------------------------------ predicting
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the module's output for X, through the `predict_nonlinearity`."""
+        return prediction.probabilities(self, X)
+
+    def forward_iter(
+        self, X: Any, training: bool = False, device: str = "cpu"
+    ) -> Iterator[Tensor]:
+        """Yield the module's output for X, in few large batches.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input; or a torch Dataset, which goes through skorch's loader.
+        training : bool, default=False
+            Whether the module is in training mode (dropout is on).
+        device : str, default="cpu"
+            Where the output goes.
+
+        Yields
+        ------
+        torch.Tensor of shape (n_rows, n_outputs)
+        """
+        for output in prediction.outputs_for(self, X, training):
+            yield output.to(device)
+
+    def trim_for_prediction(self) -> None:
+        """Drop all that only training needs, as in skorch; predicting still works."""
+        # "auto" infers it from the criterion, which goes
+        self.set_params(predict_nonlinearity=predict_nonlinearity(self))
+        super().trim_for_prediction()
+
+    def check_is_fitted(
+        self, attributes: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Raise NotInitializedError, a NotFittedError, unless the net is built."""
+        if attributes is None and not self.initialized_:
+            raise NotInitializedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
+                f"with appropriate arguments before using this estimator."
+            )
+        super().check_is_fitted(attributes, *args, **kwargs)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skact.activations.build import activation_gain, is_foreign, make_activation
+from skact.activations.build import activation_gain, is_custom, make_activation
 from skact.activations.modules import activation_name
 
 NORMS = ("batch", "layer")
@@ -166,7 +166,7 @@ class MLP(nn.Module):
         for linear, gain in zip(linears, [*gains, 1.0], strict=True):
             _init_linear(linear, gain if init == "auto" else None, generator)
         for layer, spec, width in zip(self.hidden, activations, hidden, strict=True):
-            if not isinstance(spec, str) or is_foreign(spec):
+            if not isinstance(spec, str) or is_custom(spec):
                 _check_shape(layer.activation, spec, torch.zeros(2, width, dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:

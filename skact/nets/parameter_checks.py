@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from skorch.dataset import Dataset
 
-from skact.activations.build import is_foreign, make_activation
+from skact.activations.build import is_custom, make_activation
 from skact.global_rng import borrowed_generators
 from skact.nets.mlp import INITS, NORMS, activation_per_layer
 
@@ -209,8 +209,8 @@ def check_parameters(name: str, params: Mapping[str, Any], own: frozenset[str]) 
 
 def _check_activation(spec: Any) -> None:
     # a class of the user's own may draw initial values when it is built
-    foreign = is_foreign(spec)
-    with borrowed_generators(0, torch.device("cpu")) if foreign else nullcontext():
+    custom = is_custom(spec)
+    with borrowed_generators(0, torch.device("cpu")) if custom else nullcontext():
         make_activation(spec)
 
 

@@ -6,9 +6,53 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
+from skact.nets._skorch import CONSTRUCTED
+from skact.nets.parameter_checks import check_parameters
+
 
 class FlatParameters(NeuralNet):
     """What a skorch net must override to have plain scikit-learn parameters."""
+
+    # what all estimators take; the constructors say what each of them means
+    activation: Any
+    width: int
+    depth: int
+    hidden: Any
+    output_activation: Any
+    dropout: float
+    norm: str | None
+    init: str
+    optimizer: Any
+    lr: float
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    batch_size: int
+    shuffle: bool
+    max_epochs: int
+    early_stopping: bool
+    validation_fraction: float
+    patience: int
+    dtype: str
+    random_state: Any
+    device: Any
+    callbacks: Any
+    train_split: Any
+    warm_start: bool
+    verbose: int
+    criterion: Any
+    predict_nonlinearity: Any
+    iterator_train: Any
+    iterator_valid: Any
+    dataset: Any
+    compile: bool
+    use_caching: Any
+    torch_load_kwargs: Any
+
+    # skorch sets these in its constructor, where scikit-learn wants parameters only
+    initialized_: bool = CONSTRUCTED["initialized_"]
+    history_: Any = CONSTRUCTED["history_"]
+    virtual_params_: Any = CONSTRUCTED["virtual_params_"]
 
     def _store(self, arguments: dict[str, Any]) -> None:
         """Keep the constructor's arguments as they are: `fit` checks them."""
@@ -19,6 +63,7 @@ class FlatParameters(NeuralNet):
 
     @classmethod
     def _own_params(cls) -> frozenset[str]:
+        """Return the names in the constructor's signature."""
         if "_own_params_cache" not in vars(cls):
             # a subclass may take *args and **kwargs and hand them on; skorch's own
             # constructor is not called, and its module not among the parameters
@@ -39,6 +84,11 @@ class FlatParameters(NeuralNet):
         # skorch takes every attribute without a trailing underscore, and so would hand
         # scikit-learn's _skl_callbacks to clone
         return [k for k in vars(self) if not k.startswith("_") and not k.endswith("_")]
+
+    def _check_parameters(self) -> None:
+        """Raise where a parameter is not as it must be."""
+        params = {name: vars(self)[name] for name in self._get_param_names()}
+        check_parameters(type(self).__name__, params, self._own_params())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters of this estimator.

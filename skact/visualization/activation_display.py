@@ -11,9 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skact.activations.build import make_activation
-from skact.activations.catalogue import (
-    get_activation,
-)
+from skact.activations.catalogue import get_activation
 from skact.activations.modules import activation_name
 from skact.results.histories import net_of
 from skact.visualization._matplotlib import axes_of, colors_of, grid_of, plain

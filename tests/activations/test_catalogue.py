@@ -26,10 +26,7 @@ from skact.activations.catalogue import (
     register_activation,
     unregister_activation,
 )
-from skact.activations.entry import (
-    Activation,
-    Range,
-)
+from skact.activations.entry import Activation, Range
 from skact.activations.modules import (
     FunctionActivation,
     RReLU,

@@ -21,14 +21,8 @@ from skact import (
     list_activations,
     suggest_activation,
 )
-from skact.activations.learning_rates import (
-    OF_RELU,
-    RATES,
-    suiting_lr,
-)
-from skact.activations.param_grids import (
-    ACTIVATIONS,
-)
+from skact.activations.learning_rates import OF_RELU, RATES, suiting_lr
+from skact.activations.param_grids import ACTIVATIONS
 
 X, y = load_iris(return_X_y=True)
 

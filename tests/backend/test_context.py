@@ -42,14 +42,7 @@ from skact.backend.report import Report
 from skact.backend.session import Session, default_memory
 from skact.backend.tasks import Pause, correct_times
 from skact.engine.current_trainer import current_trainer, trained_by
-from skact.engine.jobs import (
-    EpochRecord,
-    FitJob,
-    Outcome,
-    Seeds,
-    StackReport,
-    Training,
-)
+from skact.engine.jobs import EpochRecord, FitJob, Outcome, Seeds, StackReport, Training
 
 SEEDS = Seeds(0, 0, 0, 0)
 
@@ -62,20 +55,21 @@ class Engine:
         self.error = None  # to be raised by the next call
         self.seconds = 0.0
 
-    def __call__(self, jobs, *, n_threads=None, progress=None):
+    def __call__(self, jobs, *, outcomes, n_threads=None, progress=None):
         self.sizes.append(len(jobs))
         if self.error is not None:
             error, self.error = self.error, None
             raise error
         time.sleep(self.seconds)
-        outcomes = [self.train_one(job) for job in jobs]
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            self.train_one(job, outcome)
         if progress is not None:
             progress(sum(job.n_epochs for job in jobs))
-        stack = StackReport(tuple(range(len(jobs))), self.seconds, "toys")
+        stack = StackReport(len(jobs), self.seconds, "toys")
         return Training(outcomes, [stack])
 
-    def train_one(self, job):
-        net, outcome = job.module, Outcome(seconds=self.seconds)
+    def train_one(self, job, outcome):
+        net, outcome.seconds = job.module, self.seconds
         outcome.error = ValueError("lane diverged") if net.fail == "train" else None
         net.center_ = job.X.mean(0)
         record = EpochRecord(0.5, [0.5], [1.0], [len(job.X)], 0.1)
@@ -87,7 +81,6 @@ class Engine:
             except Exception as error:
                 outcome.error = error
                 break
-        return outcome
 
 
 def state():
@@ -134,18 +127,30 @@ class Toy(ClassifierMixin, BaseEstimator):
         if isinstance(self.fail, type):
             raise self.fail
         hooks = self.hooks(self) if self.hooks else None
+        outcome = Outcome()
         job = FitJob(
-            np.asarray(X), y, y, None, SEEDS, self.epochs, module=self, hooks=hooks
+            X=np.asarray(X),
+            targets=y,
+            sample_weight=None,
+            seeds=SEEDS,
+            n_epochs=self.epochs,
+            first_epoch=0,
+            batch_size=-1,
+            shuffle=True,
+            loss="cross_entropy",
+            module=self,
+            optimizer=None,
+            hooks=hooks,
         )
         trainer = current_trainer()
         if not self.served:
             if trainer is not None:
-                trainer.not_served(job, "optimizer LBFGS has no stacked form")
-            Engine().train_one(job)
+                trainer.not_served("optimizer LBFGS has no stacked form")
+            Engine().train_one(job, outcome)
             return self
         with peculiar_state(self.a):
             before = state()
-            outcome = trainer.fit(job) if trainer else Engine().train_one(job)
+            (trainer.fit if trainer else Engine().train_one)(job, outcome)
             assert state() == before, "state leaked between tasks"
         if outcome.error is not None:
             raise outcome.error
@@ -580,6 +585,7 @@ def test_a_task_that_goes_on_after_its_end_cannot_park_again(session, data):
 class Recorder:
     """Hooks that note where they run, and stop after `stop` epochs."""
 
+    changes, evaluation = True, None
     stop, error, seen = 2, None, []
 
     def __init__(self, net):
@@ -632,6 +638,8 @@ def test_ctrl_c_in_a_hook_reaches_the_caller(session, data, recorder, search):
 
 class Fitting:
     """Hooks that fit, alone and in a Parallel, while training waits for them."""
+
+    changes, evaluation = True, None
 
     def __init__(self, net):
         self.X = np.arange(12.0).reshape(6, 2)

@@ -17,27 +17,37 @@ from skact.backend.context import fused
 from skact.backend.joblib_backends import WorkersBackend, run_piece
 from skact.backend.session import Session
 from skact.engine.current_trainer import current_trainer, trained_by
-from skact.engine.jobs import (
-    FitJob,
-    Outcome,
-    Seeds,
-    StackReport,
-    Training,
-)
+from skact.engine.jobs import FitJob, Outcome, Seeds, StackReport, Training
 
 SEEDS = Seeds(0, 0, 0, 0)
+
+
+def make_job(X, y, seeds, net):
+    return FitJob(
+        X=X,
+        targets=y,
+        sample_weight=None,
+        seeds=seeds,
+        n_epochs=2,
+        first_epoch=0,
+        batch_size=-1,
+        shuffle=True,
+        loss="cross_entropy",
+        module=net,
+        optimizer=None,
+    )
 
 
 def make_engine():
     """Return a stand-in for the engine; being local, it is pickled by value."""
 
-    def train(jobs, *, n_threads=None, progress=None):
-        outcomes = [Outcome(seconds=0.01) for _ in jobs]
+    def train(jobs, *, outcomes, n_threads=None, progress=None):
         for job, outcome in zip(jobs, outcomes, strict=True):
+            outcome.seconds = 0.01
             job.module.center_ = job.X.mean(0)
             if job.module.fail == "train":
                 outcome.error = ValueError("lane diverged")
-        stack = StackReport(tuple(range(len(jobs))), 0.01, f"process {os.getpid()}")
+        stack = StackReport(len(jobs), 0.01, f"process {os.getpid()}")
         return Training(outcomes, [stack])
 
     return train
@@ -52,9 +62,11 @@ def make_estimator(train):
 
         def fit(self, X, y):
             self.classes_ = np.unique(y)
-            job = FitJob(X, y, y, None, SEEDS, 2, module=self)
-            trainer = current_trainer()
-            outcome = trainer.fit(job) if trainer else train([job]).outcomes[0]
+            job, outcome = make_job(X, y, SEEDS, self), Outcome()
+            if trainer := current_trainer():
+                trainer.fit(job, outcome)
+            else:
+                train([job], outcomes=[outcome])
             if isinstance(self.fail, type):
                 raise self.fail
             if callable(self.fail):

@@ -17,12 +17,7 @@ from skact.backend.joblib_backends import FusingBackend, WorkersBackend
 from skact.backend.progress import ProgressBar
 from skact.backend.session import Session
 from skact.engine.current_trainer import current_trainer, trained_by
-from skact.engine.jobs import (
-    FitJob,
-    Outcome,
-    Seeds,
-    Training,
-)
+from skact.engine.jobs import FitJob, Outcome, Seeds, Training
 
 console = pytest.importorskip("rich.console")
 
@@ -40,17 +35,29 @@ def bar(screen):
     bar.close()
 
 
-def train(jobs, *, n_threads=None, progress):
+def train(jobs, *, outcomes, n_threads=None, progress):
     """Stand in for the engine: the first fit stops after one epoch."""
     for epoch in range(3):
         progress(len(jobs) - (epoch > 0))
-    return Training([Outcome() for _ in jobs], [])
+    return Training(outcomes, [])
 
 
 def fit(n_epochs):
     X = np.zeros((4, 2))
-    job = FitJob(X, X, X, None, Seeds(0, 0, 0, 0), n_epochs)
-    current_trainer().fit(job)
+    job = FitJob(
+        X=X,
+        targets=X,
+        sample_weight=None,
+        seeds=Seeds(0, 0, 0, 0),
+        n_epochs=n_epochs,
+        first_epoch=0,
+        batch_size=-1,
+        shuffle=True,
+        loss="squared_error",
+        module=None,
+        optimizer=None,
+    )
+    current_trainer().fit(job, Outcome())
 
 
 def test_it_counts_epochs_of_all_fits_and_grows_with_the_waves(bar, screen):

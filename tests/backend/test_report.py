@@ -6,7 +6,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from skact import ActMLP, fused
-from skact.backend.report import Report, Stack
+from skact.backend.report import Report
+from skact.engine.jobs import StackReport
 
 
 def lines_of(**fields):
@@ -14,7 +15,11 @@ def lines_of(**fields):
 
 
 def test_stacks_alike_share_a_line():
-    stacks = (Stack(3, 0.5, "a"), Stack(2, 0.25, "a"), Stack(3, 1.0, "a"))
+    stacks = (
+        StackReport(3, 0.5, "a"),
+        StackReport(2, 0.25, "a"),
+        StackReport(3, 1.0, "a"),
+    )
     lines = lines_of(stacks=stacks, fit_seconds=(0.2,) * 8, waves=3, seconds=1.75)
     assert lines == [
         "8 fits fused into 3 stacks in 3 waves: 1.75 s of training, 0.219 s a fit",
@@ -24,7 +29,7 @@ def test_stacks_alike_share_a_line():
 
 
 def test_time_between_epochs_is_told_if_it_is_much():
-    stack = (Stack(2, 1.0, "a"),)
+    stack = (StackReport(2, 1.0, "a"),)
     much = lines_of(stacks=stack, fit_seconds=(0.5, 0.5), waves=1, seconds=3.0)
     assert much[-1] == "  2 s: callbacks between epochs, and preparations"
     little = lines_of(stacks=stack, fit_seconds=(0.5, 0.5), waves=1, seconds=1.05)

@@ -38,9 +38,7 @@ from skact import (
     to_hiplot,
 )
 from skact.callbacks.fold_scorer import curves_on
-from skact.engine.weights import (
-    weights_of,
-)
+from skact.engine.weights import weights_of
 from skact.results.logged_fit import log_of
 
 X, y = load_iris(return_X_y=True)

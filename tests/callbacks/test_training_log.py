@@ -25,14 +25,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.dataset import ValidSplit
 
-from skact import (
-    ActMLP,
-    ActMLPRegressor,
-    TrainingLog,
-    fused,
-    to_frame,
-    to_hiplot,
-)
+from skact import ActMLP, ActMLPRegressor, TrainingLog, fused, to_frame, to_hiplot
 from skact.results.logged_fit import SearchPlace, log_of
 
 X, y = load_iris(return_X_y=True)

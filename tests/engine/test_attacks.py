@@ -386,12 +386,13 @@ def make_job(activation="relu", *, lr=0.01, seed=0, n_epochs=4, **network):
     )
     return FitJob(
         X=X,
-        y=NUMBERS,
         targets=NUMBERS.reshape(-1, 1),
         sample_weight=None,
         seeds=seeds,
         n_epochs=n_epochs,
+        first_epoch=0,
         batch_size=16,
+        shuffle=True,
         loss="squared_error",
         module=module,
         optimizer=torch.optim.SGD(module.parameters(), lr=lr),

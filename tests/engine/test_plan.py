@@ -8,13 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skact.engine.jobs import Seeds
-from skact.engine.plan import (
-    BatchShape,
-    Lane,
-    padded_rows,
-    plan_stacks,
-    safe_threads,
-)
+from skact.engine.plan import BatchShape, Lane, padded_rows, plan_stacks, safe_threads
 
 
 @given(st.integers(0, 2**32 - 1))

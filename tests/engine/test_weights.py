@@ -5,9 +5,7 @@ import threading
 import pytest
 import torch
 
-from skact.engine.train import (
-    evaluate,
-)
+from skact.engine.train import evaluate
 from skact.threads import threads
 
 

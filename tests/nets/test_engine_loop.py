@@ -630,6 +630,8 @@ def test_scikit_learns_callbacks_see_each_epoch_with_its_weights():
 class Keep:
     """Hooks that save a network after each epoch, as Checkpoint does."""
 
+    changes, evaluation = True, None
+
     def __init__(self):
         self.sizes = []
 
@@ -654,12 +656,14 @@ def make_job(seed, *, hooks=None, n_epochs=2, dtype=torch.float32):
     codes = np.unique(y, return_inverse=True)[1]
     job = FitJob(
         X=X.astype(str(dtype).removeprefix("torch.")),
-        y=y,
         targets=codes,
         sample_weight=None,
         seeds=seeds,
         n_epochs=n_epochs,
+        first_epoch=0,
         batch_size=20,
+        shuffle=True,
+        loss="cross_entropy",
         module=module,
         optimizer=torch.optim.Adam(module.parameters()),
         hooks=hooks,
@@ -714,6 +718,8 @@ def test_a_checkpoint_in_a_stack_of_many_is_as_small_as_one_alone():
 
 class Act:
     """Hooks that do something to a network's training in mid-training."""
+
+    changes, evaluation = True, None
 
     def __init__(self, begin=None, end=None):
         self.begin, self.end, self.epochs = begin, end, 0
@@ -873,8 +879,9 @@ def test_sparse_rows_that_are_held_out_are_made_dense_little_by_little(monkeypat
     net = ActMLP(max_epochs=2, early_stopping=True, validation_fraction=0.5)
     net.set_params(random_state=0, width=8)
     plain = clone(net).fit(table, labels)
-    monkeypatch.setattr("skact.nets.held_out.to_tensor", dense)
-    monkeypatch.setattr("skact.nets.held_out._VALUES", 50 * 64)
+    monkeypatch.setattr("skact.nets.forward.to_tensor", dense)
+    monkeypatch.setattr("skact.nets.forward._VALUES_OF_A_LAYER", 50 * 64)
+    monkeypatch.setattr("skact.nets.forward._LEAST_ROWS", 1)
     sparse = clone(net).fit(sp.csr_matrix(table), labels)
     assert max(shape[0] for shape in sizes if shape[1:]) == 64
     keys = ("valid_acc", "valid_batch_count")

@@ -32,7 +32,7 @@ def test_all_checks_pass_with_the_array_api_too_and_none_is_skipped():
         [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
          "-p", "no:xdist", "-p", "no:cov", str(here)],
         env={**os.environ, "SCIPY_ARRAY_API": "1"},
-        cwd=here.parent.parent,
+        cwd=here.parents[2],
         capture_output=True,
         text=True,
         check=False,

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor
-from skact.nets import prediction
+from skact.nets import forward
 from skact.nets.mlp import Linear
 
 HERE = threading.get_ident
@@ -19,8 +19,8 @@ HERE = threading.get_ident
 @pytest.fixture(autouse=True)
 def many_small_batches(monkeypatch):
     """Let threads have work at a size that suits a test."""
-    monkeypatch.setattr(prediction, "_BATCH_VALUES", 1)  # batches of 256 rows
-    monkeypatch.setattr(prediction, "_LITTLE_WORK", 1)
+    monkeypatch.setattr(forward, "_VALUES_OF_A_LAYER", 1)  # batches of 256 rows
+    monkeypatch.setattr(forward, "LITTLE_WORK", 1)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -87,7 +87,7 @@ def test_skacts_and_torchs_own_activations_are_computed_side_by_side(
 def test_one_batch_and_little_work_start_no_thread(table, places, monkeypatch):
     net = fitted(table)
     outputs(net, table[0][:256])
-    monkeypatch.setattr(prediction, "_LITTLE_WORK", 10**9)
+    monkeypatch.setattr(forward, "LITTLE_WORK", 10**9)
     outputs(net, table[0])
     assert places == {HERE()}
 
@@ -223,7 +223,7 @@ def test_what_an_array_is_like_changes_no_prediction(table):
 def test_nan_is_found_in_any_part_of_large_input_and_overflow_is_none(
     number, table, monkeypatch
 ):
-    monkeypatch.setattr("skact.nets.rows._LARGE", 1000)
+    monkeypatch.setattr("skact.nets.inputs._LARGE", 1000)
     torch.set_num_threads(number)
     net, X = fitted(table), table[0].copy()
     expected = net.predict_proba(X)

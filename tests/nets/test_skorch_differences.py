@@ -243,7 +243,7 @@ def test_row_input(iris):
 
 
 def test_each_row_of_the_readme_has_its_test():
-    readme = Path(__file__).parent.parent / "README.md"
+    readme = Path(__file__).parents[2] / "README.md"
     table = readme.read_text().split("## Differences from skorch")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)
     tests = {

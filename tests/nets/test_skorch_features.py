@@ -477,7 +477,7 @@ def test_a_checkpoint_inside_a_fit_carries_nothing_of_the_fit(named, tmp_path):
     checkpoint = Checkpoint(dirname=tmp_path, monitor=None, f_pickle="net.pkl")
     ActMLP(max_epochs=1, callbacks=[checkpoint]).fit(*named)
     state = vars(pickle.loads((tmp_path / "net.pkl").read_bytes()))
-    assert not {"_run", "_callback_fit_ctx", "_skl_callbacks_to_teardown"} & set(state)
+    assert not {"_loop", "_callback_fit_ctx", "_skl_callbacks_to_teardown"} & set(state)
 
 
 def test_users_callbacks_see_live_weights_and_the_users_labels(named):

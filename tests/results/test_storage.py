@@ -19,14 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from torch import nn
 
-from skact import (
-    ActMLP,
-    TrainingLog,
-    load_results,
-    save_results,
-    to_frame,
-    to_hiplot,
-)
+from skact import ActMLP, TrainingLog, load_results, save_results, to_frame, to_hiplot
 
 X, y = load_iris(return_X_y=True)
 GRID = [

@@ -29,12 +29,7 @@ from skact.results.frames import to_frame
 from skact.results.schema import schema_of
 from skact.visualization.hiplot_columns import _rounded
 from skact.visualization.hiplot_experiment import Experiment, to_hiplot
-from skact.visualization.hiplot_page import (
-    Options,
-    PlotInfo,
-    cells_of,
-    plot_info,
-)
+from skact.visualization.hiplot_page import Options, PlotInfo, cells_of, plot_info
 
 nan = math.nan
 X, y = load_iris(return_X_y=True)

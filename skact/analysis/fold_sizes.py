@@ -1,0 +1,52 @@
+"""How many rows a fold tests and trains on, as the splitter of a search says."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import TimeSeriesSplit
+
+from skact._sklearn import default_test_size, folds_of_repetition
+
+
+def test_ratio_of(search: Any, n_folds: int, notes: list[str]) -> float:
+    """Work out test rows over training rows of a fold."""
+    if isinstance(search, list | tuple | dict) and "params" not in search:
+        several = [*(search.values() if isinstance(search, dict) else search)]
+        alike = {repr(getattr(one, "cv", None)) for one in several}
+        search = several[0] if len(alike) == 1 else None
+    cv: Any = getattr(search, "cv", None)
+    if isinstance(cv, list | tuple):
+        return float(np.mean([len(test) / len(train) for train, test in cv]))
+    if isinstance(cv, TimeSeriesSplit):  # the i-th trains on i parts
+        return float(np.mean([1 / i for i in range(1, n_folds + 1)]))
+    if hasattr(cv, "test_size") and hasattr(cv, "train_size"):
+        return _ratio_of_sizes(cv)
+    repeated = folds_of_repetition(cv)
+    if repeated is not None:
+        return 1 / (repeated - 1)
+    if not hasattr(search, "cv"):
+        notes.append(
+            f"Taken as {n_folds} folds without repetition: give test_ratio if not so."
+        )
+    elif not isinstance(cv, int | None) and not hasattr(cv, "get_n_splits"):
+        raise ValueError(
+            f"test_ratio is needed, test rows over training rows: cv={cv!r} cannot be "
+            f"asked again."
+        )
+    return 1 / (n_folds - 1)
+
+
+def _ratio_of_sizes(cv: Any) -> float:
+    """Read sizes as scikit-learn's shuffled splits do."""
+    test, train = cv.test_size, cv.train_size
+    if test is None and train is None:
+        test = default_test_size(cv)
+    if test is None and isinstance(train, float):
+        test = 1 - train
+    if train is None and isinstance(test, float):
+        train = 1 - test
+    if test is None or type(test) is not type(train):
+        raise ValueError(
+            f"test_ratio is needed, test rows over training rows: {cv!r} does not say."
+        )
+    return float(test / train)

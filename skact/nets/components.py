@@ -1,0 +1,201 @@
+"""What a net is built of: the network, the loss, the optimizer, loaders, splits."""
+
+import copy
+import functools
+import inspect
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import is_classifier
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from skorch.dataset import Dataset, get_len
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+from skact.activations.build import is_custom
+from skact.engine.jobs import Seeds
+from skact.global_rng import borrowed_generators
+from skact.nets.inputs import read_table, unpack_table
+from skact.nets.mlp import MLP, activation_per_layer
+from skact.nets.parameter_checks import DTYPES, OPTIMIZERS, hidden_widths
+from skact.nets.rows import EpochOrder, TrainingData, collate_rows, yields_collated_rows
+
+# ------------------------------------------------------------------ the network
+
+
+def network_arguments(net: Any) -> dict[str, Any]:
+    """Return the arguments of MLP that a net's parameters and data amount to."""
+    return {
+        "n_features": net.n_features_in_,
+        "n_outputs": net.n_outputs_,
+        "hidden": hidden_widths(vars(net)),
+        "activation": net.activation,
+        "output_activation": net.output_activation,
+        "dropout": net.dropout,
+        "norm": net.norm,
+        "init": net.init,
+        "dtype": DTYPES[net.dtype_],
+    }
+
+
+def fixed_settings(net: Any) -> dict[str, Any]:
+    """Return what cannot change under a network that trains on."""
+    fixed = ["optimizer", "momentum", "nesterov", "weight_decay", "criterion"]
+    fixed += ["early_stopping", "patience", "callbacks"]
+    return {**network_arguments(net), **{name: getattr(net, name) for name in fixed}}
+
+
+def check_same_network(net: Any) -> None:
+    """Refuse to train on with a network that the parameters no longer describe."""
+    now, built = fixed_settings(net), net.built_with_
+    changed = [name for name in now if not _same(now[name], built[name])]
+    if changed:
+        was = ", ".join(f"{name}={built[name]!r}" for name in changed)
+        raise ValueError(
+            f"{type(net).__name__} cannot train on, because it was built with "
+            f"{was}: set that back, or fit anew with warm_start=False."
+        )
+
+
+def _same(now: Any, built: Any) -> bool:
+    """Whether two values of a parameter amount to the same: modules have no ==."""
+    return now is built or repr(now) == repr(built)
+
+
+def build_module(net: Any) -> MLP:
+    """Build the network, with initial weights of the net's own seed."""
+    seed = net.seeds_.weights
+    with lend_generators(net, seed):
+        module = MLP(**network_arguments(net), seed=seed)
+    module.seed_noise(Seeds.of_epoch(net.seeds_.noise, 0))
+    return module
+
+
+def build_criterion(net: Any) -> Any:
+    """Build the loss so that it gives one value a row: `get_loss` weighs them."""
+    given, params = net.criterion, net.get_params_for("criterion")
+    if isinstance(given, nn.Module) and not params:
+        criterion = copy.deepcopy(given)
+        if hasattr(criterion, "reduction"):
+            vars(criterion)["reduction"] = "none"
+    else:  # as in skorch, parameters build an instance anew
+        build = type(given) if isinstance(given, nn.Module) else given
+        if _takes_reduction(build):  # type: ignore[arg-type]
+            params["reduction"] = "none"
+        with lend_generators(net, net.seeds_.weights):
+            criterion = build(**params)
+    if isinstance(criterion, nn.Module):
+        criterion = criterion.to(DTYPES[net.dtype_])
+    return criterion
+
+
+@functools.lru_cache(64)
+def _takes_reduction(loss: Any) -> bool:
+    return "reduction" in inspect.signature(loss).parameters
+
+
+def build_optimizer(net: Any) -> torch.optim.Optimizer:
+    """Build the optimizer; ``optimizer__*`` go before the flat parameters."""
+    args, params = net.get_params_for_optimizer(
+        "optimizer", net.get_all_learnable_params()
+    )
+    named = isinstance(net.optimizer, str)
+    flat: dict[str, Any] = {}
+    if named or net.weight_decay:  # a class keeps its own default
+        flat["weight_decay"] = net.weight_decay
+    if named and net.optimizer == "sgd":
+        flat.update(momentum=net.momentum, nesterov=net.nesterov)
+    build = OPTIMIZERS[net.optimizer] if named else net.optimizer
+    return build(*args, **{**flat, **params})
+
+
+# ------------------------------------------------------------------ what users brought
+
+
+def is_built_of_custom_parts(net: Any) -> bool:
+    """Look at what the net is to be built with: parameters may be set later on."""
+    built = net.built_with_
+    specs = activation_per_layer(built["activation"], len(built["hidden"]))
+    parts = (*specs, built["output_activation"], built["criterion"])
+    return any(map(is_custom, parts))
+
+
+def has_custom_parts(net: Any) -> bool:
+    """Whether something of the users' own may draw from a global generator."""
+    loading = (net.iterator_train, net.iterator_valid, net.dataset)
+    samplers = {"sampler", "batch_sampler"}
+    return (
+        net.built_of_custom_parts_
+        or loading != (DataLoader, DataLoader, Dataset)
+        or not samplers.isdisjoint(net.get_params_for("iterator_train"))
+    )
+
+
+def device_of(net: Any) -> torch.device:
+    """Return where the network is; the CPU, if there is none yet."""
+    module = getattr(net, "module_", None)
+    return torch.device("cpu") if module is None else module.output.weight.device
+
+
+def lend_generators(net: Any, seed: int) -> AbstractContextManager[None]:
+    """Lend the global generators, seeded, to what users brought."""
+    if has_custom_parts(net):
+        return borrowed_generators(seed, device_of(net))
+    return nullcontext()
+
+
+# ------------------------------------------------------------------ rows for skorch
+
+
+def holds_out_rows(net: Any) -> bool:
+    """Whether some of the rows of a fit validate, and do not train."""
+    return net.train_split is not None or net.early_stopping
+
+
+def split_by_train_split(net: Any, split: Any) -> tuple:
+    """Call skorch's split by `train_split`; what validates gets our codes and dtype."""
+    # a split such as ValidSplit(0.2) draws from numpy's global generator
+    with borrowed_generators(net.seeds_.split, torch.device("cpu")):
+        train, valid = split()
+    if not yields_collated_rows(train) or yields_collated_rows(valid):
+        return train, valid
+    table = unpack_table(valid)  # of predefined_split
+    if table is None:
+        return train, valid
+    return train, TrainingData(read_table(net, *table))
+
+
+def split_for_early_stopping(net: Any, X: Any, y: Any) -> tuple[Subset, Subset]:
+    """Hold out `validation_fraction` of a dataset, stratified by class."""
+    splitter = StratifiedShuffleSplit if is_classifier(net) else ShuffleSplit
+    seed = net.seeds_.split % 2**32  # numpy's RandomState takes no more
+    split = splitter(1, test_size=net.validation_fraction, random_state=seed)
+    try:
+        train, valid = next(split.split(np.zeros(get_len(X)), y))
+    except ValueError as error:
+        raise ValueError(
+            f"early_stopping=True cannot hold out "
+            f"validation_fraction={net.validation_fraction} of {get_len(X)} rows: "
+            f"{error}"
+        ) from error
+    return Subset(X, train), Subset(X, valid)
+
+
+def build_loader(net: Any, kind: type[DataLoader], dataset: Any, training: bool) -> Any:
+    """Build a loader; by default of whole batches, shuffled in training."""
+    params = net.get_params_for("iterator_train" if training else "iterator_valid")
+    ordered = {"sampler", "batch_sampler"} & set(params)
+    if training and not ordered and params.pop("shuffle", net.shuffle):
+        epoch = len(net.history_)
+        params["sampler"] = EpochOrder(len(dataset), net.seeds_.order, epoch)
+    if yields_collated_rows(dataset):
+        params.setdefault("collate_fn", collate_rows)
+    if "batch_sampler" not in params:
+        size = params.setdefault("batch_size", net.batch_size)
+        params["batch_size"] = len(dataset) if size == -1 else size
+    # a loader draws a seed for its workers: not from the global generator
+    generator = torch.Generator().manual_seed(net.seeds_.order)
+    params.setdefault("generator", generator)
+    return kind(dataset, **params)

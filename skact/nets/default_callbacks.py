@@ -1,0 +1,52 @@
+"""The callbacks that every net has, in forms that know weights and cost little."""
+
+from typing import Any
+
+import numpy as np
+from skorch.callbacks import EarlyStopping, EpochScoring, PassthroughScoring, PrintLog
+from skorch.utils import noop
+
+
+class WeightedLoss(PassthroughScoring):
+    """The mean loss of an epoch over its rows, by their weights."""
+
+    def get_avg_score(self, history: Any) -> float:
+        """Return sum(w l) / sum(w) over all batches."""
+        key = f"{'train' if self.on_train else 'valid'}_batch_weight"
+        losses, weights = zip(*history[-1, "batches", :, (self.name, key)], strict=True)
+        if not any(weights):
+            return super().get_avg_score(history)
+        return float(np.average(losses, weights=weights))
+
+
+class QuietLog(PrintLog):
+    """Makes no table where none is printed."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Print a line, if the net is verbose or the sink is not skorch's own."""
+        if net.verbose or self.sink is not print:
+            super().on_epoch_end(net, **kwargs)
+
+
+def accuracy(net: Any, X: Any, y: Any) -> float:
+    """Return the share of right labels: scikit-learn's scorer, without its checks.
+
+    They cost more than the epoch of a small network.
+    """
+    return float(np.mean(net.predict(X) == y))
+
+
+def with_own_forms(callbacks: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Replace skorch's default callbacks, by name, by those of this module."""
+    ours = {
+        "train_loss": WeightedLoss(name="train_loss", on_train=True),
+        "valid_loss": WeightedLoss(name="valid_loss"),
+        "valid_acc": EpochScoring(accuracy, name="valid_acc", lower_is_better=False),
+        "print_log": QuietLog(),
+    }
+    return [(name, ours.get(name, callback)) for name, callback in callbacks]
+
+
+def early_stopping(patience: int) -> EarlyStopping:
+    """Build the callback that does `early_stopping`."""
+    return EarlyStopping(patience=patience, load_best=True, sink=noop)
