@@ -43,10 +43,17 @@ def n_weights(module: nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
 
+def is_worth_threads(module: nn.Module, n_rows: int) -> bool:
+    """Whether rows come in several parts, and take longer than threads to start."""
+    several = n_rows > _LEAST_ROWS and n_rows > rows_at_once(module)
+    return several and n_rows * n_weights(module) > LITTLE_WORK
+
+
 def parts_of(module: nn.Module, X: Any) -> list[slice]:
     """Cut the rows of X into parts that pass through a network together."""
-    step = rows_at_once(module)
-    return [slice(start, start + step) for start in range(0, X.shape[0], step)]
+    n_rows: int = X.shape[0]
+    step = n_rows if 0 < n_rows <= _LEAST_ROWS else rows_at_once(module)
+    return [slice(start, start + step) for start in range(0, n_rows, step)]
 
 
 def outputs_in_parts(
@@ -67,11 +74,10 @@ def outputs_in_parts(
     forward : callable
         Called with the number of the part, and its rows.
     in_threads : bool
-        Whether `forward` may run in several threads, for rows that are worth it.
+        Whether `forward` is to run in several threads.
     """
     parts = parts_of(module, X)
-    worth = len(parts) > 1 and X.shape[0] * n_weights(module) > LITTLE_WORK
-    n_threads = torch.get_num_threads() if in_threads and worth else 1
+    n_threads = torch.get_num_threads() if in_threads else 1
 
     def of_part(number: int) -> Tensor:
         return forward(number, to_tensor(X[parts[number]]))

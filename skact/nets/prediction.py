@@ -1,6 +1,6 @@
 """Predictions: few large batches, on all cores where nobody can tell the difference."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,11 @@ from skact.nets._skorch import (
     set_evaluating,
 )
 from skact.nets.components import has_custom_parts, lend_generators
-from skact.nets.forward import may_run_in_threads, outputs_in_parts
+from skact.nets.forward import (
+    is_worth_threads,
+    may_run_in_threads,
+    outputs_in_parts,
+)
 from skact.nets.inputs import read_X, unpack_table
 from skact.threads import one_thread
 
@@ -40,42 +44,55 @@ def outputs_for(net: Any, X: Any, training: bool) -> Iterator[Any]:
     check_is_fitted(net)
     if is_dataset(X) and (table := unpack_table(X)) is not None:
         X = table[0]
-    if is_dataset(X) or net.dataset is not Dataset:
-        dataset = X if is_dataset(X) else net.get_dataset(read_X(net, X))
-        for part, batch in enumerate(net.get_iterator(dataset, training=False)):
-            with one_thread():
-                output = _evaluate(net, batch, training, part)
-            yield output
+    evaluate = _evaluation_of(net, training)
+    if not is_dataset(X) and net.dataset is Dataset:
+        X = read_X(net, X)
+        if not training and _may_run_in_threads(net, X.shape[0]):
+            yield from _outputs_in_threads(net, X)
+            return
+
+        def forward(part: int, rows: Tensor) -> Tensor:
+            return evaluate((rows, None), part)
+
+        yield from outputs_in_parts(net.module_, X, forward, in_threads=False)
         return
-    yield from _outputs_of_rows(net, read_X(net, X), training)
+    dataset = X if is_dataset(X) else net.get_dataset(read_X(net, X))
+    for part, batch in enumerate(net.get_iterator(dataset, training=False)):
+        with one_thread():
+            output = evaluate(batch, part)
+        yield output
 
 
-def _outputs_of_rows(net: Any, X: Any, training: bool) -> Iterator[Tensor]:
-    """Yield the output for each part of checked X, which net and columns alone cut."""
-    in_threads = (
-        not training
+def _evaluation_of(net: Any, training: bool) -> Callable[[tuple, int], Any]:
+    """Return what passes a batch through a net, with its number."""
+    if not has_custom_parts(net):
+        return lambda batch, part: net.evaluation_step(batch, training=training)
+
+    def evaluate(batch: tuple, part: int) -> Any:
+        # each part has noise of its own
+        with lend_generators(net, Seeds.of_epoch(net.seeds_.noise, part)):
+            return net.evaluation_step(batch, training=training)
+
+    return evaluate
+
+
+def _may_run_in_threads(net: Any, n_rows: int) -> bool:
+    """Whether several threads gain something, and nobody can tell the difference."""
+    return (
+        is_worth_threads(net.module_, n_rows)
         and overridden(net, PREDICTION_METHODS) is None
         and not has_custom_parts(net)
         and may_run_in_threads(net.module_)
     )
-    if not in_threads:
-
-        def forward(part: int, rows: Tensor) -> Tensor:
-            return _evaluate(net, (rows, None), training, part)
-
-    else:
-        set_evaluating(net)
-        inference = torch.is_inference_mode_enabled()
-
-        def forward(part: int, rows: Tensor) -> Tensor:
-            # torch's modes are those of a thread
-            with torch.inference_mode(inference), torch.no_grad():
-                return net.infer(rows)
-
-    yield from outputs_in_parts(net.module_, X, forward, in_threads=in_threads)
 
 
-def _evaluate(net: Any, batch: tuple, training: bool, part: int) -> Tensor:
-    seed = Seeds.of_epoch(net.seeds_.noise, part) if has_custom_parts(net) else 0
-    with lend_generators(net, seed):
-        return net.evaluation_step(batch, training=training)
+def _outputs_in_threads(net: Any, X: Any) -> Iterator[Tensor]:
+    set_evaluating(net)
+    inference = torch.is_inference_mode_enabled()
+
+    def forward(part: int, rows: Tensor) -> Tensor:
+        # torch's modes are those of a thread
+        with torch.inference_mode(inference), torch.no_grad():
+            return net.infer(rows)
+
+    yield from outputs_in_parts(net.module_, X, forward, in_threads=True)
