@@ -43,10 +43,9 @@ def n_weights(module: nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
 
-def is_worth_threads(module: nn.Module, n_rows: int) -> bool:
-    """Whether rows come in several parts, and take longer than threads to start."""
-    several = n_rows > _LEAST_ROWS and n_rows > rows_at_once(module)
-    return several and n_rows * n_weights(module) > LITTLE_WORK
+def is_worth_threads(module: nn.Module, parts: Sequence[slice]) -> bool:
+    """Whether there are several parts, which take longer than threads to start."""
+    return len(parts) > 1 and parts[-1].start * n_weights(module) > LITTLE_WORK
 
 
 def parts_of(module: nn.Module, X: Any) -> list[slice]:
@@ -57,26 +56,25 @@ def parts_of(module: nn.Module, X: Any) -> list[slice]:
 
 
 def outputs_in_parts(
-    module: nn.Module,
+    parts: Sequence[slice],
     X: Any,
     forward: Callable[[int, Tensor], Tensor],
     *,
-    in_threads: bool,
+    in_threads: bool = False,
 ) -> Iterator[Tensor]:
     """Yield the output for each part of checked X.
 
     Parameters
     ----------
-    module : nn.Module
-        Decides where X is cut.
+    parts : sequence of slice
+        What `parts_of` gave.
     X : ndarray or CSR matrix of shape (n, n_features)
         A sparse table may be too large to be dense as a whole.
     forward : callable
         Called with the number of the part, and its rows.
-    in_threads : bool
+    in_threads : bool, default=False
         Whether `forward` is to run in several threads.
     """
-    parts = parts_of(module, X)
     n_threads = torch.get_num_threads() if in_threads else 1
 
     def of_part(number: int) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from skact.engine.batches import to_tensor
 from skact.nets._skorch import batches_of
-from skact.nets.forward import n_weights, outputs_in_parts
+from skact.nets.forward import n_weights, outputs_in_parts, parts_of
 from skact.nets.rows import Rows
 
 _HANDLERS = {
@@ -62,9 +62,8 @@ class HeldOutRows:
 
         # in the dtype of the network, as it trains, and whatever thread this is
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            X = self.rows.X
-            parts = outputs_in_parts(net.module_, X, forward, in_threads=False)
-            self.outputs = torch.cat(list(parts))
+            X, parts = self.rows.X, parts_of(net.module_, self.rows.X)
+            self.outputs = torch.cat(list(outputs_in_parts(parts, X, forward)))
 
     def write_history(self) -> None:
         """Write the batches into the history, and let callbacks collect the rows."""

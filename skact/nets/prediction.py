@@ -1,6 +1,6 @@
 """Predictions: few large batches, on all cores where nobody can tell the difference."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from skact.nets.forward import (
     is_worth_threads,
     may_run_in_threads,
     outputs_in_parts,
+    parts_of,
 )
 from skact.nets.inputs import read_X, unpack_table
 from skact.threads import one_thread
@@ -47,14 +48,15 @@ def outputs_for(net: Any, X: Any, training: bool) -> Iterator[Any]:
     evaluate = _evaluation_of(net, training)
     if not is_dataset(X) and net.dataset is Dataset:
         X = read_X(net, X)
-        if not training and _may_run_in_threads(net, X.shape[0]):
-            yield from _outputs_in_threads(net, X)
+        parts = parts_of(net.module_, X)
+        if not training and _may_run_in_threads(net, parts):
+            yield from _outputs_in_threads(net, X, parts)
             return
 
         def forward(part: int, rows: Tensor) -> Tensor:
             return evaluate((rows, None), part)
 
-        yield from outputs_in_parts(net.module_, X, forward, in_threads=False)
+        yield from outputs_in_parts(parts, X, forward)
         return
     dataset = X if is_dataset(X) else net.get_dataset(read_X(net, X))
     for part, batch in enumerate(net.get_iterator(dataset, training=False)):
@@ -76,17 +78,17 @@ def _evaluation_of(net: Any, training: bool) -> Callable[[tuple, int], Any]:
     return evaluate
 
 
-def _may_run_in_threads(net: Any, n_rows: int) -> bool:
+def _may_run_in_threads(net: Any, parts: Sequence[slice]) -> bool:
     """Whether several threads gain something, and nobody can tell the difference."""
     return (
-        is_worth_threads(net.module_, n_rows)
+        is_worth_threads(net.module_, parts)
         and overridden(net, PREDICTION_METHODS) is None
         and not has_custom_parts(net)
         and may_run_in_threads(net.module_)
     )
 
 
-def _outputs_in_threads(net: Any, X: Any) -> Iterator[Tensor]:
+def _outputs_in_threads(net: Any, X: Any, parts: Sequence[slice]) -> Iterator[Tensor]:
     set_evaluating(net)
     inference = torch.is_inference_mode_enabled()
 
@@ -95,4 +97,4 @@ def _outputs_in_threads(net: Any, X: Any) -> Iterator[Tensor]:
         with torch.inference_mode(inference), torch.no_grad():
             return net.infer(rows)
 
-    yield from outputs_in_parts(net.module_, X, forward, in_threads=True)
+    yield from outputs_in_parts(parts, X, forward, in_threads=True)
