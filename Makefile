@@ -3,14 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OLDEST ?= .venv-oldest
 
-.PHONY: demo test check format lint types bench clean
+.PHONY: demo test test-oldest check format lint types bench clean
 
 demo: $(READY)  ## search 60 networks on digits, print the table, write the HiPlot page
 	$(BIN)/python examples/digits_search.py
 
 test: $(READY)  ## the whole test suite, with coverage; a thread for each worker
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+test-oldest: $(OLDEST)/.ready  ## the suite on the lowest versions that pyproject.toml names
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n auto
 
 check: format lint types test  ## all that must pass before a change lands
 
@@ -35,5 +39,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+$(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable '.[test]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

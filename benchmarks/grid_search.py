@@ -9,7 +9,7 @@ Peers run with n_jobs=1 and with a process a core; the faster is taken. Workers 
 warm (they ran the same search before) and have one thread each; the cold time, with
 workers that have yet to start and import, stands beside. Three sections: 12 candidates
 x 5 folds of digits; 48 x 5, where time inside the engine is set against the matrix
-products alone; and the seed notebook's search on MNIST (needs SKACT_DATA).
+products alone; and the notebook's search on MNIST (needs SKACT_DATA).
 """
 
 from collections.abc import Iterable, Iterator
@@ -160,7 +160,7 @@ def mnist_floor(task: Task, n_rows: int, lanes: int) -> Contender:
 
 
 def mnist_section(task: Task, repeats: int) -> Section:
-    """Search 3 activations x 3 folds as the seed notebook did, against the floor."""
+    """Search 3 activations x 3 folds as the notebook did, against the floor."""
     title = f"mnist, 3 activations x 3 folds: {task}"
     section = Section(f"mnist_{task.dtype}", title, [], FUSED, 0.002)
     try:

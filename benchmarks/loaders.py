@@ -53,7 +53,7 @@ def mnist(part: str = "train", dtype: str = "float32") -> tuple[np.ndarray, np.n
         raw = gzip.decompress(path.read_bytes())
         arrays.append(np.frombuffer(raw, np.uint8, offset=header))
     pixels, labels = arrays
-    # mean and deviation of the training pixels, which the seed notebook takes
+    # mean and deviation of the training pixels, which the notebook takes
     X = pixels.reshape(len(labels), -1).astype(dtype)
     return (X - 33.318421) / 78.567492, labels.astype(np.int64)
 

@@ -1,6 +1,6 @@
-"""What skact leans on in scikit-learn that its documentation does not promise.
+"""Names and behaviour of scikit-learn that its documentation does not promise.
 
-`tests/test_seams.py` tries each of them, and `pyproject.toml` caps the version.
+`tests/test_seams.py` tests each of them, and `pyproject.toml` caps the version.
 """
 
 from typing import Any
@@ -10,18 +10,18 @@ from typing import Any
 # attributes that an estimator has only while it is fitted
 DURING_FIT = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 
-# tasks of a search, as contexts name them
+# names of a search's tasks in contexts
 HALVING_ITERATION = "halving-iteration"
 CANDIDATE = "candidate-split-evaluation"
 REFIT = "refit-with-best-params"
 
 
 def callbacks_of(estimator: Any) -> list[Any]:
-    """Return the callbacks that were set on an estimator: there is no getter."""
+    """Return the callbacks of an estimator: scikit-learn has no getter."""
     return list(getattr(estimator, "_skl_callbacks", ()))
 
 
-def path_to(context: Any) -> list[Any]:
+def contexts_from_root(context: Any) -> list[Any]:
     """Return the contexts from the outermost fit down to this one."""
     path = [context]
     while path[-1].parent is not None:
@@ -31,16 +31,16 @@ def path_to(context: Any) -> list[Any]:
 
 # ------------------------------------------------------------------ searches
 
-# the keys by which a result of `_fit_and_score`, which measures times, is known
+# a dict with these keys is a result of `_fit_and_score`, which measures times
 FIT_AND_SCORE = {"fit_time", "score_time", "fit_error", "test_scores"}
 
 
-def folds_of_repetition(cv: Any) -> int | None:
-    """Return how many folds a repeated splitter has in each repetition."""
+def n_folds_of_repetition(cv: Any) -> int | None:
+    """Return the number of folds in each repetition of a repeated splitter."""
     options = getattr(cv, "cvargs", None)
     return None if options is None else int(options["n_splits"])
 
 
 def default_test_size(cv: Any) -> float:
-    """Return the share of the rows that a shuffled splitter tests if not told."""
+    """Return the default share of test rows of a shuffled splitter."""
     return float(getattr(cv, "_default_test_size", 0.1))

@@ -1,26 +1,26 @@
-"""Every error of skact that is not a plain ``ValueError`` or ``TypeError``."""
+"""The errors of skact that are neither ``ValueError`` nor ``TypeError``."""
 
 import copy
 
 
 class DivergedError(FloatingPointError):
-    """Training was stopped because the loss or the weights were no longer finite.
+    """Training stopped because the loss or the weights were no longer finite.
 
-    Raised by ``fit`` and ``partial_fit`` of every estimator of skact. The usual cure is
-    a smaller ``lr``, or input that is scaled (``StandardScaler``). In a search it
-    counts as any failed fit: scikit-learn's ``error_score`` decides.
+    Raised by ``fit`` and ``partial_fit`` of every estimator of skact. Usually a smaller
+    ``lr`` or scaled input (``StandardScaler``) helps. In a search, the fit counts as
+    failed, and scikit-learn's ``error_score`` applies.
 
     Parameters
     ----------
     message : str
         What happened and what to try.
     epoch : int
-        The epoch, counted from 1 as in ``history``, in which it happened.
+        The epoch in which the error happened, counted from 1 as in ``history``.
 
     Attributes
     ----------
     epoch : int
-        As given.
+        The parameter `epoch`.
 
     Examples
     --------
@@ -39,15 +39,15 @@ class DivergedError(FloatingPointError):
         super().__init__(message)
         self.epoch = epoch
 
-    def __reduce__(self) -> tuple:  # worker processes send errors home by pickle
+    def __reduce__(self) -> tuple:  # worker processes pickle errors
         return type(self), (self.args[0], self.epoch)
 
 
-def copied(error: Exception) -> Exception:
-    """Return an error of the same kind: each fit adds to the traceback of its own."""
+def copy_error(error: Exception) -> Exception:
+    """Copy an error, because each fit adds to the traceback of its own error."""
     try:
         other = copy.copy(error)
-    except Exception:  # its class wants other arguments than it keeps
+    except Exception:  # a class whose arguments differ from `error.args`
         other = RuntimeError(f"{type(error).__name__}: {error}")
     other.__cause__ = error
     return other

@@ -1,4 +1,4 @@
-"""The global generators: borrowed for parts that draw from them, and given back."""
+"""The global random generators: seeded for custom parts, and then restored."""
 
 import random
 import threading
@@ -8,18 +8,19 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-# two threads that saved and restored in turn would leave a state that was never there
-_BORROWING = threading.RLock()
+# Without a lock, a thread could save the state that another thread has seeded, and
+# restore that state last.
+_GENERATORS_LOCK = threading.RLock()
 
 
 @contextmanager
-def borrowed_generators(seed: int, device: torch.device) -> Iterator[None]:
+def seed_generators_temporarily(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the generators of torch, numpy and Python for the block; then restore them.
 
-    Nothing of skact's draws from them; a module, loss or split that users bring may.
+    No code of skact draws from these generators. A custom module, loss or split may.
     """
     devices = [device] if device.type == "cuda" else []
-    with _BORROWING, torch.random.fork_rng(devices=devices):
+    with _GENERATORS_LOCK, torch.random.fork_rng(devices=devices):
         of_numpy, of_python = np.random.get_state(), random.getstate()  # noqa: NPY002
         try:
             seed_generators(seed, device)
@@ -30,7 +31,7 @@ def borrowed_generators(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def seed_generators(seed: int, device: torch.device) -> None:
-    """Seed the global generators, those of other GPUs left out."""
+    """Seed the global generators of torch, numpy and Python, and of one GPU."""
     torch.default_generator.manual_seed(seed)  # torch.manual_seed seeds every GPU
     if device.type == "cuda":
         with torch.cuda.device(device):

@@ -1,6 +1,6 @@
-"""Values of any kind as scalars that can be shown: numbers, booleans, short names.
+"""Values of any kind as scalars: numbers, booleans, and short names.
 
-Every value is described from outside: what made it need not be imported.
+The functions know no class outside Python and numpy, so no other library is imported.
 """
 
 import itertools
@@ -17,8 +17,8 @@ Scalar = bool | int | float | str
 
 _MAX_NAME = 60
 
-# Python's words for an object -> ours, without modules and memory addresses.
-_SHORTER = tuple(
+# patterns in the repr of an object, and replacements without modules and addresses
+_REPR_REPLACEMENTS = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\s+", " "),
@@ -35,40 +35,40 @@ _SHORTER = tuple(
 
 
 def name_values(values: Iterable[Any]) -> list[Scalar]:
-    """Show a column's values as scalars, numbering different values of one name."""
+    """Return a column's values as scalars; values that share a name get numbers."""
     objects = list(values)
     kinds = set(map(type, objects))
     if kinds <= {bool, int, float, str} and not (
         float in kinds and any(value != value for value in objects)
     ):
-        return objects  # they are their own names
-    scalars = [_scalar(value) for value in objects]
-    different: dict[str, list[Any]] = {}  # name -> the different values it stands for
-    place: dict[int, int] = {}  # id of a value -> its place among those
+        return objects  # scalars already
+    scalars = [_to_scalar(value) for value in objects]
+    named: dict[str, list[Any]] = {}  # name -> the different values of that name
+    index: dict[int, int] = {}  # id of a value -> its index among those values
     for value, name in zip(objects, scalars, strict=True):
-        if isinstance(name, str) and id(value) not in place:
-            others = different.setdefault(name, [])
-            same = (i for i, other in enumerate(others) if _same(value, other))
-            place[id(value)] = next(same, len(others))
-            others += [value] * (place[id(value)] == len(others))
-    labels = {name: [name] for name in different}
-    for name, others in different.items():
+        if isinstance(name, str) and id(value) not in index:
+            others = named.setdefault(name, [])
+            copies = (i for i, other in enumerate(others) if _are_copies(value, other))
+            index[id(value)] = next(copies, len(others))
+            others += [value] * (index[id(value)] == len(others))
+    labels = {name: [name] for name in named}
+    for name, others in named.items():
         if len(others) > 1:
             numbered = (f"{name} #{number}" for number in itertools.count(1))
-            free = (label for label in numbered if label not in different)
+            free = (label for label in numbered if label not in named)
             labels[name] = list(itertools.islice(free, len(others)))
     return [
-        labels[name][place[id(value)]] if isinstance(name, str) else name
+        labels[name][index[id(value)]] if isinstance(name, str) else name
         for value, name in zip(objects, scalars, strict=True)
     ]
 
 
-def _scalar(value: Any) -> Scalar:
-    """Keep a number, boolean or string as Python's own; name anything else."""
+def _to_scalar(value: Any) -> Scalar:
+    """Convert a number, boolean or string to Python's own type; name other values."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and np.isnan(value):
-        return "nan"  # somebody put it into the grid: it must not look missing
+        return "nan"  # a value of the grid: it must not look like a missing value
     kinds = (kind for kind in (bool, int, float, str) if isinstance(value, kind))
     return next(kinds, short_name)(value)
 
@@ -78,19 +78,19 @@ def short_name(value: Any) -> str:
     name = getattr(value, "__name__", None)  # of a class or function
     text = name if isinstance(name, str) else repr(value)
     if isinstance(value, date | time | timedelta | Decimal):
-        text = str(value)  # theirs is how one writes them
-    for pattern, replacement in _SHORTER:
+        text = str(value)  # shorter than the repr, and just as clear
+    for pattern, replacement in _REPR_REPLACEMENTS:
         text = pattern.sub(replacement, text)
     text = text.strip()
     return text if len(text) <= _MAX_NAME else f"{text[: _MAX_NAME - 1]}…"
 
 
-def _same(value: Any, other: Any) -> bool:
-    """Tell whether two values of one name are copies of each other."""
-    # Neither ==, which few such objects define, nor repr, which may leave out what
-    # differs. Equal pickles are sure; what cannot be pickled counts as different.
+def _are_copies(value: Any, other: Any) -> bool:
+    """Return whether two values of one name are copies of each other."""
+    # Few of these objects define ==, and a repr may omit the difference. Objects with
+    # equal pickles are copies. An object that cannot be pickled counts as different.
     try:
         both_str = isinstance(value, str) and isinstance(other, str)
         return both_str or pickle.dumps(value) == pickle.dumps(other)
-    except Exception:  # pickle raises whatever the object's own methods raise
+    except Exception:  # any error that a method of the object raises
         return False

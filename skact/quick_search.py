@@ -1,4 +1,4 @@
-"""From data to an answer in one call: pipeline, fair grid, fused search, verdict."""
+"""Find the best activation for data in one call: pipeline, grid, search, verdict."""
 
 import importlib.util
 from collections.abc import Iterable, Sequence
@@ -21,41 +21,42 @@ from skact.callbacks.training_log import TrainingLog
 from skact.naming import short_name
 from skact.nets.estimators import ActMLP, ActMLPRegressor
 from skact.results.frames import to_frame
+from skact.results.schema import schema_of
 from skact.visualization.hiplot_experiment import Experiment, to_hiplot
 from skact.visualization.training_display import TrainingDisplay
 
-_TRIED = {
+_HOW_TO_TRY = {
     "activation": "activations=[...]",
     "lr": "n_lr=..., or activation_grid(lr=...) and a search of your own",
     "hidden": "width=[...] and depth=[...]",
 }
-_MOST_CLASSES = 20  # that numbers are taken for, unless told otherwise
-_STEPS = 300  # that the rates of `activation_grid` are for
-_MOST_CATEGORIES = 50  # of a column of words; rarer ones share a column
+_MAX_NUMBER_CLASSES = 20  # y with more different numbers is a regression
+_STEPS_TO_TRAIN = 300  # the learning rates of `activation_grid` are made for these
+_MAX_CATEGORIES_OF_COLUMN = 50  # of a column of words; rarer words share a category
 
 
 class SearchResult:
-    """What `search` found; printing it says which activation won, and by how much.
+    """The result of `search`; it prints the ranking and the verdict.
 
     Parameters
     ----------
     search : GridSearchCV
-        Fitted.
+        The fitted search.
     best : Pipeline or TransformedTargetRegressor
-        Fitted on all rows; takes and gives what the user has.
+        The best candidate, fitted on all rows; X and y are as the user has them.
     log : TrainingLog
-        Every epoch of every fit.
+        The history of every fit.
     report : Report
-        What was trained together.
+        Report on the fused fits.
 
     Attributes
     ----------
     search_, best_estimator_, log_, report_
-        The same.
+        The parameters.
     best_params_ : dict
-        Of the net: activation, lr, width, ...
+        Hyperparameters of the net: activation, lr, width, ...
     best_score_ : float
-        Mean over the folds.
+        Mean score over the folds.
 
     Examples
     --------
@@ -79,31 +80,31 @@ class SearchResult:
         }
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict by the best estimator."""
+        """Predict with the best estimator."""
         return self.best_estimator_.predict(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Predict class probabilities by the best estimator."""
+        """Predict class probabilities with the best estimator."""
         return self.best_estimator_.predict_proba(X)
 
     def score(self, X: Any, y: Any) -> float:
-        """Return the best estimator's accuracy, or R2, on rows it has not seen."""
+        """Return the accuracy, or R2, of the best estimator on other rows."""
         return float(self.best_estimator_.score(X, y))
 
     def to_frame(self, level: str = "candidate") -> pd.DataFrame:
-        """Return candidates, folds or epochs, as :func:`~skact.to_frame` does."""
+        """Return a frame of candidates, folds or epochs by :func:`~skact.to_frame`."""
         return to_frame(self.search_, level)
 
     def to_hiplot(self, level: str = "candidate", **options: Any) -> Experiment:
-        """Return a page of them, as :func:`~skact.to_hiplot` does."""
+        """Return a page of candidates, folds or epochs by :func:`~skact.to_hiplot`."""
         return to_hiplot(self.search_, level, **options)
 
     def compare(self, by: str | Sequence[str] = "activation", **options: Any) -> Any:
-        """Tell real differences from chance, as :func:`~skact.compare` does."""
+        """Test differences between activations by :func:`~skact.compare`."""
         return compare(self.search_, by, **options)
 
     def diagnose(self) -> Diagnosis:
-        """Say which candidates train badly, as :func:`~skact.diagnose` does."""
+        """Find candidates that train badly by :func:`~skact.diagnose`."""
         return diagnose(self.search_)
 
     def plot(self, **options: Any) -> TrainingDisplay:
@@ -112,23 +113,23 @@ class SearchResult:
 
     @property
     def comparison(self) -> Comparison | None:
-        """The comparison of activations, if there are several."""
+        """The comparison of activations; None if there is only one activation."""
         names = self.to_frame().get("activation", pd.Series(dtype=object))
         return self.compare() if names.nunique() > 1 else None
 
     def __str__(self) -> str:
         frame = self.to_frame()
-        dull = ("split", "std_fit_", "mean_score_time", "std_score_time")
-        keep = [name for name in frame if not str(name).startswith(dull)]
-        table = frame[keep].head(10)
-        said = table.to_string(index=False, float_format=lambda value: f"{value:.4g}")
-        more = f"\n... {len(frame) - 10} more" * (len(frame) > 10)
+        details = schema_of(frame.columns, "candidate").details
+        table = frame[[name for name in frame if name not in details]].head(10)
+        text = table.to_string(index=False, float_format=lambda value: f"{value:.4g}")
+        more = f"\n... {len(frame) - 10} more" if len(frame) > 10 else ""
         found = self.comparison
         verdict = "" if found is None else f"\n\n{found.verdict}"
-        return f"{self._heading()}\n\n{said}{more}{verdict}{self._edge()}"
+        table = f"{self._describe_search()}\n\n{text}{more}"
+        return f"{table}{verdict}{self._describe_edge_rate()}"
 
-    def _heading(self) -> str:
-        """Say what was asked: of which kind, by which score."""
+    def _describe_search(self) -> str:
+        """Name the task, the score, and the number of candidates and folds."""
         search = self.search_
         kind, usual, scoring = "Classification", "accuracy", search.scoring.scoring
         if not is_classifier(search.estimator):
@@ -138,22 +139,23 @@ class SearchResult:
             score += " (in deviations of y)"
         n = len(search.cv_results_["params"])
         return (
-            f"{kind}, scored by {score}: {n} candidate{'s' * (n != 1)} on "
+            f"{kind}, scored by {score}: {n} candidate{'' if n == 1 else 's'} on "
             f"{search.n_splits_} folds."
         )
 
-    def _edge(self) -> str:
-        """Say so if the best rate is the last that was tried on its side."""
+    def _describe_edge_rate(self) -> str:
+        """Return a sentence if the best learning rate is the highest or lowest one."""
         best, params = self.best_params_, self.search_.cv_results_["params"]
         rates = sorted(
             {p["net__lr"] for p in params if p["net__activation"] == best["activation"]}
         )
         if len(rates) < 2 or best["lr"] not in (rates[0], rates[-1]):
             return ""
-        way = "highest" if best["lr"] == rates[-1] else "lowest"
+        is_highest = best["lr"] == rates[-1]
+        way, other = ("highest", "higher") if is_highest else ("lowest", "lower")
         return (
             f" The best learning rate, {best['lr']:g}, is the {way} that was tried for "
-            f"{best['activation']}: there may be better ones beyond."
+            f"{best['activation']}: a {other} one may be better."
         )
 
 
@@ -173,13 +175,13 @@ def search(
     progress: bool | None = None,
     **parameters: Any,
 ) -> SearchResult:
-    """Find the activation, learning rate and width that suit some data.
+    """Find the best activation, learning rate and width for data.
 
-    Columns of numbers are standardised, missing ones filled with the mean; those of
-    words become a column each category. Each activation is tried with learning rates
-    around its own (:func:`~skact.activation_grid`), all candidates and folds train
-    together (:func:`~skact.fused`), with every epoch logged and validated on its fold,
-    and the best candidate is fitted on all rows.
+    Columns of numbers are standardised, and the mean replaces missing numbers; columns
+    of words become a column for each category. Each activation is tried with learning
+    rates from :func:`~skact.activation_grid`. All candidates and folds train together
+    (:func:`~skact.fused`); every epoch is logged, and validated on its fold. The best
+    candidate is fitted on all rows.
 
     Parameters
     ----------
@@ -188,11 +190,11 @@ def search(
     y : array-like of shape (n_samples,)
         Labels, or numbers.
     activations : list of activation specs, default=None
-        None: those of :func:`~skact.activation_grid`.
+        None: the default of :func:`~skact.activation_grid`.
     n_lr : int, default=3
-        Learning rates of each.
+        Number of learning rates for each activation.
     width : int or sequence of int, default=(100,)
-        Units in each hidden layer to try.
+        Numbers of units in each hidden layer to try.
     depth : int or sequence of int, default=(1,)
         Numbers of hidden layers to try.
     cv : int or splitter, default=5
@@ -202,30 +204,30 @@ def search(
     task : {"classification", "regression"} or None, default=None
         None: regression if y holds more than 20 different numbers.
     max_epochs : int or None, default=None
-        Of each fit; None: as many as take 300 steps, from 30 to 150.
+        Epochs of each fit; None: enough for 300 steps, but from 30 to 150.
     random_state : int or None, default=0
-        Of all nets.
+        Seed of all nets.
     progress : bool or None, default=None
-        Whether to show a bar; it needs rich. None: if that is installed.
+        Whether to show a progress bar, which needs rich. None: if rich is installed.
     **parameters : dict
-        More parameters of the net, such as ``early_stopping=True``; not those that are
-        tried.
+        More parameters of the net, such as ``early_stopping=True``, but not those that
+        the search tries.
 
     Returns
     -------
     SearchResult
-        Print it; it predicts, too.
+        It can be printed, and it predicts.
 
     Notes
     -----
-    For regression y is standardised once, before the folds are cut. That changes no R2,
-    but a score with a unit, such as ``"neg_mean_squared_error"``, is in units of y's
-    deviation. `best_estimator_` takes and gives y as it is.
+    For regression, y is standardised once, before the search makes the folds. R2 does
+    not change. A score with a unit, such as ``"neg_mean_squared_error"``, is in units
+    of the standard deviation of y. `best_estimator_` predicts y in its own units.
 
     Raises
     ------
     ValueError, TypeError
-        If the data or a parameter are not as they must be.
+        If the data or a parameter are invalid.
 
     Examples
     --------
@@ -237,17 +239,17 @@ def search(
     (True, ['activation', 'depth', 'lr', 'width'])
     """
     if task is None:
-        task = "regression" if _holds_many_numbers(y) else "classification"
+        task = "regression" if _has_many_numbers(y) else "classification"
     if task not in ("classification", "regression"):
         raise ValueError(
             f"task must be 'classification', 'regression' or None, got {task!r}."
         )
-    for name, instead in _TRIED.items():
+    for name, how in _HOW_TO_TRY.items():
         if name in parameters:
-            raise TypeError(f"{name} is tried by the search: give it {instead}.")
+            raise TypeError(f"{name} is tried by the search: give it {how}.")
     if max_epochs is None:
         per_epoch = -(-len(y) // parameters.get("batch_size", 128))
-        max_epochs = min(150, max(30, -(-_STEPS // max(1, per_epoch))))
+        max_epochs = min(150, max(30, -(-_STEPS_TO_TRAIN // max(1, per_epoch))))
     log, regression = TrainingLog(), task == "regression"
     optimizer = parameters.get("optimizer", "adam")
     grid = activation_grid(
@@ -268,11 +270,11 @@ def search(
     net.set_params(**parameters, callbacks=callbacks).set_callbacks(log)
     if progress is None:
         progress = importlib.util.find_spec("rich") is not None
-    pipeline = Pipeline([("columns", _preprocessing(X)), ("net", net)])
+    pipeline = Pipeline([("columns", _make_preprocessing(X)), ("net", net)])
     found = GridSearchCV(pipeline, grid, cv=cv, scoring=log.scorer(scoring))
     target = StandardScaler() if regression else None
     with fused(progress=progress) as session:
-        found.fit(X, y if target is None else _standardised(y, target))
+        found.fit(X, y if target is None else _standardise(y, target))
     best = found.best_estimator_
     if target is not None:  # the same network, in the units of y
         from sklearn.compose import TransformedTargetRegressor
@@ -282,24 +284,24 @@ def search(
     return SearchResult(found, best, log, session.report)
 
 
-def _holds_many_numbers(y: Any) -> bool:
+def _has_many_numbers(y: Any) -> bool:
     values = np.asarray(y)
-    return values.dtype.kind in "iuf" and len(np.unique(values)) > _MOST_CLASSES
+    return values.dtype.kind in "iuf" and len(np.unique(values)) > _MAX_NUMBER_CLASSES
 
 
-def _standardised(y: Any, scaler: StandardScaler) -> np.ndarray:
+def _standardise(y: Any, scaler: StandardScaler) -> np.ndarray:
     values = np.asarray(y, dtype=float)
     columns = values.reshape(len(values), -1)
     return scaler.fit_transform(columns).reshape(values.shape)
 
 
-def _preprocessing(X: Any) -> Any:
-    """Make a net's input of columns as users have them."""
-    # here, for they take a third of the time that it takes to import skact
+def _make_preprocessing(X: Any) -> Any:
+    """Build the transformer from the user's columns to the input of a net."""
+    # imported here, because these take a third of the time to import skact
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
 
-    if sp.issparse(X):  # what is not there is 0, and moving it would fill the memory
+    if sp.issparse(X):  # centring would turn zeros into numbers and fill the memory
         return StandardScaler(with_mean=False)
     numbers = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
     if not isinstance(X, pd.DataFrame):
@@ -310,7 +312,7 @@ def _preprocessing(X: Any) -> Any:
         return numbers
     coded = OneHotEncoder(
         handle_unknown="infrequent_if_exist",
-        max_categories=_MOST_CATEGORIES,
+        max_categories=_MAX_CATEGORIES_OF_COLUMN,
         sparse_output=False,
     )
     return make_column_transformer((numbers, numeric), (coded, words))

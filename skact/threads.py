@@ -1,4 +1,4 @@
-"""One rule for threads, so that a network does not depend on how many there are."""
+"""Rules for threads: a network must not depend on the number of threads."""
 
 import threading
 from collections import deque
@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 
-# multiplications below which threads are not worth the start: some milliseconds
+# with fewer multiplications (some milliseconds), threads cost more than they save
 LITTLE_WORK = 2**27
 
 
 @contextmanager
-def threads(number: int) -> Iterator[None]:
-    """Compute on so many threads within the block; torch counts them by thread."""
+def use_threads(number: int) -> Iterator[None]:
+    """Let torch compute on `number` threads within the block, in this thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
@@ -24,46 +24,48 @@ def threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def one_thread() -> AbstractContextManager[None]:
-    """Compute on one thread within the block.
+def use_one_thread() -> AbstractContextManager[None]:
+    """Let torch compute on one thread within the block.
 
-    A matrix product in float32 rounds differently on one thread and on two (MKL cuts it
-    differently), and a worker process of joblib has fewer than a notebook: without this
-    rule the same `random_state` would give another network with another `n_jobs`. Small
-    networks are faster so, too.
+    MKL cuts a float32 matrix product differently for one thread and for two, so the
+    rounding differs. A worker process of joblib has fewer threads than a notebook.
+    Without this rule, the same `random_state` would give another network with another
+    `n_jobs`. Small networks are also faster on one thread.
     """
-    return threads(1)
+    return use_threads(1)
 
 
-def side_by_side(
+def map_in_threads(
     work: Callable[[Any], Any], items: Iterable[Any], number: int
 ) -> Iterator[Any]:
-    """Work on several items at a time, each on one thread: no result knows how many.
+    """Work on several items at a time; no result depends on the number of threads.
 
     Parameters
     ----------
     work : callable
-        Called with each item, in threads of its own, in which torch has one thread.
+        Function of one item. The function is called in threads in which torch computes
+        on one thread.
     items : iterable
-        Read little by little, in the caller's thread.
+        The items, read step by step in the caller's thread.
     number : int
-        Threads, at most; with one, and where no thread can be had, all is done in the
-        caller's thread.
+        Largest number of threads. If it is 1, or if no thread can start, all work runs
+        in the caller's thread.
 
     Yields
     ------
     object
-        What `work` returned, in the order of `items`; what it raised is raised.
+        The result of `work` for each item, in the order of `items`. An error of `work`
+        is raised.
 
     Examples
     --------
-    >>> list(side_by_side(abs, [-1, 2, -3], 2))
+    >>> list(map_in_threads(abs, [-1, 2, -3], 2))
     [1, 2, 3]
     """
-    pool = _threads_of_one(number) if number > 1 else None
+    pool = _start_single_threads(number) if number > 1 else None
     if pool is None:
         for item in items:
-            with one_thread():
+            with use_one_thread():
                 result = work(item)
             yield result
         return
@@ -75,34 +77,34 @@ def side_by_side(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:  # the caller may want no more of them
+    finally:  # also if the caller stops early
         pool.shutdown(cancel_futures=True)
 
 
-def _threads_of_one(number: int) -> ThreadPoolExecutor | None:
-    """Start threads in each of which torch computes on one; None if there are none.
+def _start_single_threads(number: int) -> ThreadPoolExecutor | None:
+    """Start threads in which torch computes on one thread; None if that fails.
 
-    torch keeps the number for each thread, and once more for those to come: that is put
-    back when all have begun.
+    torch keeps one number for each thread, and one number for threads that start later.
+    Each new thread sets both, so the second number is restored when all have started.
     """
     before = torch.get_num_threads()
-    begun = threading.Barrier(number)
+    all_started = threading.Barrier(number)
     pool = ThreadPoolExecutor(number, thread_name_prefix="skact")
 
-    def begin() -> None:
+    def set_up_thread() -> None:
         torch.get_num_threads()  # the first call in a thread sets the common number
         torch.set_num_threads(1)
-        begun.wait()  # or the first would do the part of the second, too
+        all_started.wait()  # without this, one thread could run the set-up of two
 
     try:
-        for start in [pool.submit(begin) for _ in range(number)]:
+        for start in [pool.submit(set_up_thread) for _ in range(number)]:
             start.result()
     except RuntimeError:  # too many threads, or Python is shutting down
-        begun.abort()
+        all_started.abort()
         pool.shutdown()
         return None
     except BaseException:  # Ctrl-C
-        begun.abort()
+        all_started.abort()
         raise
     finally:
         torch.set_num_threads(before)

@@ -27,7 +27,7 @@ def run(name, *arguments, cwd, **environment):
 
 
 def test_each_example_is_here():
-    # those of examples/seeds have tests of their own
+    # those of examples/articles have tests of their own
     assert {path.name for path in (ROOT / "examples").glob("*.py")} == set(QUICK)
 
 

@@ -24,7 +24,7 @@ from skact import ActMLP, ActMLPBinary, ActMLPRegressor, fused, list_activations
 from skact.engine.batches import Tables, row_order
 from skact.engine.jobs import FitJob, Seeds
 from skact.engine.stack import Stack
-from skact.engine.thread_choice import Pace
+from skact.engine.thread_choice import ThreadChoice
 from skact.engine.train import train
 from skact.nets.mlp import MLP
 
@@ -221,7 +221,7 @@ def detached(x):
     return (x.detach() > 0).to(x.dtype)
 
 
-FOREIGN = {
+CUSTOM = {
     "autograd.Function": HandRelu,
     "function": torch.sin,
     "lambda": lambda x: x * torch.sigmoid(1.5 * x),
@@ -235,9 +235,9 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", CUSTOM)
 def test_what_users_bring_is_differentiated_by_autograd(name):
-    keywords = {"activation": FOREIGN[name], "hidden": (6,), "batch_size": 11}
+    keywords = {"activation": CUSTOM[name], "hidden": (6,), "batch_size": 11}
     jobs = [make_job(seed=s, optimizer=o, **keywords) for s in (0, 1) for o in ("sgd",)]
     train(jobs)
     for seed, job in enumerate(jobs):
@@ -251,8 +251,8 @@ def gradient_of(job):
     stack = Stack([job], Tables())
     for module in stack.modules:
         module.seed_noise(0)
-    (steps,) = stack.batches.epoch([0], most=1)
-    program = stack._pass(is_last=True)
+    (steps,) = stack.batches.steps_of_epoch([0], max_steps=1)
+    program = stack._program_for(is_last=True)
     ((fetch, calls),) = program.steps
 
     class Loss(torch.autograd.Function):
@@ -262,11 +262,11 @@ def gradient_of(job):
                 stack.values[0].copy_(values)
                 stack.modules[0].seed_noise(0)
                 stack.grads[0].zero_()
-                program.load(steps)
+                program.load_steps(steps)
                 for call in (fetch, *calls):
                     call()
             ctx.save_for_backward(stack.grads[0].clone())
-            return program.losses(steps).sum()
+            return program.losses_of_batches(steps).sum()
 
         @staticmethod
         def backward(ctx, grad):
@@ -416,9 +416,9 @@ def test_the_number_of_threads_changes_nothing(n_lanes, dtype):
 def test_threads_change_nothing_in_a_stack_of_uneven_runs(
     monkeypatch, runs, hidden, dtype
 ):
-    def use_all(pace, seconds):
-        used.add(pace.threads)
-        pace.threads = pace.most
+    def use_all(thread_choice, seconds):
+        used.add(thread_choice.n_threads)
+        thread_choice.n_threads = thread_choice.max_threads
 
     def build():
         kinds = ["tanh", "sigmoid", "gelu"]
@@ -439,7 +439,7 @@ def test_threads_change_nothing_in_a_stack_of_uneven_runs(
         ]
 
     used: set = set()
-    monkeypatch.setattr(Pace, "took", use_all)
+    monkeypatch.setattr(ThreadChoice, "note_step", use_all)
     one = build()
     train(one, n_threads=1)
     for n_threads in (2, 4):

@@ -60,19 +60,19 @@ def a_net(**params):
 
 @pytest.mark.parametrize("name", torch_seam.FUNCTIONS)
 def test_torch_has_the_function(name):
-    assert callable(torch_seam.function(name))
+    assert callable(torch_seam.find_function(name))
 
 
 @pytest.mark.parametrize("name", torch_seam.OPERATIONS)
 def test_torch_has_the_operation(name):
-    assert torch_seam.operation(name)._schema.name.startswith("aten::")
+    assert torch_seam.find_operation(name)._schema.name.startswith("aten::")
 
 
 def test_what_torch_lacks_is_said_where_it_is_first_used():
     for lookup, name in (
-        (torch_seam.function, "_fused_lion_"),
-        (torch_seam.operation, "reluu.out"),
-        (torch_seam.operation, "elu.nowhere"),
+        (torch_seam.find_function, "_fused_lion_"),
+        (torch_seam.find_operation, "reluu.out"),
+        (torch_seam.find_operation, "elu.nowhere"),
     ):
         with pytest.raises(RuntimeError, match=f"lacks: there is no .*{name}"):
             lookup(name)
@@ -209,17 +209,17 @@ def test_what_a_user_overrides_is_found_wherever_it_stands():
         pass
 
     net = a_net()
-    assert skorch_seam.overridden(net, skorch_seam.TRAINING_METHODS) is None
-    assert skorch_seam.overridden(Mixed(), ["get_loss"]) == "get_loss"
+    assert skorch_seam.overridden_method(net, skorch_seam.TRAINING_METHODS) is None
+    assert skorch_seam.overridden_method(Mixed(), ["get_loss"]) == "get_loss"
     net.infer = lambda x: x
-    assert skorch_seam.overridden(net, ["get_loss", "infer"]) == "infer"
+    assert skorch_seam.overridden_method(net, ["get_loss", "infer"]) == "infer"
 
 
 def test_skorchs_constructor_sets_no_more_than_skact_does():
     plain = NeuralNetClassifier(nn.Linear)
     set_by_skorch = {name for name in vars(plain) if name.endswith("_")}
-    assert set_by_skorch == set(skorch_seam.CONSTRUCTED)
-    for name, value in skorch_seam.CONSTRUCTED.items():
+    assert set_by_skorch == set(skorch_seam.CONSTRUCTOR_ATTRIBUTES)
+    for name, value in skorch_seam.CONSTRUCTOR_ATTRIBUTES.items():
         assert getattr(plain, name) == value
     private = {name for name in vars(plain) if name.startswith("_")}
     assert private == {"_params_to_validate", "_kwargs"} & set(vars(plain))
@@ -228,26 +228,26 @@ def test_skorchs_constructor_sets_no_more_than_skact_does():
 @pytest.mark.parametrize("kind", [NeuralNetClassifier, NeuralNetBinaryClassifier])
 def test_the_nonlinearity_is_inferred(kind):
     net = kind(nn.Linear, module__in_features=2, module__out_features=1).initialize()
-    assert callable(skorch_seam.predict_nonlinearity(net))
+    assert callable(skorch_seam.nonlinearity_of(net))
 
 
 def test_a_net_is_brought_into_evaluation_mode():
     net = a_net().fit(X, y)
     net.module_.train()
-    skorch_seam.set_evaluating(net)
+    skorch_seam.set_evaluation_mode(net)
     assert not net.module_.training
 
 
 def test_batches_can_be_written_into_a_history():
     history = History()
     history.new_epoch()
-    skorch_seam.batches_of(history).append({"train_loss": 1.0})
+    skorch_seam.last_batches_of(history).append({"train_loss": 1.0})
     assert history[-1, "batches", -1, "train_loss"] == 1.0
 
 
 def test_callbacks_that_record_can_be_told():
     timer = EpochTimer().initialize()
-    skorch_seam.begin_epoch_at(timer, 12.0)
+    skorch_seam.write_epoch_start(timer, 12.0)
     net = a_net().fit(X, y)
     net.history.new_epoch()
     timer.on_epoch_end(net)
@@ -277,7 +277,7 @@ class Noting(ScoringMonitor):
         self.found = found
 
     def setup(self, estimator, context):
-        path = sklearn_seam.path_to(context)
+        path = sklearn_seam.contexts_from_root(context)
         names = [task.task_name for task in path]
         sources = [task.source_task_name for task in path]
         self.found.append((set(vars(estimator)), names, sources))
@@ -329,8 +329,8 @@ def test_times_are_measured_under_the_names_that_skact_knows(monkeypatch):
 
 @pytest.mark.parametrize("kind", [RepeatedKFold, RepeatedStratifiedKFold])
 def test_a_repeated_splitter_tells_its_folds(kind):
-    assert sklearn_seam.folds_of_repetition(kind(n_splits=4, n_repeats=2)) == 4
-    assert sklearn_seam.folds_of_repetition(ShuffleSplit()) is None
+    assert sklearn_seam.n_folds_of_repetition(kind(n_splits=4, n_repeats=2)) == 4
+    assert sklearn_seam.n_folds_of_repetition(ShuffleSplit()) is None
 
 
 @pytest.mark.parametrize("kind", [ShuffleSplit, StratifiedShuffleSplit])

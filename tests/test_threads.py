@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from skact.threads import side_by_side
+from skact.threads import map_in_threads, use_one_thread, use_threads
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def test_results_come_in_order_and_each_is_computed_on_one_thread(number):
         time.sleep(0.01 * (item % 2 == 0))
         return where(item)
 
-    items, places, counts = zip(*side_by_side(late, range(12), number), strict=True)
+    items, places, counts = zip(*map_in_threads(late, range(12), number), strict=True)
     assert items == tuple(range(12))
     assert set(counts) == {1}
     assert len(set(places)) <= number
@@ -36,7 +36,7 @@ def test_results_come_in_order_and_each_is_computed_on_one_thread(number):
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_neither_this_thread_nor_those_to_come_have_fewer_afterwards(number):
-    results = side_by_side(where, range(12), number)
+    results = map_in_threads(where, range(12), number)
     seen = []
     for when in range(3):
         next(results)
@@ -58,7 +58,7 @@ def test_an_error_reaches_the_caller_and_ends_the_rest():
             raise ValueError("three")
         return item
 
-    results = side_by_side(fail_at_three, range(1000), 2)
+    results = map_in_threads(fail_at_three, range(1000), 2)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three"):
         next(results)
@@ -69,7 +69,7 @@ def test_an_error_reaches_the_caller_and_ends_the_rest():
 def test_only_a_few_items_are_read_ahead():
     read = []
     items = (read.append(item) or item for item in range(1000))
-    results = side_by_side(abs, items, 2)
+    results = map_in_threads(abs, items, 2)
     for _ in range(5):
         next(results)
     results.close()
@@ -78,8 +78,8 @@ def test_only_a_few_items_are_read_ahead():
 
 def test_threads_end_with_the_work():
     before = threading.active_count()
-    list(side_by_side(abs, range(10), 3))
-    results = side_by_side(abs, range(10), 3)
+    list(map_in_threads(abs, range(10), 3))
+    results = map_in_threads(abs, range(10), 3)
     next(results)
     results.close()
     assert threading.active_count() == before
@@ -96,7 +96,23 @@ def test_where_no_thread_can_be_had_the_caller_does_the_work(allowed, monkeypatc
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    _, places, counts = zip(*side_by_side(where, range(5), 2), strict=True)
+    _, places, counts = zip(*map_in_threads(where, range(5), 2), strict=True)
     assert set(places) == {threading.get_ident()}
     assert set(counts) == {1}
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize(
+    ("block", "number"), [(use_one_thread, 1), (lambda: use_threads(2), 2)]
+)
+def test_a_block_has_its_threads_and_leaves_the_number_as_it_was(block, number):
+    def fail():
+        with block():
+            seen.append(torch.get_num_threads())
+            raise ZeroDivisionError
+
+    seen: list[int] = []
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert seen == [number]
     assert torch.get_num_threads() == 3

@@ -1,1 +1,1 @@
-"""What an activation is: the catalogue, building, gain, learning rates that suit."""
+"""Activations: the catalogue, how to build them, their gains and learning rates."""

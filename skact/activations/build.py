@@ -1,4 +1,4 @@
-"""What may be given as an activation: parsed, never evaluated, and built afresh."""
+"""Build the module that an activation parameter names; text is never evaluated."""
 
 import ast
 import copy
@@ -10,31 +10,34 @@ from torch import nn
 from skact.activations.catalogue import (
     ALLOWED_VALUES,
     BUILT_IN,
-    as_factory,
-    fits,
-    folded,
-    look_up,
-    quoted_spec,
+    find_entry,
+    fold_name,
+    is_allowed_value,
+    make_factory,
+    quote_spec,
 )
 from skact.activations.entry import Activation
 from skact.activations.init_gain import gain_of_values, values_on_grid
 from skact.activations.modules import ActivationSpec, RReLU, Value, activation_name
 
-# Modules whose classes draw nothing at random, but for RReLU, which becomes skact's
-# own. A class of each stands for it, so that a module may move.
-_DRAW_NOTHING = {kind.__module__ for kind in (nn.ReLU, nn.Linear, nn.MSELoss, RReLU)}
+# Python modules whose classes draw no random numbers. RReLU does, but `make_activation`
+# replaces it. A class stands for its module: torch may move the module.
+_MODULES_WITHOUT_NOISE = {
+    kind.__module__ for kind in (nn.ReLU, nn.Linear, nn.MSELoss, RReLU)
+}
 
 
 def make_activation(spec: ActivationSpec) -> nn.Module:
-    """Build the module an activation parameter asks for, always a fresh one.
+    """Build a new module from an activation parameter.
 
     Parameters
     ----------
     spec : str, nn.Module class or instance, torch.autograd.Function subclass, callable
         A name, with parameters in brackets where they differ from the defaults
         (parsed as literals, never evaluated); a module class, called without
-        arguments; a module, copied; or a function of one tensor, wrapped. A function
-        is shared, so it should hold no state. `torch.nn.RReLU` gives `RReLU`.
+        arguments; a module, copied; or a function of one tensor, wrapped. All copies
+        share a function, so a function should hold no state. `torch.nn.RReLU` gives
+        `RReLU`.
 
     Returns
     -------
@@ -44,7 +47,7 @@ def make_activation(spec: ActivationSpec) -> nn.Module:
     Raises
     ------
     ValueError
-        If a string is not of that form, or names what the catalogue does not have.
+        If a string is not of that form, or the catalogue does not have the name.
     TypeError
         If `spec` is of another type, or a class cannot be called without arguments.
 
@@ -57,7 +60,7 @@ def make_activation(spec: ActivationSpec) -> nn.Module:
     ReLU()
     """
     if isinstance(spec, str):
-        return _build(*_parse(spec), quoted_spec(spec))
+        return _build_module(*_parse_spec(spec), quote_spec(spec))
     if type(spec) is nn.RReLU:
         return RReLU(spec.lower, spec.upper).train(spec.training)
     if isinstance(spec, nn.Module):
@@ -68,7 +71,7 @@ def make_activation(spec: ActivationSpec) -> nn.Module:
             "layer is for the estimator's parameter activation"
         )
     try:
-        factory = as_factory(spec)
+        factory = make_factory(spec)
     except TypeError:
         raise TypeError(
             f"activation={spec!r} must be a name such as 'relu' (list_activations() "
@@ -85,22 +88,22 @@ def make_activation(spec: ActivationSpec) -> nn.Module:
         ) from error
 
 
-def _parse(spec: str) -> tuple[Activation, dict[str, Value]]:
+def _parse_spec(spec: str) -> tuple[Activation, dict[str, Value]]:
     """Read ``name`` or ``name(literals)`` into an entry and the parameters given."""
-    quoted = quoted_spec(spec)
+    quoted = quote_spec(spec)
     malformed = ValueError(
         f"activation={quoted} must be a name with literal parameters, such as 'relu', "
         "'leaky_relu(0.2)' or \"gelu(approximate='tanh')\""
     )
     head, bracket, _ = spec.partition("(")
-    # Longer than any real one: keeps hostile input away from the parser's own limits.
-    if len(spec) > 1000 or not folded(head).isidentifier():
+    # No real spec is as long: the limit protects Python's parser from hostile input.
+    if len(spec) > 1000 or not fold_name(head).isidentifier():
         raise malformed
-    entry = look_up(head, quoted)
+    entry = find_entry(head, quoted)
     if not bracket:
         return entry, {}
     try:
-        # The name is out of the parser's sight: it may hold hyphens or be a keyword.
+        # "f" replaces the name, because the name may hold hyphens or be a keyword.
         call = ast.parse(f"f{spec[len(head) :]}", mode="eval").body
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
             raise malformed
@@ -110,38 +113,38 @@ def _parse(spec: str) -> tuple[Activation, dict[str, Value]]:
         raise malformed from None
     if any(word is None for word, _ in named):
         raise malformed
-    return entry, _bind(entry, positional, named, quoted)
+    return entry, _match_parameters(entry, positional, named, quoted)
 
 
-def _bind(
+def _match_parameters(
     entry: Activation,
     positional: list[Any],
     named: list[tuple[Any, Any]],
     quoted: str,
 ) -> dict[str, Value]:
-    """Match literals to the entry's parameters, in the type of their defaults."""
+    """Match literals to the entry's parameters; convert each to its default's type."""
     names = list(entry.parameters)
-    stated = [f"{name} (default {entry.parameters[name]!r})" for name in names]
-    takes = f"it takes {', '.join(stated) or 'no parameters'}"
-    said = f"activation={quoted}: {entry.name}"
+    defaults = [f"{name} (default {entry.parameters[name]!r})" for name in names]
+    expected = f"it takes {', '.join(defaults) or 'no parameters'}"
+    prefix = f"activation={quoted}: {entry.name}"
     if len(positional) > len(names):
-        raise ValueError(f"{said} was given {len(positional)} parameters; {takes}")
+        raise ValueError(f"{prefix} was given {len(positional)} parameters; {expected}")
     given: dict[str, Value] = {}
     for name, value in [*zip(names, positional, strict=False), *named]:
         if name not in entry.parameters:
-            raise ValueError(f"{said} has no parameter {name!r}; {takes}")
+            raise ValueError(f"{prefix} has no parameter {name!r}; {expected}")
         if name in given:
-            raise ValueError(f"{said} was given {name!r} twice; {takes}")
+            raise ValueError(f"{prefix} was given {name!r} twice; {expected}")
         default = entry.parameters[name]
-        if not fits(value, default):
+        if not is_allowed_value(value, default):
             allowed = ALLOWED_VALUES[type(default)]
-            raise ValueError(f"{said} needs {name} to be {allowed}, got {value!r}")
+            raise ValueError(f"{prefix} needs {name} to be {allowed}, got {value!r}")
         given[name] = type(default)(value)
     return given
 
 
-def _build(entry: Activation, given: dict[str, Value], quoted: str) -> nn.Module:
-    """Call the entry's factory, any complaint told in terms of the spec."""
+def _build_module(entry: Activation, given: dict[str, Value], quoted: str) -> nn.Module:
+    """Call the entry's factory; errors quote the spec."""
     values = {**entry.parameters, **given}
     if entry.constraint is not None:
         words, holds = entry.constraint
@@ -159,13 +162,13 @@ def _build(entry: Activation, given: dict[str, Value], quoted: str) -> nn.Module
 
 
 def is_custom(part: Any) -> bool:
-    """Whether users brought this, so that it may draw from a global generator.
+    """Whether users brought this part; it may then draw from a global generator.
 
     Parameters
     ----------
     part : activation spec, loss class or instance, or None
-        Torch's and skact's own activations and losses are not custom; a module that
-        holds others, such as ``nn.Sequential``, is.
+        Activations and losses of torch and skact are not custom. A module that holds
+        other modules, such as ``nn.Sequential``, is custom.
 
     Returns
     -------
@@ -180,9 +183,9 @@ def is_custom(part: Any) -> bool:
     if part is None:
         return False
     if isinstance(part, str):
-        return _parse(part)[0] not in BUILT_IN
+        return _parse_spec(part)[0] not in BUILT_IN
     kind = part if isinstance(part, type) else type(part)
-    return kind.__module__ not in _DRAW_NOTHING
+    return kind.__module__ not in _MODULES_WITHOUT_NOISE
 
 
 def activation_gain(spec: ActivationSpec) -> float:
@@ -191,7 +194,7 @@ def activation_gain(spec: ActivationSpec) -> float:
     .. math:: g = 1 / \sqrt{E[f(z)^2]}, \quad z \sim N(0, 1)
 
     Weights of standard deviation ``g / sqrt(fan_in)`` keep the second moment of the
-    signal from layer to layer, which is He et al. [1]_ beyond ReLU: identity 1, ReLU
+    signal from layer to layer. He et al. [1]_ derive this for ReLU: identity 1, ReLU
     sqrt(2), leaky ReLU sqrt(2 / (1 + slope**2)), SELU 1.
 
     Parameters
@@ -202,7 +205,7 @@ def activation_gain(spec: ActivationSpec) -> float:
     Returns
     -------
     float
-        The gain to 6 significant digits. 1.0 where the integral says nothing: for
+        The gain to 6 significant digits. 1.0 where the integral does not apply: for
         softmax and log-softmax, and for a module or function that cannot be applied
         to one float64 column, or whose second moment is zero or not finite.
 
@@ -217,8 +220,8 @@ def activation_gain(spec: ActivationSpec) -> float:
     (1.41421, 1.59254)
     """
     if isinstance(spec, str):
-        entry, given = _parse(spec)
-        return _gain_of_entry(entry, tuple(given.items()), quoted_spec(spec))
+        entry, given = _parse_spec(spec)
+        return _gain_of_entry(entry, tuple(given.items()), quote_spec(spec))
     return gain_of_values(values_on_grid(functools.partial(make_activation, spec)))
 
 
@@ -228,5 +231,5 @@ def _gain_of_entry(
 ) -> float:
     if not entry.elementwise:
         return 1.0
-    build = functools.partial(_build, entry, dict(given), quoted)
+    build = functools.partial(_build_module, entry, dict(given), quoted)
     return gain_of_values(values_on_grid(build, custom=entry not in BUILT_IN))

@@ -1,10 +1,10 @@
-"""The catalogue of activation functions: one table that serves everything else.
+"""The catalogue of activation functions.
 
 Each entry states what a reader wants to know before choosing (formula, derivative,
-range, kinks, what it is good and bad at, the paper) beside what the estimator needs
-(how to build a fresh module, which parameters it takes, its weight-initialisation
-gain). What can be worked out from an entry is worked out (`Activation.bounded`,
-`smooth`, `monotonic`, `zero_centred`, `gain`), so that it cannot contradict the code.
+range, kinks, what it is good and bad at, the paper) and what the estimator needs (how
+to build a new module, and which parameters the module takes). Other properties
+(`Activation.bounded`, `smooth`, `monotonic`, `zero_centred`, `gain`) are computed from
+the entry, so they cannot contradict the code.
 
 >>> from skact import get_activation
 >>> swish = get_activation("swish")
@@ -29,14 +29,16 @@ from skact.activations.modules import FunctionActivation, RReLU, Value
 from skact.activations.straight_table import STRAIGHT
 
 
-def folded(name: str) -> str:
-    """Fold case and drop separators: LeakyReLU, leaky-relu and leaky_relu are one."""
+def fold_name(name: str) -> str:
+    """Drop case and separators: LeakyReLU, leaky-relu and leaky_relu become equal."""
     return re.sub(r"[\s_-]", "", name).lower()
 
 
 BUILT_IN = frozenset((*STRAIGHT, *CURVED))
-_CATALOGUE = {
-    folded(name): entry for entry in BUILT_IN for name in (entry.name, *entry.aliases)
+_ENTRIES = {
+    fold_name(name): entry
+    for entry in BUILT_IN
+    for name in (entry.name, *entry.aliases)
 }
 
 
@@ -53,7 +55,7 @@ def list_activations() -> list[str]:
     >>> "gelu" in list_activations()
     True
     """
-    return sorted({entry.name for entry in _CATALOGUE.values()})
+    return sorted({entry.name for entry in _ENTRIES.values()})
 
 
 def get_activation(name: str) -> Activation:
@@ -81,25 +83,28 @@ def get_activation(name: str) -> Activation:
     """
     if not isinstance(name, str):
         raise TypeError(f"name={name!r} must be a string")
-    return look_up(name, quoted_spec(name))
+    return find_entry(name, quote_spec(name))
 
 
-def _by_name(entry: Activation) -> tuple[Callable[[str], Activation], tuple[str]]:
-    """Pickle an entry by its name: its functions do not pickle, and a copy is none."""
+def _pickle_by_name(
+    entry: Activation,
+) -> tuple[Callable[[str], Activation], tuple[str]]:
+    """Pickle an entry by its name, because its functions cannot be pickled."""
     return get_activation, (entry.name,)
 
 
-copyreg.pickle(Activation, _by_name)
+copyreg.pickle(Activation, _pickle_by_name)
 
 
-def look_up(name: str, quoted: str) -> Activation:
-    """Find the entry called `name`, or say which names are near."""
-    entry = _CATALOGUE.get(folded(name))
+def find_entry(name: str, quoted: str) -> Activation:
+    """Find the entry called `name`; the error lists similar names."""
+    entry = _ENTRIES.get(fold_name(name))
     if entry is not None:
         return entry
-    spelt = {folded(n): n for e in _CATALOGUE.values() for n in (e.name, *e.aliases)}
-    near = difflib.get_close_matches(folded(name), spelt)
-    hint = f"did you mean {', '.join(repr(spelt[key]) for key in near)}? " * bool(near)
+    spelt = {fold_name(n): n for e in _ENTRIES.values() for n in (e.name, *e.aliases)}
+    near = difflib.get_close_matches(fold_name(name), spelt)
+    names = ", ".join(repr(spelt[key]) for key in near)
+    hint = f"did you mean {names}? " if near else ""
     raise ValueError(
         f"activation={quoted} is unknown; {hint}list_activations() names all that "
         "this process knows (a registered name is not known in worker processes, nor "
@@ -107,8 +112,8 @@ def look_up(name: str, quoted: str) -> Activation:
     )
 
 
-def quoted_spec(spec: str) -> str:
-    """Quote a spec in a message, cut if it is absurdly long."""
+def quote_spec(spec: str) -> str:
+    """Quote a spec for a message; cut it after 80 characters."""
     text = str(spec)
     return repr(text if len(text) <= 80 else text[:77] + "...")
 
@@ -124,23 +129,24 @@ def register_activation(
 ) -> Activation:
     """Add an activation to the catalogue of this process.
 
-    Worker processes do not inherit the entry unless they register it too; passing the
-    module class or function itself as an activation works everywhere.
+    A worker process does not know the entry unless the worker registers it too. The
+    module class or function itself can be given as an activation in every process.
 
     Parameters
     ----------
     name : str
         An identifier.
     factory : nn.Module class, torch.autograd.Function subclass or callable
-        A class is called with the parameters as keywords; a callable is a function
-        of a tensor, called with them as keywords; ``.apply`` gets them in order.
+        A class is called with the parameters as keywords. A callable is a function
+        of a tensor, called with the parameters as keywords; ``.apply`` gets the
+        parameters in order.
     aliases : iterable of str, default=()
         Other names, identifiers too.
     parameters : mapping of str to bool, int, float or str, default=None
         Default value by parameter name.
     overwrite : bool, default=False
         Whether to replace registered entries of the same name or alias. Built-in
-        entries cannot be replaced: ``"relu"`` is ReLU in everybody's results.
+        entries cannot be replaced: ``"relu"`` means ReLU in all results.
     **fields : Any
         Other fields of `Activation`. `range` and `kinks` may be given as values
         when they do not depend on the parameters.
@@ -153,6 +159,7 @@ def register_activation(
     Examples
     --------
     >>> import torch
+    >>> from skact import Range
     >>> entry = register_activation("sine", torch.sin, range=Range(-1, 1, True, True))
     >>> entry.factory(), entry.bounded, entry.zero_centred
     (FunctionActivation(sin), True, True)
@@ -162,25 +169,27 @@ def register_activation(
         raise TypeError(f"aliases={aliases!r} must be a tuple of names, not one string")
     aliases = tuple(aliases)
     for given in (name, *aliases):
-        if not (isinstance(given, str) and given.isidentifier() and folded(given)):
+        if not (isinstance(given, str) and given.isidentifier() and fold_name(given)):
             raise ValueError(f"name={given!r} must be an identifier, such as 'my_relu'")
     for parameter, default in (parameters or {}).items():
-        if type(default) not in ALLOWED_VALUES or not fits(default, default):
+        if type(default) not in ALLOWED_VALUES or not is_allowed_value(
+            default, default
+        ):
             raise ValueError(
                 f"{name}: the default of {parameter!r} must be a finite number, a "
                 f"string or a bool, got {default!r}"
             )
     entry = make_entry(
-        name, as_factory(factory), parameters=parameters, aliases=aliases, **fields
+        name, make_factory(factory), parameters=parameters, aliases=aliases, **fields
     )
-    _make_room((name, *aliases), overwrite)
-    _CATALOGUE.update({folded(given): entry for given in (name, *aliases)})
+    _remove_overwritten((name, *aliases), overwrite)
+    _ENTRIES.update({fold_name(given): entry for given in (name, *aliases)})
     return entry
 
 
-def _make_room(names: tuple[str, ...], overwrite: bool) -> None:
-    """Remove the registered entries in the way, or refuse."""
-    taken = {n: _CATALOGUE[folded(n)] for n in names if folded(n) in _CATALOGUE}
+def _remove_overwritten(names: tuple[str, ...], overwrite: bool) -> None:
+    """Remove registered entries that have these names, or raise an error."""
+    taken = {n: _ENTRIES[fold_name(n)] for n in names if fold_name(n) in _ENTRIES}
     for given, entry in taken.items():
         if entry in BUILT_IN:
             raise ValueError(f"{given!r} is the built-in {entry.name}: choose another")
@@ -217,11 +226,11 @@ def unregister_activation(name: str) -> None:
     entry = get_activation(name)
     if entry in BUILT_IN:
         raise ValueError(f"{name!r} is the built-in {entry.name}: it cannot be removed")
-    for key in [key for key, other in _CATALOGUE.items() if other is entry]:
-        del _CATALOGUE[key]
+    for key in [key for key, other in _ENTRIES.items() if other is entry]:
+        del _ENTRIES[key]
 
 
-def as_factory(given: Any) -> Callable[..., nn.Module]:
+def make_factory(given: Any) -> Callable[..., nn.Module]:
     """Turn what a user registers into a callable that returns a fresh module."""
     if isinstance(given, type) and issubclass(given, nn.Module):
         return RReLU if given is nn.RReLU else given
@@ -235,7 +244,7 @@ def as_factory(given: Any) -> Callable[..., nn.Module]:
     )
 
 
-# What a parameter takes, by the type of its default.
+# Values that a parameter may take, by the type of its default.
 ALLOWED_VALUES: dict[type, str] = {
     float: "a finite number",
     int: "an integer",
@@ -244,9 +253,9 @@ ALLOWED_VALUES: dict[type, str] = {
 }
 
 
-def fits(value: Any, default: Value) -> bool:
+def is_allowed_value(value: Any, default: Value) -> bool:
     """Whether `value` may replace `default`."""
     if isinstance(default, float) and type(value) in (int, float):
-        # Comparing refuses nan, inf, and integers that float() cannot hold.
+        # False for nan, inf, and integers that float() cannot hold.
         return abs(value) <= sys.float_info.max
     return type(value) is type(default)

@@ -1,4 +1,4 @@
-"""The activations that bend: sigmoids, exponential and smooth units, softmax."""
+"""Activations that are curved: sigmoids, exponential and smooth units, softmax."""
 
 import functools
 import math
@@ -31,7 +31,7 @@ _SWISH_MINIMUM = -0.2784645427610738
 
 
 def _swish_range(beta: float) -> Range:
-    """Scale the range of beta = 1 by 1 / beta, as the curve itself scales."""
+    """Return the range of beta = 1 divided by beta, because the curve scales so."""
     if beta == 0:
         return Range(-inf, inf)
     extreme = _SWISH_MINIMUM / beta
@@ -46,7 +46,10 @@ def _mish_derivative(x: Tensor) -> Tensor:
 
 
 def _softplus_kinks(beta: float, threshold: float) -> tuple[float, ...]:
-    """Past the threshold torch returns x: the slope jumps by about exp(-threshold)."""
+    """Return where the slope jumps: beyond the threshold torch returns x.
+
+    The jump is about exp(-threshold); float32 cannot represent a smaller one.
+    """
     invisible = threshold > -math.log(torch.finfo(torch.float32).eps)
     return () if invisible else (threshold / beta,)
 
@@ -288,7 +291,6 @@ CURVED = (
         paper="Collobert, Kavukcuoglu & Farabet (2011), Torch7: A Matlab-like "
         "Environment for Machine Learning, NIPS BigLearn Workshop",
     ),
-    # torch has no defaults here; with these it is ReLU, its best-known case.
     make_entry(
         "softmax",
         functools.partial(nn.Softmax, dim=-1),

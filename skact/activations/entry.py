@@ -58,13 +58,13 @@ class Range:
 class Activation:
     """What is known of one activation function.
 
-    `derivative`, `range` and `kinks` take the entry's parameters as keywords and use
-    the defaults for those not given; the properties below speak of the defaults.
-    For a stochastic entry all of them describe evaluation mode. Softmax and log-softmax
-    mix the last axis: they are described by one output as a function of its own input
-    (`derivative` is the Jacobian's diagonal), over at least two outputs.
+    `derivative`, `range` and `kinks` take the entry's parameters as keywords; a
+    parameter that is not given has its default. The properties below hold for the
+    defaults. For a stochastic entry all of them describe evaluation mode. Softmax and
+    log-softmax mix the last axis: the entry describes one output as a function of its
+    own input (`derivative` is the Jacobian's diagonal), over at least two outputs.
 
-    A registered entry may leave out what it does not know (None or an empty text).
+    A registered entry may leave out facts that are unknown (None or an empty text).
 
     Parameters
     ----------
@@ -73,14 +73,14 @@ class Activation:
     factory : callable
         Returns a fresh module, given the parameters as keywords.
     parameters : mapping of str to bool, int, float or str
-        Default value by parameter name, in positional order; the type of the default
-        is the type allowed (a float's place takes integers too).
+        Default value by parameter name, in positional order. A value must have the
+        type of its default (an integer may replace a float).
     aliases : tuple of str, default=()
         Other names.
     constraint : tuple of (str, callable) or None, default=None
-        What parameter values must satisfy, in words and as a test of the keywords.
+        Condition on the parameter values, in words and as a function of keywords.
     formula : str, default=""
-        Definition as Python would write it; what its terms mean follows a semicolon.
+        Definition as a Python expression; definitions of its terms follow a semicolon.
     latex : str, default=""
         Definition in LaTeX.
     derivative : callable or None, default=None
@@ -91,8 +91,8 @@ class Activation:
         ``range(**parameters)``, the `Range` of the values.
     kinks : callable or None, default=None
         ``kinks(**parameters)``, the tuple of points where the derivative does not
-        exist. Jumps too small for float32 to see are left out (softplus at its
-        threshold jumps by 2e-9).
+        exist. Jumps that float32 cannot represent are left out (softplus jumps by 2e-9
+        at its threshold).
     elementwise : bool, default=True
         Whether each output depends on its own input only.
     stochastic : bool, default=False
@@ -108,6 +108,7 @@ class Activation:
 
     Examples
     --------
+    >>> from skact import get_activation
     >>> relu = get_activation("relu")
     >>> print(relu.formula, relu.range(), relu.kinks(), relu.gain)
     max(0, x) [0, inf) (0.0,) 1.41421
@@ -135,8 +136,8 @@ class Activation:
         about = f" = {self.formula}" if self.formula else ""
         return f"<Activation {self.name}(x){about}>"
 
-    def _default_values(self) -> np.ndarray | None:
-        """Values of the default module on the grid."""
+    def _values_with_defaults(self) -> np.ndarray | None:
+        """Values of the module with default parameters, on the grid."""
         return values_on_grid(
             functools.partial(self.factory, **self.parameters),
             n_inputs=1 if self.elementwise else 2,
@@ -158,24 +159,24 @@ class Activation:
     @property
     def monotonic(self) -> bool | None:
         """Whether it never decreases (on [-10, 10])."""
-        values = self._default_values()
-        # The slack is for rounding; a true decrease is larger on so wide a grid.
+        values = self._values_with_defaults()
+        # 1e-12 allows for rounding; a true decrease is larger on this grid.
         return None if values is None else bool((np.diff(values) >= -1e-12).all())
 
     @property
     def zero_centred(self) -> bool | None:
-        """Whether E[f(z)] = 0 for z ~ N(0, 1): it adds no mean shift to its layer.
+        """Whether E[f(z)] = 0 for z ~ N(0, 1), so that f shifts no mean.
 
-        Odd functions have it, and SELU by the choice of its constants. Taking both
-        signs is not enough: ELU and leaky ReLU shift the mean up.
+        It holds for odd functions, and for SELU by the choice of its constants. Values
+        of both signs are not enough: ELU and leaky ReLU shift the mean up.
         """
-        values = self._default_values()
+        values = self._values_with_defaults()
         return None if values is None else abs(gaussian_mean(values)) < 1e-6
 
     @property
     def gain(self) -> float:
         """The weight-initialisation gain, see `activation_gain`."""
-        return gain_of_values(self._default_values()) if self.elementwise else 1.0
+        return gain_of_values(self._values_with_defaults()) if self.elementwise else 1.0
 
 
 def make_entry(
@@ -185,12 +186,12 @@ def make_entry(
     parameters: Mapping[str, Value] | None = None,
     **fields: Any,
 ) -> Activation:
-    """Build an entry, its functions of the parameters completed by the defaults."""
+    """Build an entry; its functions of the parameters get the defaults."""
     defaults = dict(parameters or {})
     for field in ("derivative", "range", "kinks"):
         given = fields.get(field)
         if given is not None:
-            function = given if callable(given) else _always(given)
+            function = given if callable(given) else _constant_function(given)
             fields[field] = functools.partial(function, **defaults)
     return Activation(
         name=name,
@@ -200,6 +201,6 @@ def make_entry(
     )
 
 
-def _always(value: Any) -> Callable[..., Any]:
-    """Return a function of any parameters that gives `value`."""
+def _constant_function(value: Any) -> Callable[..., Any]:
+    """Return a function of any keywords that returns `value`."""
     return lambda **_: value

@@ -6,17 +6,17 @@ from skact.activations.catalogue import get_activation, list_activations
 
 
 def activations_frame() -> pd.DataFrame:
-    """Give all that is known of each activation, built in or registered.
+    """Return all facts about each activation, built in or registered.
 
     Returns
     -------
     DataFrame of shape (n_activations, n_columns)
-        ``name``; what it is like: ``low`` and ``high``, the ends of its range,
+        ``name``; its properties: ``low`` and ``high``, the ends of its range,
         ``bounded``, ``monotonic``, ``smooth``, ``zero_centred``, ``elementwise``,
         ``stochastic``, ``gain`` (of the weight initialisation); ``parameters`` with
         their defaults, ``learnable``, ``aliases``, ``formula``, ``derivative``,
-        ``good``, ``bad``, ``paper``. :class:`~skact.Activation` says what each of them
-        means. What a registered one does not tell is missing.
+        ``good``, ``bad``, ``paper``. :class:`~skact.Activation` defines each of them.
+        Facts that a registered activation leaves out are missing values.
 
     Examples
     --------

@@ -1,17 +1,18 @@
-"""The learning rate that suits an activation, as measured.
+"""A learning rate to start with for each activation, from measurements.
 
-An activation that is tried only at the learning rate of another one loses for the wrong
-reason (Holzmueller et al. 2024, arXiv:2407.04491, Table B.1: the best rate of Mish is
-1.5 times that of ReLU, and re-tuning changes the ranking).
+A comparison at one learning rate is unfair, because the best rate depends on the
+activation (Holzmueller et al. 2024, arXiv:2407.04491, Table B.1: the best rate of Mish
+is 1.5 times the best rate of ReLU, and tuning the rate changes the ranking).
 """
 
 from typing import Any
 
 from skact.activations.modules import activation_name
 
-# Where the held-out loss was least, median of six tables, over that of relu's: what
-# benchmarks/learning_rates.py found, to two digits. Others count as relu.
-RATES: dict[str, dict[str, float]] = {
+# The rate with the least held-out loss, divided by the same rate of relu: the median of
+# six tables, from benchmarks/learning_rates.py, to two digits. Other activations get
+# the rate of relu.
+RATE_FACTORS: dict[str, dict[str, float]] = {
     "adam": {
         "celu": 1.8,
         "elu": 1.8,
@@ -67,37 +68,37 @@ RATES: dict[str, dict[str, float]] = {
         "threshold": 1,
     },
 }
-# between what was least there, .001 and .012 after 500 steps by the log-loss, and what
-# shorter trainings and the accuracy want
-OF_RELU = {"adam": 0.003, "sgd": 0.03}
+# Rates of relu. The log-loss after 500 steps was least at .001 (adam) and .012 (sgd);
+# shorter trainings, and the accuracy, need higher rates.
+RELU_RATES = {"adam": 0.003, "sgd": 0.03}
 
 
-def suiting_lr(activation: Any, optimizer: str = "adam") -> float:
-    """Return the learning rate to begin with.
+def recommended_lr(activation: Any, optimizer: str = "adam") -> float:
+    """Return a learning rate to start with.
 
     Parameters
     ----------
     activation : activation spec
-        A name with or without parameters, or whatever else an estimator takes.
+        A name with or without parameters, or any other spec that an estimator takes.
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
 
     Returns
     -------
     float
-        That of "relu" for what was not measured.
+        The rate of "relu" for activations that were not measured.
 
     Examples
     --------
-    >>> from skact.activations.learning_rates import suiting_lr
-    >>> suiting_lr("relu"), suiting_lr("sigmoid") / suiting_lr("relu") > 5
+    >>> from skact.activations.learning_rates import recommended_lr
+    >>> recommended_lr("relu"), recommended_lr("sigmoid") / recommended_lr("relu") > 5
     (0.003, True)
     """
-    kind = _kind_of(optimizer)
+    kind = _table_of(optimizer)
     name = activation_name(activation).partition("(")[0].strip().lower()
-    return OF_RELU[kind] * RATES[kind].get(name, 1.0)
+    return RELU_RATES[kind] * RATE_FACTORS[kind].get(name, 1.0)
 
 
-def _kind_of(name: str) -> str:
+def _table_of(name: str) -> str:
     if name not in ("adam", "adamw", "sgd"):
         raise ValueError(f"optimizer must be 'adam', 'adamw' or 'sgd', got {name!r}.")
     return "sgd" if name == "sgd" else "adam"

@@ -1,4 +1,4 @@
-"""Activation modules that torch lacks: with a generator, learnable, or a function."""
+"""Activation modules that torch does not have."""
 
 import functools
 from collections.abc import Callable
@@ -18,11 +18,11 @@ ActivationSpec: TypeAlias = (
 
 
 class RReLU(nn.RReLU):
-    """Randomised leaky ReLU whose slopes can be drawn from a generator of its own.
+    """Randomised leaky ReLU that can draw its slopes from its own generator.
 
-    `torch.nn.RReLU` draws from torch's global generator, so that one network's
-    training would depend on what else runs in the process. Evaluation uses the mean
-    slope, as torch does.
+    `torch.nn.RReLU` draws from torch's global generator, so the training of a network
+    would depend on what else runs in the process. In evaluation the slope is the mean,
+    as in torch.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ class RReLU(nn.RReLU):
         self.generator = generator
 
     def forward(self, input: Tensor) -> Tensor:
-        """Apply a fresh slope per element in training, the mean slope otherwise."""
-        if not self.training:  # what torch's own does then, which vmap cannot
+        """Apply a new slope to each element in training, the mean slope otherwise."""
+        if not self.training:  # equal to nn.RReLU, which torch.vmap does not support
             return nn.functional.leaky_relu(input, (self.lower + self.upper) / 2)
         slopes = torch.empty_like(input).uniform_(
             self.lower, self.upper, generator=self.generator
@@ -67,8 +67,8 @@ class SwishBeta(nn.Module):
     Parameters
     ----------
     beta : float, default=1.0
-        Where the learnable `beta` starts: 0 is the line x / 2, 1 is SiLU, and large
-        values approach ReLU.
+        Initial value of the learnable `beta`: 0 is the line x / 2, 1 is SiLU, and
+        large values approach ReLU.
 
     Examples
     --------
@@ -86,21 +86,21 @@ class SwishBeta(nn.Module):
         return input * torch.sigmoid(self.beta * input)
 
     def extra_repr(self) -> str:
-        """Show where `beta` started."""
+        """Show the initial value of `beta`."""
         return f"init={self.init}"
 
 
 class FunctionActivation(nn.Module):
     """A function on tensors, or a `torch.autograd.Function`, as a module.
 
-    The function is shared between copies: state belongs in an `nn.Module`.
+    Copies share the function. A function with state should be an `nn.Module`.
 
     Parameters
     ----------
     function : callable or torch.autograd.Function subclass
         Called with the input (through ``.apply`` for an autograd function).
     **arguments : bool, int, float or str
-        Passed on, by keyword to a callable and in order to ``.apply``.
+        Passed by keyword to a callable, and in order to ``.apply``.
 
     Examples
     --------
@@ -121,7 +121,7 @@ class FunctionActivation(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """Apply the function."""
         if isinstance(self.function, type):
-            function: Any = self.function  # mypy sees a bare `type` here
+            function: Any = self.function  # mypy knows no more than `type`
             return function.apply(input, *self.arguments.values())
         return self.function(input, **self.arguments)
 

@@ -1,4 +1,4 @@
-"""Grids that are fair to every activation: each with learning rates around its own."""
+"""Parameter grids in which each activation has learning rates around its own."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -7,10 +7,19 @@ import numpy as np
 from scipy.stats import loguniform
 
 from skact.activations.build import make_activation
-from skact.activations.learning_rates import suiting_lr
+from skact.activations.learning_rates import recommended_lr
 
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "tanh")
-_SPAN = 30.0  # of the rates of an activation, from the least to the greatest
+DEFAULT_ACTIVATIONS = (
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "mish",
+    "tanh",
+)
+_RATE_SPAN = 30.0  # greatest over least learning rate of an activation
 
 
 def activation_grid(
@@ -22,20 +31,20 @@ def activation_grid(
     prefix: str = "",
     **others: Any,
 ) -> list[dict[str, list[Any]]]:
-    """Give a parameter grid that is fair: each activation with rates around its own.
+    """Return a parameter grid in which each activation has rates around its own.
 
     Parameters
     ----------
     activations : list of activation specs, default=None
         None: relu, leaky_relu, elu, selu, gelu, silu, mish and tanh.
     n_lr : int, default=3
-        Learning rates of each, spread evenly in their logarithms over a factor of 30
-        around the one that suits it.
+        Learning rates of each activation, spaced evenly in their logarithms over a
+        factor of 30 around the recommended rate of the activation.
     lr : float, default=None
-        The rate that suits "relu" here, if it is known; that of others moves with it.
-        None: .003 for "adam", .03 for "sgd".
+        The best rate of "relu" for the data, if it is known; all other rates scale with
+        it. None: .003 for "adam", .03 for "sgd".
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
-        What the rates are for. It is not part of the grid.
+        The optimizer of the rates. It is not part of the grid.
     prefix : str, default=""
         Before each name, such as ``"actmlp__"`` in a pipeline.
     **others : list
@@ -49,13 +58,13 @@ def activation_grid(
     Raises
     ------
     ValueError, TypeError
-        If something is no activation, or a parameter not as it must be.
+        If an activation or another parameter has a wrong value or type.
 
     Notes
     -----
-    How the rates relate was measured with two hidden layers of 64 units and the weights
-    of ``init="auto"``: ``benchmarks/README.md`` has the figures. With far fewer than
-    200 steps of the optimizer higher ones suit: give `lr`, or train for more epochs.
+    The rates were measured with two hidden layers of 64 units and the weights of
+    ``init="auto"``: ``benchmarks/README.md`` has the figures. Far fewer than 200 steps
+    of the optimizer need higher rates: give `lr`, or train for more epochs.
 
     See Also
     --------
@@ -79,7 +88,7 @@ def activation_grid(
             raise TypeError(f"{name} must be a list of values, got {values!r}.")
     shared = {f"{prefix}{name}": list(values) for name, values in others.items()}
     grids = []
-    for spec, low, high in _ranges(activations, lr, optimizer):
+    for spec, low, high in _rate_ranges(activations, lr, optimizer):
         rates = np.geomspace(low, high, n_lr) if n_lr > 1 else [np.sqrt(low * high)]
         rounded = [float(f"{rate:.2g}") for rate in rates]
         grids.append({f"{prefix}activation": [spec], f"{prefix}lr": rounded, **shared})
@@ -94,26 +103,26 @@ def activation_distributions(
     prefix: str = "",
     **others: Any,
 ) -> list[dict[str, Any]]:
-    """Give distributions that are fair to each activation.
+    """Return distributions in which each activation has rates around its own.
 
     Parameters
     ----------
     activations : list of activation specs, default=None
         None: relu, leaky_relu, elu, selu, gelu, silu, mish and tanh.
     lr : float, default=None
-        The rate that suits "relu" here; None: .003 for "adam", .03 for "sgd".
+        The best rate of "relu" for the data; None: .003 for "adam", .03 for "sgd".
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
-        What the rates are for.
+        The optimizer of the rates.
     prefix : str, default=""
         Before each name, such as ``"actmlp__"`` in a pipeline.
     **others : list or distribution
-        Of other parameters, the same for all activations.
+        Values of other parameters, the same for all activations.
 
     Returns
     -------
     list of dict
-        For ``RandomizedSearchCV(net, activation_distributions(), n_iter=40)``. It draws
-        one of them, that is an activation, and then a log-uniform rate.
+        For ``RandomizedSearchCV(net, activation_distributions(), n_iter=40)``. The
+        search draws one of the dicts, hence an activation, then a log-uniform rate.
 
     Examples
     --------
@@ -125,7 +134,7 @@ def activation_distributions(
     shared = {f"{prefix}{name}": values for name, values in others.items()}
     return [
         {f"{prefix}activation": [spec], f"{prefix}lr": loguniform(low, high), **shared}
-        for spec, low, high in _ranges(activations, lr, optimizer)
+        for spec, low, high in _rate_ranges(activations, lr, optimizer)
     ]
 
 
@@ -137,17 +146,17 @@ def suggest_activation(
     optimizer: str = "adam",
     prefix: str = "",
 ) -> dict[str, Any]:
-    """Let a trial of Optuna suggest an activation, and a rate in the range of its own.
+    """Let a trial of Optuna suggest an activation and a rate in its range.
 
     Parameters
     ----------
     trial : optuna.trial.Trial
     activations : list of str, default=None
-        Names, for Optuna stores its choices; None as for :func:`activation_grid`.
+        Names, because Optuna stores its choices; None as in :func:`activation_grid`.
     lr : float, default=None
-        The rate that suits "relu" here; None: .003 for "adam", .03 for "sgd".
+        The best rate of "relu" for the data; None: .003 for "adam", .03 for "sgd".
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
-        What the rates are for.
+        The optimizer of the rates.
     prefix : str, default=""
         Before each name, such as ``"actmlp__"`` in a pipeline.
 
@@ -165,29 +174,29 @@ def suggest_activation(
     >>> suggest_activation(Trial(), ["tanh", "relu"])["activation"]
     'tanh'
     """
-    found = _ranges(activations, lr, optimizer)
+    found = _rate_ranges(activations, lr, optimizer)
     ranges = {str(spec): (low, high) for spec, low, high in found}
     name = trial.suggest_categorical(f"{prefix}activation", list(ranges))
-    # a parameter of its own for each: Optuna wants one range a name
+    # one parameter for each activation: Optuna allows one range for a name
     rate = trial.suggest_float(f"{prefix}lr_{name}", *ranges[name], log=True)
     return {f"{prefix}activation": name, f"{prefix}lr": rate}
 
 
-def _ranges(
+def _rate_ranges(
     activations: Iterable[Any] | None, lr: float | None, optimizer: str
 ) -> list[tuple[Any, float, float]]:
-    """Return each activation with the least and the greatest rate to try."""
+    """Return each activation with its least and its greatest rate."""
     if isinstance(activations, str):
         raise TypeError(f"activations must be a list, got {activations!r}.")
-    specs = list(ACTIVATIONS if activations is None else activations)
+    specs = list(DEFAULT_ACTIVATIONS if activations is None else activations)
     if not specs:
         raise ValueError("activations must name at least one; got none.")
     if lr is not None and not (isinstance(lr, int | float) and 0 < lr < np.inf):
         raise ValueError(f"lr must be a finite number > 0, got {lr!r}.")
-    scale = 1.0 if lr is None else lr / suiting_lr("relu", optimizer)
+    scale = 1.0 if lr is None else lr / recommended_lr("relu", optimizer)
     found = []
     for spec in specs:
-        make_activation(spec)  # says what is wrong with it
-        middle = suiting_lr(spec, optimizer) * scale
-        found.append((spec, middle / _SPAN**0.5, middle * _SPAN**0.5))
+        make_activation(spec)  # raises an error if the spec is invalid
+        middle = recommended_lr(spec, optimizer) * scale
+        found.append((spec, middle / _RATE_SPAN**0.5, middle * _RATE_SPAN**0.5))
     return found

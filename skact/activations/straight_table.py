@@ -1,4 +1,4 @@
-"""The activations that are made of straight lines: ReLU and its kin."""
+"""Activations made of straight lines: ReLU and similar functions."""
 
 from math import inf
 
@@ -9,18 +9,18 @@ from skact.activations.entry import Range, make_entry
 from skact.activations.modules import RReLU
 
 
-def _inside(x: Tensor, low: float, high: float) -> Tensor:
-    """1 strictly between `low` and `high`, 0 elsewhere, in the dtype of x."""
+def _indicator(x: Tensor, low: float, high: float) -> Tensor:
+    """Return 1 strictly between `low` and `high`, 0 elsewhere, in the dtype of x."""
     return ((x > low) & (x < high)).to(x)
 
 
 def _leak_derivative(x: Tensor, slope: float) -> Tensor:
-    """1 right of zero, `slope` elsewhere."""
+    """Return 1 for x > 0, `slope` elsewhere."""
     return torch.where(x > 0, torch.ones_like(x), slope)
 
 
 def _leak_range(slope: float) -> Range:
-    """All reals if the left branch falls below zero."""
+    """Return all reals if the left branch falls below zero."""
     return Range(-inf, inf) if slope > 0 else Range(0.0, inf, closed_low=True)
 
 
@@ -49,7 +49,7 @@ STRAIGHT = (
         nn.ReLU,
         formula="max(0, x)",
         latex=r"\max(0, x)",
-        derivative=lambda x: _inside(x, 0.0, inf),
+        derivative=lambda x: _indicator(x, 0.0, inf),
         derivative_formula="1 if x > 0 else 0",
         range=Range(0.0, inf, closed_low=True),
         kinks=(0.0,),
@@ -63,7 +63,7 @@ STRAIGHT = (
         nn.ReLU6,
         formula="min(max(0, x), 6)",
         latex=r"\min(\max(0, x), 6)",
-        derivative=lambda x: _inside(x, 0.0, 6.0),
+        derivative=lambda x: _indicator(x, 0.0, 6.0),
         derivative_formula="1 if 0 < x < 6 else 0",
         range=Range(0.0, 6.0, closed_low=True, closed_high=True),
         kinks=(0.0, 6.0),
@@ -88,7 +88,7 @@ STRAIGHT = (
         "Network Acoustic Models, ICML Workshop on Deep Learning for Audio, Speech "
         "and Language Processing",
     ),
-    # torch's num_parameters is left out: one slope a layer needs no width to be known.
+    # num_parameters of torch is left out: the entry does not know a layer's width.
     make_entry(
         "prelu",
         nn.PReLU,
@@ -127,7 +127,7 @@ STRAIGHT = (
         nn.Hardsigmoid,
         formula="min(max(0, x + 3), 6) / 6",
         latex=r"\min(\max(0, x + 3), 6) / 6",
-        derivative=lambda x: _inside(x, -3.0, 3.0) / 6,
+        derivative=lambda x: _indicator(x, -3.0, 3.0) / 6,
         derivative_formula="1/6 if -3 < x < 3 else 0",
         range=Range(0.0, 1.0, closed_low=True, closed_high=True),
         kinks=(-3.0, 3.0),
@@ -142,7 +142,7 @@ STRAIGHT = (
         constraint=("min_val < max_val", lambda min_val, max_val: min_val < max_val),
         formula="min(max(min_val, x), max_val)",
         latex=r"\min(\max(m, x), M)",
-        derivative=lambda x, min_val, max_val: _inside(x, min_val, max_val),
+        derivative=lambda x, min_val, max_val: _indicator(x, min_val, max_val),
         derivative_formula="1 if min_val < x < max_val else 0",
         range=lambda min_val, max_val: Range(min_val, max_val, True, True),
         kinks=lambda min_val, max_val: (min_val, max_val),
@@ -183,13 +183,14 @@ STRAIGHT = (
         paper="Donoho (1995), De-noising by Soft-Thresholding, IEEE Transactions on "
         "Information Theory 41(3)",
     ),
+    # torch has no defaults here; with these values it equals ReLU.
     make_entry(
         "threshold",
         nn.Threshold,
         parameters={"threshold": 0.0, "value": 0.0},
         formula="x if x > threshold else value",
         latex=r"x \, [x > \theta] + v \, [x \leq \theta]",
-        derivative=lambda x, threshold, value: _inside(x, threshold, inf),
+        derivative=lambda x, threshold, value: _indicator(x, threshold, inf),
         derivative_formula="1 if x > threshold else 0",
         range=lambda threshold, value: Range(
             min(threshold, value), inf, closed_low=value <= threshold

@@ -1,1 +1,1 @@
-"""What tables mean: comparison, paired tests, diagnosis."""
+"""Conclusions from tables of results: comparison, paired tests, diagnosis."""

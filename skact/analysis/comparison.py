@@ -1,4 +1,4 @@
-"""Which activation is really better? The folds of a search, paired and tested."""
+"""Compare activations: pair the scores of a search by fold, and test differences."""
 
 import html
 import itertools
@@ -10,48 +10,57 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skact.analysis.fold_sizes import test_ratio_of
-from skact.analysis.paired_tests import holm, paired_test
+from skact.analysis.fold_sizes import ratio_of_fold_sizes
+from skact.analysis.paired_tests import adjust_by_holm, paired_test
 from skact.analysis.verdict import verdict_of
 from skact.results.frames import to_frame
-from skact.results.schema import MODEL, Schema, schema_of
+from skact.results.schema import (
+    MODEL,
+    Schema,
+    metric_of_score,
+    schema_of,
+    score_of_metric,
+)
 
-_HOW = {
-    "nested": "Each took, for every fold, the candidate that was best on the others: "
-    "these means may be lower than a ranking's, which has chosen by the same folds.",
-    "best": "Each took the candidate that was best on all folds, which flatters those "
-    "with more candidates: selection and comparison use the same folds.",
-    "mean": "Each is the mean of its candidates.",
+_SELECTION_NOTES = {
+    "nested": "Each value took, for every fold, the candidate that was best on the "
+    "other folds: these means may be lower than those of a ranking, where the same "
+    "folds choose and score.",
+    "best": "Each value took the candidate that was best on all folds. "
+    "These means are biased upwards, and more so with more candidates: the same folds "
+    "choose and score.",
+    "mean": "The score of each value is the mean of its candidates.",
 }
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` found; printing it gives the verdict and the table.
+    """The result of `compare`; it prints the verdict and the table.
 
     Parameters
     ----------
     frame : DataFrame
-        A row a pair, the better one as ``a``: ``difference`` of the mean scores, its
-        95 % interval (``low``, ``high``), ``effect_size`` (mean over standard deviation
-        of the folds' differences), ``t``, ``df`` and ``p`` of the corrected resampled
-        t-test, ``p_holm`` (adjusted for all pairs), ``a_better``, ``equivalent`` and
-        ``b_better`` (posterior probabilities of more than the rope, within it, and
-        less), and the ``verdict``: "a better", "equivalent" or "undecided".
+        A row for each pair, the better value as ``a``: ``difference`` of the mean
+        scores, its 95 % interval (``low``, ``high``), ``effect_size`` (mean over
+        standard deviation of the folds' differences), ``t``, ``df`` and ``p`` of the
+        corrected resampled t-test, ``p_holm`` (adjusted for all pairs), ``a_better``,
+        ``equivalent`` and ``b_better`` (posterior probabilities that the difference is
+        above, within and below the rope), and the ``verdict``: "a better", "equivalent"
+        or "undecided".
     scores : DataFrame of shape (n_folds, n_values)
-        What was paired; a column each value of `by`, the best first.
+        The paired scores; a column for each value of `by`, the best first.
     by : str
-        What was compared.
+        The compared columns.
     metric : str
         The column of scores.
     rope : float
-        Differences up to this count as none.
+        Differences up to `rope` count as equal.
     alpha : float
         The level of the tests.
     test_ratio : float
         Test rows over training rows of a fold.
     notes : sequence of str, default=()
-        What limits the comparison.
+        Limits of the comparison.
 
     Attributes
     ----------
@@ -107,7 +116,7 @@ class Comparison:
         return f"{self.verdict}\n\n{table}"
 
     def _repr_html_(self) -> str:
-        # names of activations may be anything
+        # the name of an activation may contain markup
         table = self.frame.style.format(precision=4, escape="html").hide(axis="index")
         return f"<p>{html.escape(self.verdict)}</p>{table.to_html()}"
 
@@ -123,49 +132,50 @@ def compare(
     alpha: float = 0.05,
     test_ratio: float | None = None,
 ) -> Comparison:
-    """Compare the activations of a search, or whatever else it tried, pair by pair.
+    """Compare the activations of a search, or other hyperparameters, pair by pair.
 
-    The scores of two of them on the same folds are paired. Folds share training rows,
-    so the tests are those that know it: the corrected resampled t-test, adjusted by
-    Holm's method for all pairs, and the Bayesian correlated t-test, which alone can say
-    that two are practically equivalent. See :mod:`skact.analysis.paired_tests`.
+    The scores of two values on the same folds are paired. Folds share training rows.
+    Two tests correct for this: the corrected resampled t-test, adjusted by Holm's
+    method for all pairs, and the Bayesian correlated t-test. Only the Bayesian test can
+    say that two values are equivalent. See :mod:`skact.analysis.paired_tests`.
 
     Parameters
     ----------
     search : fitted search, cv_results_, loaded results, or several of them
-        Whatever :func:`~skact.to_frame` takes with ``level="fold"``, of any estimator,
+        All that :func:`~skact.to_frame` takes with ``level="fold"``, of any estimator,
         or such a frame.
     by : str or list of str, default="activation"
-        The columns of that frame that tell apart what is compared.
+        The columns of that frame whose values are compared.
     select : {"nested", "best", "mean"}, default="nested"
-        What stands for an activation that was tried with several learning rates.
-        "nested": on each fold the candidate that is best on the mean of the other
-        folds, so no score has chosen itself. "best": the candidate that is best on all
-        folds; biased upwards, the more the more candidates there are. "mean": the mean
-        of all.
+        Which score an activation gets that was tried with several learning rates.
+        "nested": on each fold, the score of the candidate with the best mean on the
+        other folds, so the fold that scores a candidate does not choose it. "best": the
+        scores of the candidate that is best on all folds; they are biased upwards, and
+        more so with more candidates. "mean": the mean of all candidates.
     average : str or sequence of str, default=('random_state',)
-        Columns whose values are repetitions: candidates that differ in nothing else are
-        averaged first, for they are not independent.
+        Columns of repetitions: candidates that differ only in these columns are
+        averaged first, because they are not independent.
     metric : str or None, default=None
-        Such as "accuracy"; None: the one that ranks.
+        Such as "accuracy"; None: the metric that ranks the search.
     rope : float, default=0.01
-        Region of practical equivalence: differences up to this, in units of the score,
-        do not matter to you.
+        Region of practical equivalence: differences up to `rope` do not matter. In
+        units of the score.
     alpha : float, default=0.05
-        Level of the tests; and 1 - alpha is what the probability of equivalence must
-        reach.
+        Level of the tests. Two values are equivalent if the probability of equivalence
+        is above 1 - alpha.
     test_ratio : float or None, default=None
-        Test rows over training rows of a fold; None: as the search's `cv` says.
+        Test rows over training rows of a fold; None: taken from `cv` of the search.
 
     Returns
     -------
     Comparison
-        Print it. Draw it with :class:`~skact.ComparisonDisplay`.
+        It can be printed, and drawn with :class:`~skact.ComparisonDisplay`.
 
     Raises
     ------
     ValueError
-        If there is no such column, or nothing to compare, or if `test_ratio` is needed.
+        If a column does not exist, if there are not two values and two folds, or if
+        `test_ratio` is needed.
 
     References
     ----------
@@ -185,8 +195,10 @@ def compare(
     >>> list(result.scores.columns) == [result.frame["a"][0], result.frame["b"][0]]
     True
     """
-    if select not in _HOW:
-        raise ValueError(f"select must be one of {list(_HOW)}; got {select!r}.")
+    if select not in _SELECTION_NOTES:
+        raise ValueError(
+            f"select must be one of {list(_SELECTION_NOTES)}; got {select!r}."
+        )
     if not (isinstance(rope, Real) and 0 <= rope < np.inf):
         raise ValueError(f"rope must be a finite number >= 0, got {rope!r}.")
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
@@ -197,13 +209,13 @@ def compare(
     names = [by] if isinstance(by, str) else list(by)
     names = [x if x in frame else x.rpartition("__")[2] for x in names]
     schema = schema_of(frame.columns, "fold")
-    score = _score_of(schema, metric)
-    _check_columns(frame, schema, names)
+    score = _score_column(schema, metric)
+    _check_by(frame, schema, names)
     notes: list[str] = []
-    if schema.several:
-        _check_folds(frame, notes)
-    table = _cells(frame, schema, names, score, average, notes)
-    scores = _selected(table, select)
+    if schema.has_models:
+        _check_same_folds(frame, notes)
+    table = _scores_of_candidates(frame, schema, names, score, average, notes)
+    scores = _select_scores(table, select)
     if scores.shape[1] < 2:
         raise ValueError(
             f"by={by!r}: there must be two values at least to compare, got "
@@ -212,42 +224,42 @@ def compare(
     if len(scores) < 2:
         raise ValueError(f"There must be two folds at least; got {len(scores)}.")
     if test_ratio is None:
-        test_ratio = test_ratio_of(search, len(scores), notes)
+        test_ratio = ratio_of_fold_sizes(search, len(scores), notes)
     if table.index.get_level_values("value").duplicated().any():
-        notes.append(_HOW[select])
-    notes += _doubts(scores, rope)
+        notes.append(_SELECTION_NOTES[select])
+    notes += _notes_on_rope(scores, rope)
     order = scores.mean().sort_values(ascending=False, kind="stable").index
     scores = scores[order]
-    pairs = _pairs(scores, test_ratio, rope, alpha)
+    pairs = _table_of_pairs(scores, test_ratio, rope, alpha)
     label = ", ".join(names)
     return Comparison(pairs, scores, label, score, rope, alpha, test_ratio, notes)
 
 
-def _score_of(schema: Schema, metric: str | None) -> str:
+def _score_column(schema: Schema, metric: str | None) -> str:
     if "fold" not in schema.ids:
         raise ValueError("A frame must have a row a fold: to_frame(search, 'fold').")
-    wanted = schema.score if metric is None else f"test_{metric}"
+    wanted = schema.score if metric is None else score_of_metric(metric)
     if wanted not in schema.scores:
-        known = [name.removeprefix("test_") for name in schema.scores]
+        known = [metric_of_score(name) for name in schema.scores]
         raise ValueError(f"metric must be one of {known}; got {metric!r}.")
     return wanted
 
 
-def _tried(frame: pd.DataFrame, schema: Schema) -> list[str]:
+def _tried_columns(frame: pd.DataFrame, schema: Schema) -> list[str]:
     """Return the columns that tell candidates apart."""
     known = {*schema.params, *schema.resources, MODEL}
     return [name for name in frame.columns if name in known]
 
 
-def _check_columns(frame: pd.DataFrame, schema: Schema, names: Sequence[str]) -> None:
-    tried = _tried(frame, schema)
+def _check_by(frame: pd.DataFrame, schema: Schema, names: Sequence[str]) -> None:
+    tried = _tried_columns(frame, schema)
     for name in names:
         if name not in tried:
             raise ValueError(f"by must name some of {tried!r}; got {name!r}.")
 
 
-def _check_folds(frame: pd.DataFrame, notes: list[str]) -> None:
-    """Refuse to pair folds that searches do not share, as far as one can tell."""
+def _check_same_folds(frame: pd.DataFrame, notes: list[str]) -> None:
+    """Raise ValueError if searches have different numbers of folds."""
     folds = frame.groupby(MODEL, sort=False)["fold"].nunique()
     if folds.nunique() > 1:
         raise ValueError(
@@ -257,7 +269,7 @@ def _check_folds(frame: pd.DataFrame, notes: list[str]) -> None:
     notes.append("All searches are taken to have had the same rows and folds.")
 
 
-def _cells(
+def _scores_of_candidates(
     frame: pd.DataFrame,
     schema: Schema,
     names: Sequence[str],
@@ -265,7 +277,7 @@ def _cells(
     average: str | Iterable[str],
     notes: list[str],
 ) -> pd.DataFrame:
-    """Return scores: a row each cell of each value of `by`, a column a fold."""
+    """Return scores: a row for each value and cell, a column for each fold."""
     if schema.resources:
         last = frame["iter"].max()
         if (frame["iter"] != last).any():
@@ -275,33 +287,37 @@ def _cells(
             )
         frame = frame[frame["iter"] == last]
     repeats = [average] if isinstance(average, str) else list(average)
-    cell = [x for x in _tried(frame, schema) if x not in names and x not in repeats]
-    values = frame[names].apply(lambda row: _label(row, names), axis=1)
+    cell = [
+        x for x in _tried_columns(frame, schema) if x not in names and x not in repeats
+    ]
+    values = frame[names].apply(lambda row: _label_of_value(row, names), axis=1)
     keyed = frame[[*cell, "fold", score]].assign(value=values)
     failed = keyed.groupby(["value", *cell], sort=False, dropna=False)[score]
     bad = int(failed.apply(lambda found: found.isna().any()).sum())
     if bad:
-        failed_and_is = "candidate failed on some fold and is"
-        failed_and_are = "candidates failed on some fold and are"
-        said = failed_and_is if bad == 1 else failed_and_are
-        notes.append(f"{bad} {said} left out.")
-    # by number: a table of all combinations of their values could be enormous
+        left_out = (
+            "candidate failed on some fold and is"
+            if bad == 1
+            else "candidates failed on some fold and are"
+        )
+        notes.append(f"{bad} {left_out} left out.")
+    # numbers of cells, because a table of all combinations of values could be enormous
     keyed["cell"] = keyed.groupby(["value", *cell], sort=False, dropna=False).ngroup()
     places = keyed.groupby(["value", "cell", "fold"], sort=False)[score]
     wide = places.agg(lambda found: found.mean(skipna=False)).unstack("fold")
     return wide.dropna(axis=0, how="any")
 
 
-def _label(row: pd.Series, names: Sequence[str]) -> Any:
+def _label_of_value(row: pd.Series, names: Sequence[str]) -> Any:
     if len(names) == 1:
         value = row[names[0]]
         return value if isinstance(value, str) else f"{names[0]}={value}"
-    said = [(name, row[name]) for name in names if not pd.isna(row[name])]
-    return ", ".join(v if isinstance(v, str) else f"{name}={v}" for name, v in said)
+    tried = [(name, row[name]) for name in names if not pd.isna(row[name])]
+    return ", ".join(v if isinstance(v, str) else f"{name}={v}" for name, v in tried)
 
 
-def _selected(table: pd.DataFrame, select: str) -> pd.DataFrame:
-    """Choose what stands for each value of `by` on each fold: (folds, values)."""
+def _select_scores(table: pd.DataFrame, select: str) -> pd.DataFrame:
+    """Choose one score for each value of `by` on each fold: (folds, values)."""
     chosen = {}
     for value, cells in table.groupby(level="value", sort=False):
         scores = cells.to_numpy()  # (cells, folds)
@@ -311,23 +327,23 @@ def _selected(table: pd.DataFrame, select: str) -> pd.DataFrame:
             chosen[value] = scores[scores.mean(axis=1).argmax()]
         else:
             others = scores.sum(axis=1, keepdims=True) - scores
-            # sums of the same scores may differ in their last bits
+            # rounded, because sums of equal scores may differ in their last bits
             best = others.round(12).argmax(axis=0)
             chosen[value] = scores[best, np.arange(scores.shape[1])]
     return pd.DataFrame(chosen, index=table.columns)
 
 
-def _doubts(scores: pd.DataFrame, rope: float) -> list[str]:
-    """Say so if the rope is what suits an accuracy, and the score is none."""
+def _notes_on_rope(scores: pd.DataFrame, rope: float) -> list[str]:
+    """Return a note if the default rope, made for accuracies, may not fit the score."""
     if abs(float(scores.mean().mean())) <= 1 or rope != 0.01:
         return []
     return [
-        "rope=0.01 is in units of the score, and may be far too small for this one: "
-        "give what does not matter to you."
+        "rope=0.01 is in units of the score, and may be far too small for this score: "
+        "pass a rope below which differences do not matter to you."
     ]
 
 
-def _pairs(
+def _table_of_pairs(
     scores: pd.DataFrame, test_ratio: float, rope: float, alpha: float
 ) -> pd.DataFrame:
     rows = []
@@ -338,7 +354,7 @@ def _pairs(
         means = {"mean_a": scores[a].mean(), "mean_b": scores[b].mean()}
         rows.append({"a": a, "b": b, **means, **test})
     frame = pd.DataFrame(rows)
-    frame.insert(frame.columns.get_loc("p") + 1, "p_holm", holm(frame["p"]))
+    frame.insert(frame.columns.get_loc("p") + 1, "p_holm", adjust_by_holm(frame["p"]))
     verdicts = np.where(frame["p_holm"] < alpha, "a better", "undecided")
     frame["verdict"] = np.where(frame["equivalent"] > 1 - alpha, "equivalent", verdicts)
     order = ["a", "b", "mean_a", "mean_b", "difference", "low", "high", "effect_size"]

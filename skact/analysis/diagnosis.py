@@ -1,4 +1,4 @@
-"""What is wrong with a training, in plain words: rules on what the monitor recorded."""
+"""Find faults of a training by rules on recorded values, and describe them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from skact.results.schema import schema_of
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `diagnose` found; printing it says so in words.
+    """The faults that `diagnose` found; it prints them as sentences.
 
     Parameters
     ----------
     findings : list of (dict, Finding)
-        With the parameters and the folds that tell apart the fits of a search.
+        Each dict has the ids and parameters of the candidate, net or fit.
     looked_at : str
-        What the rules had before them.
+        A sentence that says which values the rules have read.
 
     Examples
     --------
@@ -36,7 +36,7 @@ class Diagnosis:
     looked_at: str
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row a finding."""
+        """Return a frame with a row for each finding."""
         rows = [
             {
                 **where,
@@ -59,39 +59,39 @@ class Diagnosis:
             return f"Nothing wrong was found. {self.looked_at}"
         alike: dict[tuple[str, str, str], list[Finding]] = {}
         for where, finding in self.findings:
-            said = ", ".join(f"{name}={value}" for name, value in where.items())
-            key = (said, finding.kind, finding.advice)
+            heading = ", ".join(f"{name}={value}" for name, value in where.items())
+            key = (heading, finding.kind, finding.advice)
             alike.setdefault(key, []).append(finding)
         groups: dict[str, list[str]] = {}
-        for (said, *_), found in alike.items():
-            groups.setdefault(said, []).append(_line(found))
+        for (heading, *_), found in alike.items():
+            groups.setdefault(heading, []).append(_describe_layers(found))
         lines = []
-        for said, texts in groups.items():
-            lines += [said] * bool(said)
-            lines += [f"{'  ' * bool(said)}{text}" for text in texts]
+        for heading, texts in groups.items():
+            lines += [heading] if heading else []
+            lines += [f"{'  ' if heading else ''}{text}" for text in texts]
         return "\n".join([*lines, self.looked_at])
 
 
 def diagnose(obj: Any) -> Diagnosis:
-    """Say in plain words what is wrong with a training, and what to try.
+    """Describe the faults of a training, and say what to try.
 
     Parameters
     ----------
     obj : fitted net, pipeline, search, loaded results, or several of them
-        Whatever :func:`~skact.to_frame` takes with ``level="epoch"``, or such a frame.
-        For more than the losses, nets need an :class:`~skact.ActivationMonitor`, and
-        those of a search a :class:`~skact.TrainingLog`, too. A net whose fit has failed
-        can be diagnosed as well.
+        All that :func:`~skact.to_frame` takes with ``level="epoch"``, or such a frame.
+        Without an :class:`~skact.ActivationMonitor` on the net, only the losses are
+        read. The net of a search needs a :class:`~skact.TrainingLog`. A net whose fit
+        has failed can be diagnosed, too.
 
     Returns
     -------
     Diagnosis
-        Print it. It is false if nothing was found.
+        It can be printed. It is false if no fault was found.
 
     Notes
     -----
-    The rules, on what :class:`~skact.ActivationMonitor` records; the last epoch counts
-    unless another is named:
+    The rules read values that :class:`~skact.ActivationMonitor` records. Where a rule
+    names no epoch, the last epoch counts:
 
     ============== ===============================================================
     diverged       the loss became NaN or infinite
@@ -108,13 +108,14 @@ def diagnose(obj: Any) -> Diagnosis:
                    its minimum, while the training loss fell
     ============== ===============================================================
 
-    The learning rate is blamed for what nothing else accounts for: inputs are, if
-    ``preact_std_1`` was above 4 after an epoch that has not changed the weights by more
-    than themselves; `dropout` from .8 on, `weight_decay` from .5 on, and
-    ``init="torch"`` with five layers or more. It is a suspicion, not a proof.
+    The advice names the likeliest cause, which is not proven. Causes are, in this
+    order: inputs that are not scaled (``preact_std_1`` was above 4 after the first
+    epoch, and that epoch did not change the weights by more than their own size);
+    `dropout` from .8 on; `weight_decay` from .5 on; ``init="torch"`` with five layers
+    or more; otherwise the learning rate.
 
-    Of a search each candidate is judged by its folds: what is found in more than half
-    of them, with the median of the figures.
+    A candidate of a search has a fault if more than half of its folds have this fault;
+    figures are medians of these folds.
 
     Raises
     ------
@@ -134,50 +135,52 @@ def diagnose(obj: Any) -> Diagnosis:
 leaky_relu
     """
     frame = obj if isinstance(obj, pd.DataFrame) else to_frame(obj, level="epoch")
-    if "epoch" not in frame.columns:
-        raise ValueError("obj must have epochs: a frame needs the column 'epoch'.")
     schema = schema_of(frame.columns, "epoch")
+    if "epoch" not in schema.ids:
+        raise ValueError("obj must have epochs: a frame needs the column 'epoch'.")
     recorded = schema.results
     tried = {*schema.params, *schema.resources}
     params = [name for name in frame.columns if name in tried]
-    base = _parameters_of(obj)
+    base = _parameters_of_net(obj)
     findings: list[tuple[dict[str, Any], Finding]] = []
-    # what tells fits apart in frames of searches, of several nets, and of logs
+    # columns that tell fits apart in frames of searches, of several nets, and of logs
     keys = [name for name in schema.ids if name not in ("epoch", "refit")]
     several = [name for name in keys if name != "fold"]
-    for _, rows in _grouped(frame, several):
+    for _, rows in _group_rows(frame, several):
         where = {name: rows[name].iloc[0] for name in several + params}
         own = {**base, **{name: rows[name].iloc[0] for name in params}}
-        fits = [fit for _, fit in _grouped(rows, [x for x in keys if x == "fold"])]
+        fits = [fit for _, fit in _group_rows(rows, [x for x in keys if x == "fold"])]
         found = [findings_of_fit(fit[["epoch", *recorded]], own) for fit in fits]
-        findings += [(where, finding) for finding in _common(found)]
+        findings += [(where, finding) for finding in _findings_of_most_folds(found)]
     monitored = "ActivationMonitor" in str(base.get("callbacks", ""))
-    return Diagnosis(findings, _looked_at(frame, recorded, monitored))
+    return Diagnosis(findings, _describe_what_was_read(frame, recorded, monitored))
 
 
-def _looked_at(frame: pd.DataFrame, recorded: Sequence[str], monitored: bool) -> str:
+def _describe_what_was_read(
+    frame: pd.DataFrame, recorded: Sequence[str], monitored: bool
+) -> str:
     layers = [name for name in recorded if name.startswith("dead_")]
-    said = f"Looked at {len(frame)} epochs"
+    n_epochs = f"Looked at {len(frame)} epochs"
     if not layers and not monitored:
         return (
-            f"{said}, and at losses alone: with callbacks=[ActivationMonitor()] the "
-            f"net records what its layers do."
+            f"{n_epochs}, and at losses alone: with callbacks=[ActivationMonitor()] "
+            f"the net records what its layers do."
         )
-    return f"{said} and {len(layers)} hidden layer{'s' * (len(layers) > 1)}."
+    return f"{n_epochs} and {len(layers)} hidden layer{'s' if len(layers) > 1 else ''}."
 
 
-def _parameters_of(obj: Any) -> dict[str, Any]:
-    """Return the parameters of the net, as far as there is one."""
+def _parameters_of_net(obj: Any) -> dict[str, Any]:
+    """Return the parameters of the net; no parameters if there is no net."""
     net = net_of(getattr(obj, "estimator", obj))
     if not hasattr(net, "get_params"):
         return {}
     params = net.get_params(deep=False)
     named = dict(zip(params, name_values(params.values()), strict=True))
-    # a net that has diverged does not answer, but its history is there
+    # a net that diverged is not initialized any more, but it has a history
     return {**named, FAILED: getattr(net, "initialized_", True) is False}
 
 
-def _grouped(
+def _group_rows(
     frame: pd.DataFrame, names: Sequence[str]
 ) -> Iterator[tuple[Any, pd.DataFrame]]:
     if not names:
@@ -186,32 +189,35 @@ def _grouped(
     yield from frame.groupby(list(names), sort=False, dropna=False)
 
 
-def _common(found: Sequence[Sequence[Finding]]) -> list[Finding]:
-    """Keep what is found in more than half of the fits, with its median figures."""
-    if len(found) == 1:
-        return list(found[0])
+def _findings_of_most_folds(
+    found_in_folds: Sequence[Sequence[Finding]],
+) -> list[Finding]:
+    """Return faults of more than half of the folds, with medians of their figures."""
+    n_folds = len(found_in_folds)
+    if n_folds == 1:
+        return list(found_in_folds[0])
     kinds: dict[tuple, list[Finding]] = {}
-    for of_fit in found:
-        for finding in of_fit:
+    for found in found_in_folds:
+        for finding in found:
             kinds.setdefault((finding.kind, finding.layer), []).append(finding)
     kept = []
     for alike in kinds.values():
-        if 2 * len(alike) <= len(found):
+        if 2 * len(alike) <= n_folds:
             continue
-        # the one in the middle tells of itself; the figures are of all
+        # text and advice are those of the middle fold; figures are medians of all folds
         alike.sort(key=lambda finding: next(iter(finding.figures.values()), 0.0))
         middle = alike[len(alike) // 2]
         figures = {
             name: float(np.median([one.figures[name] for one in alike]))
             for name in middle.figures
         }
-        text = f"{middle.text} (in {len(alike)} of {len(found)} folds)"
+        text = f"{middle.text} (in {len(alike)} of {n_folds} folds)"
         kept.append(Finding(middle.kind, text, middle.advice, figures, middle.layer))
     return kept
 
 
-def _line(alike: Sequence[Finding]) -> str:
-    """Say what layers have in common; the worst of them speaks."""
+def _describe_layers(alike: Sequence[Finding]) -> str:
+    """Describe the same fault of several layers by the worst of these layers."""
     if len(alike) == 1:
         return str(alike[0])
     worst = max(alike, key=lambda finding: next(iter(finding.figures.values()), 0.0))

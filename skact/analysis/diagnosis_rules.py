@@ -1,4 +1,4 @@
-"""The rules of a diagnosis: each reads the epochs of one fit, and may find a fault."""
+"""Rules of `diagnose`: each rule reads the epochs of one fit and yields faults."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -8,42 +8,44 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# The rules; `diagnose` says what they mean.
-DEAD = 0.4
-SATURATED = 0.5
-VANISHING = 1e-2
-EXPLODING = 1e2
-UNSCALED = 4.0
-STUCK = 0.02
-SLOW = 1e-3
-RISING = 1.5
-RISEN = 0.25
-OVERFITTING = 1.3
+from skact.results.schema import is_name_of_best_flag
+
+# limits of the rules that the docstring of `diagnose` lists
+DEAD = 0.4  # share of dead units
+SATURATED = 0.5  # share of saturated units
+VANISHING = 1e-2  # grad_ratio
+EXPLODING = 1e2  # grad_ratio
+UNSCALED = 4.0  # preact_std_1
+STUCK = 0.02  # fall of the loss over its first value
+SLOW = 1e-3  # update_ratio
+RISING = 1.5  # loss over its minimum
+RISEN = 0.25  # loss over its first value
+OVERFITTING = 1.3  # loss over its minimum
 STRONG_DROPOUT = 0.8
 STRONG_DECAY = 0.5
 DEEP = 5  # layers
 
-FAILED = "(the fit has failed)"  # among the parameters
+FAILED = "(the fit has failed)"  # a key among the parameters of a net
 _ONE_SIDED = ("relu", "ReLU", "threshold", "hardshrink", "softshrink")
 _LEAKY = re.compile("leaky|Leaky|prelu|PReLU|rrelu|RReLU|relu6|ReLU6", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with one fit, or with the fits of one candidate.
+    """One fault of a fit, or of the fits of a candidate.
 
     Parameters
     ----------
     kind : str
         Such as "dead units".
     text : str
-        What is wrong, with its figures.
+        The fault, with its figures.
     advice : str
         What to try.
     figures : dict of str to float
-        What the finding rests on.
+        Numbers that show the fault.
     layer : int or None, default=None
-        The hidden layer, counted from 1; None: the net as a whole.
+        The hidden layer, counted from 1; None: the whole net.
 
     Examples
     --------
@@ -74,62 +76,66 @@ def findings_of_fit(rows: pd.DataFrame, params: Mapping[str, Any]) -> list[Findi
             float, na_value=np.nan
         )
         for name in rows
-        if not name.endswith("_best")
+        if not is_name_of_best_flag(name)
     }
     found = [finding for rule in _RULES for finding in rule(columns, params)]
     kinds = {finding.kind for finding in found}
-    why = {"diverged", "dead units", "saturated", "vanishing", "too slow"}
-    # what other findings account for
-    told = {"no learning"} if kinds & why else set()
-    told |= {"vanishing", "too slow"} if "dead units" in kinds else set()
-    told |= {"saturated"} if "vanishing" in kinds - told else set()
-    return [finding for finding in found if finding.kind not in told]
+    causes = {"diverged", "dead units", "saturated", "vanishing", "too slow"}
+    # faults that are only the effect of another fault
+    effects = {"no learning"} if kinds & causes else set()
+    effects |= {"vanishing", "too slow"} if "dead units" in kinds else set()
+    effects |= {"saturated"} if "vanishing" in kinds - effects else set()
+    return [finding for finding in found if finding.kind not in effects]
 
 
-def _diverged(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
+def _find_divergence(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
     losses = columns.get("train_loss", np.full(len(columns["epoch"]), np.nan))
-    known = "train_loss" in columns or params.get(FAILED, False)
-    if known and not np.isfinite(losses[-1]):
+    is_known = "train_loss" in columns or params.get(FAILED, False)
+    if is_known and not np.isfinite(losses[-1]):
         epoch = int(columns["epoch"][-1])
         yield Finding(
             "diverged",
             f"the loss became NaN or infinite in epoch {epoch}",
-            f"{_lower_lr(params)}, or scale the inputs (StandardScaler)",
+            f"{_advise_lower_lr(params)}, or scale the inputs (StandardScaler)",
             figures={"epoch_of_divergence": float(epoch)},
         )
 
 
-def _dead(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
-    for k, shares in _layers(columns, "dead"):
+def _find_dead_units(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
+    for k, shares in _values_by_layer(columns, "dead"):
         if shares[-2:].min() >= DEAD:
-            since = _since(columns["epoch"], shares >= DEAD)
-            usual = f"{_high_lr(params)}, or {_instead(params)}"
+            since = _epoch_from_which_it_holds(columns["epoch"], shares >= DEAD)
+            high_lr = _advise_against_high_lr(params)
+            other = _name_other_activation(params)
             yield Finding(
                 "dead units",
                 f"{shares[-1]:.0%} dead units since epoch {since}".replace("%", " %"),
-                _cause(columns, params) or usual,
+                _name_likelier_cause(columns, params) or f"{high_lr}, or {other}",
                 {"dead": float(shares[-1]), "since": float(since)},
                 k,
             )
 
 
-def _saturated(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
-    for k, shares in _layers(columns, "saturated"):
+def _find_saturated_units(
+    columns: Columns, params: Mapping[str, Any]
+) -> Iterator[Finding]:
+    for k, shares in _values_by_layer(columns, "saturated"):
         if shares[-2:].min() >= SATURATED:
-            since = _since(columns["epoch"], shares >= SATURATED)
-            usual = f"{_high_lr(params)}, or an activation that does not saturate"
+            since = _epoch_from_which_it_holds(columns["epoch"], shares >= SATURATED)
+            high_lr = _advise_against_high_lr(params)
             text = f"{shares[-1]:.0%} saturated units since epoch {since}"
             yield Finding(
                 "saturated",
                 text.replace("%", " %"),
-                _cause(columns, params) or usual,
+                _name_likelier_cause(columns, params)
+                or f"{high_lr}, or an activation that does not saturate",
                 {"saturated": float(shares[-1]), "since": float(since)},
                 k,
             )
 
 
-def _cause(columns: Columns, params: Mapping[str, Any]) -> str:
-    """Name what is more likely than the learning rate, if something is."""
+def _name_likelier_cause(columns: Columns, params: Mapping[str, Any]) -> str:
+    """Name a cause that is likelier than the learning rate, or return ""."""
     spread = columns.get("preact_std_1", np.zeros(1))[0]
     moved = columns.get("update_ratio_1", np.zeros(1))[0]
     if spread > UNSCALED and moved <= 1:
@@ -142,60 +148,65 @@ def _cause(columns: Columns, params: Mapping[str, Any]) -> str:
         return f"dropout {dropout:g} is high: try 0.2"
     if isinstance(decay, int | float) and decay >= STRONG_DECAY:
         return f"weight_decay {decay:g} is high: try {decay / 1000:.2g}"
-    depth = len(list(_layers(columns, "grad_norm")))
+    depth = len(list(_values_by_layer(columns, "grad_norm")))
     if params.get("init") == "torch" and depth >= DEEP:
         return f"torch's own weights are too small for {depth} layers: try init='auto'"
     return ""
 
 
-def _gradients(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
+def _find_bad_gradients(
+    columns: Columns, params: Mapping[str, Any]
+) -> Iterator[Finding]:
     ratios = columns.get("grad_ratio", np.zeros(0))
     ratios = ratios[np.isfinite(ratios)]
-    if not len(ratios) or "grad_norm_2" not in columns:  # there is no way to vanish
+    # gradients need a second layer to vanish or explode on the way
+    if not len(ratios) or "grad_norm_2" not in columns:
         return
     low, high = sorted([float(ratios[0]), float(np.median(ratios))])
-    depth = len(list(_layers(columns, "grad_norm")))
+    depth = len(list(_values_by_layer(columns, "grad_norm")))
     median = low if low < VANISHING else high
-    said = (
+    comparison = (
         f"that of the first layer was {median:.1g} times that of the output layer, "
         f"over {depth} hidden layers"
     )
     if low < VANISHING:
         yield Finding(
             "vanishing",
-            f"gradients vanish: {said}",
-            _cause(columns, params)
+            f"gradients vanish: {comparison}",
+            _name_likelier_cause(columns, params)
             or "try relu, silu or selu, norm='batch', or fewer layers",
             figures={"grad_ratio": median},
         )
     elif high > EXPLODING:
         yield Finding(
             "exploding",
-            f"gradients explode: {said}",
+            f"gradients explode: {comparison}",
             "try init='auto', norm='layer', or fewer layers",
             figures={"grad_ratio": median},
         )
 
 
-def _rising(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
-    losses = _losses(columns, "train_loss")
+def _find_rising_loss(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
+    losses = _finite_losses(columns, "train_loss")
     if len(losses) < 3:
         return
-    # one epoch that went wrong is none of the last three that did
+    # the least of the last three losses, so that a single bad epoch is no fault
     low, last = float(losses.min()), float(losses[-3:].min())
     if last > max(RISING * low, RISEN * float(losses[0])) and last > 0.01:
         epoch = int(columns["epoch"][int(losses.argmin())])
         yield Finding(
             "rising loss",
-            f"the training loss is {last:.3g}, {_times(last, low)} its minimum in "
-            f"epoch {epoch}",
-            _high_lr(params),
+            f"the training loss is {last:.3g}, {_format_factor(last, low)} its minimum "
+            f"in epoch {epoch}",
+            _advise_against_high_lr(params),
             figures={"train_loss": last, "least_train_loss": low},
         )
 
 
-def _slow(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
-    updates = [values for _, values in _layers(columns, "update_ratio")]
+def _find_slow_training(
+    columns: Columns, params: Mapping[str, Any]
+) -> Iterator[Finding]:
+    updates = [values for _, values in _values_by_layer(columns, "update_ratio")]
     if "update_ratio_out" in columns:
         last = columns["update_ratio_out"]
         updates.append(last[np.isfinite(last)])
@@ -208,13 +219,13 @@ def _slow(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "too slow",
             f"no layer changes by more than {largest:.1g} of itself in an epoch",
-            _higher_lr(params),
+            _advise_higher_lr(params),
             figures={"update_ratio": largest},
         )
 
 
-def _no_learning(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
-    losses = _losses(columns, "train_loss")
+def _find_no_learning(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
+    losses = _finite_losses(columns, "train_loss")
     first_epoch = columns["epoch"][0] == 1
     if len(losses) >= 3 and first_epoch and losses[0] > 0.01:
         fallen = 1 - float(losses.min()) / float(losses[0])
@@ -223,17 +234,17 @@ def _no_learning(columns: Columns, params: Mapping[str, Any]) -> Iterator[Findin
                 "no learning",
                 f"the training loss fell by {max(fallen, 0):.1%} only, from "
                 f"{losses[0]:.3g}",
-                _cause(columns, params)
-                or f"{_other_lr(params)}, and look at the data: are inputs (and a y of "
-                f"numbers) scaled, do they tell anything of y?",
+                _name_likelier_cause(columns, params)
+                or f"{_advise_other_lr(params)}, and look at the data: are inputs (and "
+                f"a y of numbers) scaled, do inputs tell anything of y?",
                 figures={"fallen": fallen},
             )
 
 
-def _overfitting(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
-    train = _losses(columns, "train_loss")
+def _find_overfitting(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
+    train = _finite_losses(columns, "train_loss")
     for name in ("fold_loss", "valid_loss"):
-        losses = _losses(columns, name)
+        losses = _finite_losses(columns, name)
         if len(losses) < 5 or len(train) != len(losses):
             continue
         low, last, at = float(losses.min()), float(losses[-1]), int(losses.argmin())
@@ -250,22 +261,19 @@ def _overfitting(columns: Columns, params: Mapping[str, Any]) -> Iterator[Findin
 
 
 _RULES: tuple[Rule, ...] = (
-    _diverged,
-    _dead,
-    _saturated,
-    _gradients,
-    _rising,
-    _slow,
-    _no_learning,
-    _overfitting,
+    _find_divergence,
+    _find_dead_units,
+    _find_saturated_units,
+    _find_bad_gradients,
+    _find_rising_loss,
+    _find_slow_training,
+    _find_no_learning,
+    _find_overfitting,
 )
 
 
-# ---------------------------------------------------------------- what they share
-
-
-def _layers(columns: Columns, name: str) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield hidden layers with what was recorded of them in whole epochs."""
+def _values_by_layer(columns: Columns, name: str) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the number of each hidden layer, and its finite values of all epochs."""
     for key, values in columns.items():
         match = re.fullmatch(rf"{name}_(\d+)", key)
         if match is not None:
@@ -274,51 +282,51 @@ def _layers(columns: Columns, name: str) -> Iterator[tuple[int, np.ndarray]]:
                 yield int(match[1]), known
 
 
-def _losses(columns: Columns, name: str) -> np.ndarray:
-    """Return the losses up to the last finite one."""
+def _finite_losses(columns: Columns, name: str) -> np.ndarray:
+    """Return the finite losses of a column; none if the column does not exist."""
     losses = columns.get(name, np.zeros(0))
     return losses[np.isfinite(losses)]
 
 
-def _since(epochs: np.ndarray, holds: np.ndarray) -> int:
-    """Return the epoch from which on something has held to the end."""
+def _epoch_from_which_it_holds(epochs: np.ndarray, holds: np.ndarray) -> int:
+    """Return the first epoch from which a condition holds to the last epoch."""
     fails = np.flatnonzero(~holds)
     return int(epochs[fails[-1] + 1 if len(fails) else 0])
 
 
-def _times(last: float, low: float) -> str:
+def _format_factor(last: float, low: float) -> str:
     return f"{last / low:.3g} times" if low > 0 else "above"
 
 
-def _instead(params: Mapping[str, Any]) -> str:
+def _name_other_activation(params: Mapping[str, Any]) -> str:
     """Name an activation whose units do not die."""
     name = str(params.get("activation", ""))
     one_sided = any(part in name for part in _ONE_SIDED) and not _LEAKY.search(name)
     return "leaky_relu" if one_sided else "an activation with a slope everywhere"
 
 
-def _lr(params: Mapping[str, Any]) -> float | None:
+def _learning_rate_of(params: Mapping[str, Any]) -> float | None:
     lr = params.get("lr")
     return lr if isinstance(lr, int | float) and lr > 0 else None
 
 
-def _lower_lr(params: Mapping[str, Any]) -> str:
-    lr = _lr(params)
+def _advise_lower_lr(params: Mapping[str, Any]) -> str:
+    lr = _learning_rate_of(params)
     return f"try lr <= {min(lr / 10, 0.1):.2g}" if lr else "try a lower lr"
 
 
-def _high_lr(params: Mapping[str, Any]) -> str:
-    lr, name = _lr(params), params.get("activation", "this activation")
+def _advise_against_high_lr(params: Mapping[str, Any]) -> str:
+    lr, name = _learning_rate_of(params), params.get("activation", "this activation")
     if not lr:
         return "try a lower lr"
-    return f"lr {lr:g} is high for {name}: {_lower_lr(params)}"
+    return f"lr {lr:g} is high for {name}: {_advise_lower_lr(params)}"
 
 
-def _higher_lr(params: Mapping[str, Any]) -> str:
-    lr = _lr(params)
+def _advise_higher_lr(params: Mapping[str, Any]) -> str:
+    lr = _learning_rate_of(params)
     return f"lr {lr:g} is low: try lr >= {lr * 10:.2g}" if lr else "try a higher lr"
 
 
-def _other_lr(params: Mapping[str, Any]) -> str:
-    lr = _lr(params)
+def _advise_other_lr(params: Mapping[str, Any]) -> str:
+    lr = _learning_rate_of(params)
     return f"try lr={lr * 10:.2g} and lr={lr / 10:.2g}" if lr else "try another lr"

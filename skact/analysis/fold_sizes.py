@@ -1,15 +1,15 @@
-"""How many rows a fold tests and trains on, as the splitter of a search says."""
+"""The ratio of test rows to training rows of a fold, by the splitter of a search."""
 
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import TimeSeriesSplit
 
-from skact._sklearn import default_test_size, folds_of_repetition
+from skact._sklearn import default_test_size, n_folds_of_repetition
 
 
-def test_ratio_of(search: Any, n_folds: int, notes: list[str]) -> float:
-    """Work out test rows over training rows of a fold."""
+def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
+    """Return test rows over training rows of a fold."""
     if isinstance(search, list | tuple | dict) and "params" not in search:
         several = [*(search.values() if isinstance(search, dict) else search)]
         alike = {repr(getattr(one, "cv", None)) for one in several}
@@ -17,11 +17,11 @@ def test_ratio_of(search: Any, n_folds: int, notes: list[str]) -> float:
     cv: Any = getattr(search, "cv", None)
     if isinstance(cv, list | tuple):
         return float(np.mean([len(test) / len(train) for train, test in cv]))
-    if isinstance(cv, TimeSeriesSplit):  # the i-th trains on i parts
+    if isinstance(cv, TimeSeriesSplit):  # split i trains on i parts of equal size
         return float(np.mean([1 / i for i in range(1, n_folds + 1)]))
     if hasattr(cv, "test_size") and hasattr(cv, "train_size"):
-        return _ratio_of_sizes(cv)
-    repeated = folds_of_repetition(cv)
+        return _ratio_of_shuffle_split(cv)
+    repeated = n_folds_of_repetition(cv)
     if repeated is not None:
         return 1 / (repeated - 1)
     if not hasattr(search, "cv"):
@@ -30,14 +30,14 @@ def test_ratio_of(search: Any, n_folds: int, notes: list[str]) -> float:
         )
     elif not isinstance(cv, int | None) and not hasattr(cv, "get_n_splits"):
         raise ValueError(
-            f"test_ratio is needed, test rows over training rows: cv={cv!r} cannot be "
-            f"asked again."
+            f"test_ratio is needed, test rows over training rows: cv={cv!r} does not "
+            f"say it."
         )
     return 1 / (n_folds - 1)
 
 
-def _ratio_of_sizes(cv: Any) -> float:
-    """Read sizes as scikit-learn's shuffled splits do."""
+def _ratio_of_shuffle_split(cv: Any) -> float:
+    """Return the ratio of a shuffled split; sizes mean what scikit-learn says."""
     test, train = cv.test_size, cv.train_size
     if test is None and train is None:
         test = default_test_size(cv)
@@ -47,6 +47,7 @@ def _ratio_of_sizes(cv: Any) -> float:
         train = 1 - test
     if test is None or type(test) is not type(train):
         raise ValueError(
-            f"test_ratio is needed, test rows over training rows: {cv!r} does not say."
+            f"test_ratio is needed, test rows over training rows: {cv!r} does not say "
+            f"it."
         )
     return float(test / train)

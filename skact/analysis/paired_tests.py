@@ -1,4 +1,4 @@
-r"""Is a difference between cross-validated scores real? Tests that know the folds.
+r"""Tests of differences between cross-validated scores, corrected for shared rows.
 
 The scores of two models on the same n folds differ by :math:`d_1, \dots, d_n`, of mean
 :math:`\bar d` and variance :math:`s^2`. The folds share training rows, so the
@@ -7,8 +7,8 @@ mean. Nadeau and Bengio take
 
 .. math:: \left(\frac{1}{n} + \frac{n_{test}}{n_{train}}\right) s^2
 
-in its place; Benavoli et al. show that the posterior of the mean difference is
-Student's t with n - 1 degrees of freedom around :math:`\bar d`, of the same scale.
+instead. Benavoli et al. show that the posterior of the mean difference is Student's t
+with n - 1 degrees of freedom, location :math:`\bar d` and the same scale.
 """
 
 import math
@@ -21,17 +21,17 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class PairedTest:
-    """What n paired differences say of their mean.
+    """The result of a test of the mean of n paired differences.
 
     Attributes
     ----------
     difference : float
         The mean.
     t, df, p : float
-        Statistic, degrees of freedom, and two-sided p-value of the corrected resampled
-        t-test of a mean of 0.
+        Statistic, degrees of freedom and two-sided p-value of the corrected resampled
+        t-test that the mean is 0.
     low, high : float
-        Ends of the 95 % interval of the mean: confidence and credible at once.
+        Ends of the 95 % interval of the mean; confidence and credible interval agree.
     above, within, below : float
         Posterior probabilities that the mean is above the region of practical
         equivalence, within it, and below it.
@@ -81,17 +81,17 @@ def paired_test(
     >>> print(f"{test.difference:.3f} {test.t:.2f} {test.p:.3f} {test.within:.2f}")
     0.020 4.22 0.014 0.05
     """
-    # the means of equal scores may differ in their last bits
+    # rounded, because means of equal scores may differ in their last bits
     d = np.asarray(differences, dtype=float).round(14)
     n, mean, deviation = len(d), float(d.mean()), float(d.std(ddof=1))
     scale = deviation * math.sqrt(1 / n + test_ratio)
-    # the folds agree to the last digits: what is left is rounding
+    # all folds have the same difference, apart from rounding errors
     if scale <= 1e-12 * max(1.0, abs(mean)):
-        same = abs(mean) <= 1e-12
-        t = 0.0 if same else math.copysign(math.inf, mean)
+        is_zero = abs(mean) <= 1e-12
+        t = 0.0 if is_zero else math.copysign(math.inf, mean)
         above, below = float(mean > rope), float(mean < -rope)
-        size = 0.0 if same else math.copysign(math.inf, mean)
-        p, ends = float(same), (mean, mean)
+        size = 0.0 if is_zero else math.copysign(math.inf, mean)
+        p, ends = float(is_zero), (mean, mean)
     else:
         posterior = stats.t(n - 1, loc=mean, scale=scale)
         t, p = mean / scale, float(2 * stats.t.sf(abs(mean / scale), n - 1))
@@ -102,8 +102,8 @@ def paired_test(
     return PairedTest(mean, t, n - 1, p, *ends, above, within, below, size)
 
 
-def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Adjust p-values for their number, step by step (Holm 1979).
+def adjust_by_holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Adjust p-values for the number of tests, step by step (Holm 1979).
 
     Parameters
     ----------
@@ -112,8 +112,8 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n_tests,)
-        Below a level where the test is to be rejected, such that with that probability
-        at most any true hypothesis is.
+        Adjusted p-values. Reject test i where the adjusted p is below alpha; the
+        family-wise error is then at most alpha.
 
     References
     ----------
@@ -122,12 +122,12 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> holm([0.01, 0.04, 0.03, 0.005]).tolist()
+    >>> adjust_by_holm([0.01, 0.04, 0.03, 0.005]).tolist()
     [0.03, 0.06, 0.06, 0.02]
     """
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
-    left = np.arange(len(p), 0, -1)
+    n_left = np.arange(len(p), 0, -1)
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * left))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * n_left))
     return adjusted

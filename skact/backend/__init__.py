@@ -1,1 +1,1 @@
-"""``fused()``: tasks of joblib in greenlets, collected and trained together."""
+"""``fused()``: runs tasks of joblib in greenlets and trains their fits together."""

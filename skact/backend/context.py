@@ -1,4 +1,4 @@
-"""The joblib backend "skact", and ``fused()``, which puts a session behind it."""
+"""The joblib backend "skact", and ``fused()``, which opens a session for it."""
 
 import importlib.util
 from collections.abc import Callable, Iterator
@@ -24,21 +24,23 @@ from joblib.parallel import (
 from skact.backend.joblib_backends import FusingBackend, WorkersBackend
 from skact.backend.progress import ProgressBar
 from skact.backend.session import Session
-from skact.engine.current_trainer import trained_by
+from skact.engine.current_trainer import hand_fits_to
 from skact.engine.train import train
 
 register_parallel_backend("skact", FusingBackend)
 
 
 class Fused(ContextDecorator, AbstractContextManager):
-    """What ``fused()`` returns: each time it is entered, a session of its own."""
+    """The result of ``fused()``: opens a new session each time a block is entered."""
 
-    def __init__(self, session: Callable[[], AbstractContextManager[Session]]) -> None:
-        self._session = session
+    def __init__(
+        self, open_session: Callable[[], AbstractContextManager[Session]]
+    ) -> None:
+        self._open_session = open_session
         self._entered: list[AbstractContextManager[Session]] = []
 
     def __enter__(self) -> Session:
-        block = self._session()
+        block = self._open_session()
         session = block.__enter__()
         self._entered.append(block)
         return session
@@ -55,43 +57,43 @@ def fused(
 ) -> Fused:
     """Train all networks of a search together, as few tensor programs.
 
-    Whatever runs its fits through joblib is served, unmodified: ``GridSearchCV`` and
-    the other searches, ``cross_validate`` and its like, ``learning_curve``,
-    ``BaggingClassifier``, ``OneVsRestClassifier``, ``StackingClassifier``, also nested
-    and with pipelines. Every fit comes out as it does alone. Other estimators give the
-    same results as without the block.
+    The block works with all that runs its fits through joblib: ``GridSearchCV`` and the
+    other searches, ``cross_validate``, ``learning_curve``, ``BaggingClassifier``,
+    ``OneVsRestClassifier``, ``StackingClassifier``, also nested and with pipelines.
+    Each fit gives the same network as without the block. Other estimators give the same
+    results, too.
 
-    It is ``joblib.parallel_config(backend="skact")`` with settings and a report. In a
-    block inside a block, the inner one collects.
+    The block is ``joblib.parallel_config(backend="skact")`` with settings and a report.
+    If two blocks are nested, the inner block collects the fits.
 
     Parameters
     ----------
     n_jobs : int, default=None
-        How many cores train: threads of this process, or workers of `inner`. -1 is all
-        cores, and None what torch uses, or all workers.
+        Number of threads of this process that train, or of workers of `inner`. -1 is
+        all cores. None is the number of threads that torch uses, or all workers.
     inner : str, default=None
-        A joblib backend with processes, such as "loky" or "dask", to spread the tasks
-        over; each worker fuses those it gets. None fuses in this process.
+        A joblib backend with worker processes, such as "loky" or "dask". The tasks go
+        to its workers, and each worker fuses its tasks. None fuses in this process.
     memory : int, default=None
         Bytes that tasks may hold while they wait for each other; with `inner`, all
-        workers together. When it would be more, those that wait are trained before
-        others start. A task counts twice the size of its X, because a transformer in
-        front of the network keeps a copy. None is a quarter of the memory there is.
+        workers together. When the memory is full, the waiting tasks are trained before
+        other tasks start. A task counts twice the size of its X, because a transformer
+        in front of the network keeps a copy. None is a quarter of the memory.
     progress : bool, default=False
         Whether to show a progress bar (needs rich: ``pip install "skact[progress]"``).
 
     Returns
     -------
     context manager
-        Entered, it gives a session, whose ``report`` says what was fused, what was not
-        and why, and how long it took.
+        ``with fused() as session`` gives a session. ``session.report`` says what was
+        fused, what was not and why, and how long training took.
 
     Raises
     ------
     ValueError
-        If a parameter is not as it must be, or no Dask client is there.
+        If a parameter is not allowed, or there is no Dask client.
     ImportError
-        If what `inner` or `progress` need is not installed.
+        If a package that `inner` or `progress` needs is not installed.
 
     Examples
     --------
@@ -108,14 +110,14 @@ def fused(
     >>> len(session.report.alone_seconds)  # the refit
     1
     """
-    _check(n_jobs, memory, progress)
+    _check_settings(n_jobs, memory, progress)
     if inner is not None:
         _check_inner(inner)
-    return Fused(partial(_session, n_jobs, inner, memory, progress))
+    return Fused(partial(_open_session, n_jobs, inner, memory, progress))
 
 
 @contextmanager
-def _session(
+def _open_session(
     n_jobs: int | None, inner: str | None, memory: int | None, progress: bool
 ) -> Iterator[Session]:
     bar = ProgressBar("epochs" if inner is None else "tasks") if progress else None
@@ -133,12 +135,12 @@ def _session(
     with (
         nullcontext() if bar is None else closing(bar),
         joblib.parallel_config(backend=backend),
-        trained_by(session),
+        hand_fits_to(session),
     ):
         yield session
 
 
-def _check(n_jobs: Any, memory: Any, progress: Any) -> None:
+def _check_settings(n_jobs: Any, memory: Any, progress: Any) -> None:
     if n_jobs is not None and (not _is_integer(n_jobs) or n_jobs == 0):
         raise ValueError(
             f"n_jobs must be None or an integer other than 0, got {n_jobs!r}."
@@ -156,7 +158,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def _check_inner(inner: Any) -> None:
-    """Refuse what is not a backend of joblib with processes, ready for work."""
+    """Raise unless `inner` is a joblib backend with worker processes that can start."""
     allowed = (
         "inner must be None or the name of a joblib backend with worker processes, "
         "such as 'loky' or 'dask'"
@@ -164,7 +166,7 @@ def _check_inner(inner: Any) -> None:
     if not isinstance(inner, str):
         raise ValueError(f"{allowed}, got {inner!r}.")
     if inner == "multiprocessing":
-        raise ValueError(f"{allowed}, got {inner!r}, which forks: torch may hang then.")
+        raise ValueError(f"{allowed}, got {inner!r}, which forks: torch may hang.")
     if inner == "dask" and importlib.util.find_spec("distributed") is None:
         raise ImportError(
             "inner='dask' needs the package distributed, which is not installed: "

@@ -1,4 +1,4 @@
-"""Two backends for joblib: one fuses in this process, one sends tasks to workers."""
+"""Two joblib backends: one fuses in this process, one sends tasks to workers."""
 
 import pickle
 import traceback
@@ -21,26 +21,31 @@ from joblib.parallel import (
 from skact.backend.progress import ProgressBar
 from skact.backend.report import Report
 from skact.backend.session import Session, Train
-from skact.backend.tasks import Call, Group, Task
-from skact.backend.worker_messages import Letter, collecting, deliver
+from skact.backend.tasks import Group, ParallelCall, Task
+from skact.backend.worker_messages import (
+    SentMessage,
+    collect_messages,
+    deliver_messages,
+)
 from skact.engine.current_trainer import current_trainer
 from skact.engine.jobs import Progress
 from skact.engine.train import train
 
-# The number of jobs we claim. joblib starts twice as many tasks at once, so it is how
-# many fits can wait for each other. It must be more than 1, even if the user said 1, or
-# joblib would go around the backend; and not huge, because some functions of
-# scikit-learn cut their work into as many slices.
-_WINDOW = 256
+# The number of jobs that the backends claim to run at once. joblib submits twice this
+# number of tasks at once, and only submitted tasks can wait for each other. The number
+# must be above 1, even if the user asks for 1: joblib does not use the backend for one
+# job. The number must not be huge: some functions of scikit-learn cut their work into
+# so many parts.
+_CLAIMED_N_JOBS = 256
 
 _NOT_ASKED = object()
 
 
 class SkactBackend(ParallelBackendBase):
-    """What the backends of skact share: who comes here, and how results go back."""
+    """The base of skact's backends: accepts tasks and returns their results."""
 
-    default_n_jobs = 1  # for those that are handed on to threads
-    supports_retrieve_callback = True  # also needed for return_as="generator"
+    default_n_jobs = 1  # for calls that are passed on to threads
+    supports_retrieve_callback = True  # return_as="generator" needs it, too
     supports_timeout = False
     uses_threads = True
     supports_sharedmem = True
@@ -48,8 +53,9 @@ class SkactBackend(ParallelBackendBase):
     def __init__(self, nesting_level: int | None = None, **kwargs: Any) -> None:
         super().__init__(nesting_level=nesting_level, **kwargs)
         self.group = Group()
-        self.call = Call()
-        self._asked: Any = _NOT_ASKED
+        self.parallel_call = ParallelCall()
+        # the argument of `effective_n_jobs`, until the next call of Parallel
+        self._asked_n_jobs: Any = _NOT_ASKED
 
     def configure(
         self,
@@ -59,71 +65,72 @@ class SkactBackend(ParallelBackendBase):
         require: str | None = None,
         **kwargs: Any,
     ) -> int:
-        """Return the number of tasks at once; hand those that want threads to threads.
+        """Return the number of tasks at once; pass calls that want threads to threads.
 
-        Forests and neighbours want real threads. Some of them have asked before how
-        many jobs there are, and now come with our window cut down to their own number:
-        then what they had asked for counts.
+        Forests and neighbours want threads. Some of these estimators first call
+        `effective_n_jobs`, and pass the result, which skact only claims, as `n_jobs`.
+        Then `configure` uses the argument of that first call.
         """
-        asked, self._asked = self._asked, _NOT_ASKED
+        asked, self._asked_n_jobs = self._asked_n_jobs, _NOT_ASKED
         if prefer == "threads" or require == "sharedmem":
             if asked is not _NOT_ASKED and n_jobs > joblib.cpu_count():
                 threads = ThreadingBackend().effective_n_jobs(asked)
                 n_jobs = parallel.n_jobs = min(threads, n_jobs)
-            kind = SequentialBackend if n_jobs == 1 else ThreadingBackend
-            raise FallbackToBackend(kind(nesting_level=self.nesting_level))
-        return self._window(n_jobs)
+            backend = SequentialBackend if n_jobs == 1 else ThreadingBackend
+            raise FallbackToBackend(backend(nesting_level=self.nesting_level))
+        return self._claim_n_jobs(n_jobs)
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Return how many tasks can wait for each other."""
-        self._asked = n_jobs
-        return self._window(n_jobs)
+        """Return the number of jobs that the backend claims to run at once."""
+        self._asked_n_jobs = n_jobs
+        return self._claim_n_jobs(n_jobs)
 
-    def _window(self, n_jobs: int | None) -> int:
+    def _claim_n_jobs(self, n_jobs: int | None) -> int:
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
-        return _WINDOW
+        return _CLAIMED_N_JOBS
 
     def start_call(self) -> None:
         """Begin a call of Parallel."""
-        self._asked = _NOT_ASKED
-        self.call = Call()
+        self._asked_n_jobs = _NOT_ASKED
+        self.parallel_call = ParallelCall()
 
     def submit(self, func: Callable, callback: Callable) -> Task:
-        """Queue a task. Parallel is locked now, so nothing may run yet."""
+        """Queue a task. Parallel holds its lock now, so no task may run yet."""
         task = Task(
             func,
             self.group,
-            self.call,
-            callback=partial(self._tell, callback),
+            self.parallel_call,
+            callback=partial(self._tell_joblib, callback),
             level=self.nesting_level or 0,
         )
-        self._queue(task)
+        self._queue_task(task)
         return task
 
     @abstractmethod
-    def _queue(self, task: Task) -> None:
+    def _queue_task(self, task: Task) -> None:
         """Keep a task until it may run."""
 
-    def _tell(self, callback: Callable, task: Task) -> None:
-        """Tell joblib that a task has ended; it submits the next ones of that call."""
-        self.call, before = task.call, self.call
+    def _tell_joblib(self, callback: Callable, task: Task) -> None:
+        """Tell joblib that a task has ended; joblib submits more tasks of that call."""
+        self.parallel_call, before = task.parallel_call, self.parallel_call
         try:
             callback(task)
         finally:
-            self.call = before
+            self.parallel_call = before
 
     def retrieve_result_callback(self, task: Task) -> Any:
         """Return a task's result or raise its error."""
         if task.error is None:
             return task.result
-        _note_traceback(task.error)  # joblib drops it
+        _note_traceback(task.error)  # joblib drops the traceback
         raise task.error
 
 
 def _note_traceback(error: Exception) -> None:
+    """Add the traceback of an error to its notes."""
     frames = traceback.format_tb(error.__traceback__)
-    if frames:  # none, if the error comes from a worker, where it was noted
+    if frames:  # an error from a worker has none: the worker has added the note
         error.add_note("In a task of joblib:\n" + "".join(frames))
 
 
@@ -133,8 +140,8 @@ class FusingBackend(SkactBackend):
     Parameters
     ----------
     session : Session, default=None
-        Who fuses; None: the session in whose task or block the backend is used, or a
-        new one.
+        The session that fuses; None: the session of the task or block in which the
+        backend is used, or a new session.
     nesting_level : int, default=None
         As in joblib.
     """
@@ -149,50 +156,51 @@ class FusingBackend(SkactBackend):
         self._session = session
 
     def __reduce__(self) -> tuple:
-        # it travels to worker processes with each batch, and joins the session there
+        # joblib pickles the backend with each batch of tasks: in the worker process the
+        # copy uses the session of the worker
         return type(self), (None, self.nesting_level)
 
     @property
     def session(self) -> Session:
-        """Who fuses."""
+        """The session that fuses."""
         if self._session is None:
             trainer = current_trainer()
-            if isinstance(trainer, Session) and trainer.thread == get_ident():
+            if isinstance(trainer, Session) and trainer.thread_id == get_ident():
                 self._session = trainer
             else:
                 self._session = Session(train)
         return self._session
 
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
-        """Return a backend for the Parallels in one task."""
+        """Return a backend for the calls of Parallel in one task."""
         level = (self.nesting_level or 0) + 1
         return FusingBackend(self.session, nesting_level=level), None
 
-    def _queue(self, task: Task) -> None:
+    def _queue_task(self, task: Task) -> None:
         self.session.submit(task)
 
     @contextmanager
     def retrieval_context(self) -> Iterator[None]:
-        """Run the tasks; joblib only collects the results after that."""
+        """Run all tasks; then joblib collects the results."""
         self.session.wait(self.group)
         yield
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """End all tasks of this backend."""
-        self.session.cancel(self.group.open)
+        self.session.cancel(self.group.unfinished)
 
 
 class WorkersBackend(SkactBackend):
-    """Cuts tasks into pieces for the workers of another backend, which fuse them.
+    """Sends tasks to workers of another backend; each worker fuses its tasks.
 
     Parameters
     ----------
     session : Session
-        Gets the reports of the workers.
+        The session that gets the reports of the workers.
     inner : str
         Name of a backend of joblib.
     n_jobs : int
-        How many workers to use, as in joblib.
+        Number of workers, as in joblib.
     progress : ProgressBar, default=None
         Counts the tasks.
     nesting_level : int, default=None
@@ -214,57 +222,57 @@ class WorkersBackend(SkactBackend):
         self._unfinished: list[Task] = []
 
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
-        """Return a backend for the Parallels in one task, wherever it runs."""
+        """Return a backend for the calls of Parallel in one task, in any process."""
         return FusingBackend(nesting_level=(self.nesting_level or 0) + 1), None
 
-    def _queue(self, task: Task) -> None:
+    def _queue_task(self, task: Task) -> None:
         self._unfinished.append(task)
 
     @contextmanager
     def retrieval_context(self) -> Iterator[None]:
-        """Send tasks away until there are no more."""
+        """Have tasks run by workers until joblib submits no more."""
         while self._unfinished:
             tasks = list(self._unfinished)
             if self.progress is None:
-                self._send(tasks, lambda n: None)
+                self._run_in_workers(tasks, lambda n: None)
             else:
-                with self.progress.work(len(tasks)) as advance:
-                    self._send(tasks, advance)
+                with self.progress.count_work(len(tasks)) as advance:
+                    self._run_in_workers(tasks, advance)
             del self._unfinished[: len(tasks)]
             for task in tasks:
-                task.callback(task)  # joblib submits the next ones now, or gives up
+                task.callback(task)  # joblib submits its next tasks now, or cancels all
         yield
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """End all tasks of this backend."""
         tasks, self._unfinished = self._unfinished, []
         for task in tasks:
-            task.give_up()
+            task.mark_cancelled()
             task.callback(task)
 
-    def _send(self, tasks: list[Task], advance: Progress) -> None:
-        """Have tasks done by the workers."""
+    def _run_in_workers(self, tasks: list[Task], advance: Progress) -> None:
         with joblib.parallel_config(backend=self.inner, n_jobs=self.n_jobs):
             inner, _ = get_active_backend()
             n_workers = joblib.effective_n_jobs(self.n_jobs)
-            if self.n_jobs > 0:  # Dask always names all it has
+            if self.n_jobs > 0:  # Dask always counts all its workers
                 n_workers = min(n_workers, self.n_jobs)
-            # dealt like cards: neighbours in a grid cost alike
+            # neighbours in a grid take about the same time, so neighbours go to
+            # different workers
             pieces = [tasks[i::n_workers] for i in range(min(n_workers, len(tasks)))]
             memory = max(self.session.memory // len(pieces), 1)
-            as_they_come = inner.supports_return_generator
-            home = joblib.Parallel(
+            is_unordered = inner.supports_return_generator
+            finished_pieces = joblib.Parallel(
                 batch_size=1,
                 pre_dispatch="all",
-                return_as="generator_unordered" if as_they_come else "list",
+                return_as="generator_unordered" if is_unordered else "list",
             )(
                 joblib.delayed(run_piece)(
                     number, [task.func for task in piece], self.session.train, memory
                 )
                 for number, piece in enumerate(pieces)
             )
-            for number, ends, report, letters in home:
-                deliver(letters)
+            for number, ends, report, messages in finished_pieces:
+                deliver_messages(messages)
                 self.session.report += report + Report(pieces=1)
                 for task, end in zip(pieces[number], ends, strict=True):
                     task.result, task.error = end
@@ -273,26 +281,30 @@ class WorkersBackend(SkactBackend):
 
 def run_piece(
     number: int, funcs: Sequence[Callable[[], Any]], train: Train, memory: int
-) -> tuple[int, list[tuple[Any, Exception | None]], Report, list[Letter]]:
+) -> tuple[int, list[tuple[Any, Exception | None]], Report, list[SentMessage]]:
     """Run tasks in a worker, fused.
 
-    Return the number, what came of each task, the report, and what was posted.
+    A task that fails does not disturb the others. The function changes nothing outside
+    itself: if a worker dies, another worker can run the same tasks again.
 
-    A task that fails does not disturb the others. Nothing outside is changed, so a
-    worker that dies can be replaced by another one.
+    Returns
+    -------
+    tuple
+        The number; the result and the error of each task; the report; and the messages
+        that the tasks sent.
     """
     session, group = Session(train, memory), Group()
-    tasks = [Task(func, group, Call()) for func in funcs]
-    with collecting() as letters:
+    tasks = [Task(func, group, ParallelCall()) for func in funcs]
+    with collect_messages() as messages:
         for task in tasks:
             session.submit(task)
         session.wait(group)
-    ends = [(task.result, _portable(task.error)) for task in tasks]
-    return number, ends, session.report, letters
+    ends = [(task.result, _make_picklable(task.error)) for task in tasks]
+    return number, ends, session.report, messages
 
 
-def _portable(error: Exception | None) -> Exception | None:
-    """Make an error fit to travel: tracebacks, and some errors, cannot be pickled."""
+def _make_picklable(error: Exception | None) -> Exception | None:
+    """Note the traceback, which cannot be pickled, and replace an error that cannot."""
     if error is None:
         return None
     _note_traceback(error)

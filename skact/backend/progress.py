@@ -1,4 +1,4 @@
-"""A live progress bar, drawn by rich; rich is imported only when a bar is asked for."""
+"""A live progress bar, drawn by rich; rich is imported only if a bar is wanted."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from typing import Any
 class ProgressBar:
     """Shows how much has been trained, and about how long the rest will take.
 
-    It appears with the first work, so a session that trains nothing prints nothing.
+    The bar appears with the first work: a session that trains nothing prints nothing.
 
     Parameters
     ----------
     unit : str, default="epochs"
-        What is counted.
+        The noun after the numbers.
     console : rich.console.Console, default=None
         Where to draw; None: the terminal's stderr, or the notebook.
 
@@ -33,7 +33,7 @@ class ProgressBar:
                 'pip install "skact[progress]", or pass progress=False.'
             ) from error
         self.total, self.done = 0, 0
-        # a console of its own: rich allows one live display on each
+        # a console of its own, because rich allows one live display on each console
         self._bar = progress.Progress(
             progress.TextColumn("Training"),
             progress.BarColumn(),
@@ -46,36 +46,36 @@ class ProgressBar:
         self._row: Any = None
 
     @contextmanager
-    def work(self, n: int) -> Iterator[Callable[[int], None]]:
+    def count_work(self, n: int) -> Iterator[Callable[[int], None]]:
         """Count the work of the block.
 
         Parameters
         ----------
         n : int
-            How much there is to do. What was not done at the end was not needed; after
-            an error, it will not be done.
+            Units of work to do. At the end of the block all units count as done,
+            because the rest was not needed. After an error, the rest leaves the total.
 
         Yields
         ------
         advance : callable
-            To be told how much has been done since it was told last.
+            To be called with the number of units done since the last call.
         """
-        told = 0
+        n_done = 0
 
         def advance(more: int) -> None:
-            nonlocal told
-            told += more
-            self._update(done=more)
+            nonlocal n_done
+            n_done += more
+            self._add(done=more)
 
-        self._update(total=n)
+        self._add(total=n)
         try:
             yield advance
         except BaseException:  # Ctrl-C, too
-            self._update(total=told - n)
+            self._add(total=n_done - n)
             raise
-        self._update(done=n - told)
+        self._add(done=n - n_done)
 
-    def _update(self, *, done: int = 0, total: int = 0) -> None:
+    def _add(self, *, done: int = 0, total: int = 0) -> None:
         self.done, self.total = self.done + done, self.total + total
         if self._row is None:
             self._row = self._bar.add_task("")
@@ -83,6 +83,6 @@ class ProgressBar:
         self._bar.update(self._row, completed=self.done, total=self.total)
 
     def close(self) -> None:
-        """Leave the bar as it is and give the terminal back."""
+        """Stop drawing; the bar stays on the screen as it is."""
         if self._row is not None:
             self._bar.stop()

@@ -1,9 +1,10 @@
-"""Fits that wait for each other: each runs in a greenlet, and all train together.
+"""A session: it collects the fits of many tasks and trains all of them together.
 
-A task of joblib becomes a greenlet. When it reaches ``fit`` it parks: it hands its job
-to the session and switches away. When every task is parked, the session trains all jobs
-in one call of the engine and lets the tasks go on. One greenlet, the hub, runs the
-loop: it is whoever called the outermost ``joblib.Parallel``.
+Each task of joblib runs in a greenlet. When the task reaches ``fit``, the task parks:
+it gives its job to the session and switches to the hub. When all tasks are parked, the
+session trains all jobs in one wave, with one call of the engine. Then the tasks go on.
+The hub is the greenlet that runs the loop: the one in which the outermost
+``joblib.Parallel`` was called.
 """
 
 import heapq
@@ -24,18 +25,18 @@ import greenlet
 from skact.backend.progress import ProgressBar
 from skact.backend.report import Report
 from skact.backend.tasks import Group, HooksOfTask, Pause, Reply, Task
-from skact.backend.thread_state import own_state
-from skact.engine.current_trainer import trained_by
+from skact.backend.thread_state import preserve_thread_state
+from skact.engine.current_trainer import hand_fits_to
 from skact.engine.jobs import FitJob, Outcome, Progress, Training
-from skact.exceptions import copied
+from skact.exceptions import copy_error
 
-# A parked task keeps its rows of X; a transformer before the net keeps them once more.
-# How many transformers there are, a fit cannot know.
+# A parked task keeps its rows of X, and a transformer before the net keeps a copy. A
+# fit cannot know the number of transformers.
 _COPIES_OF_X = 2
 
 
 class Train(Protocol):
-    """The engine's `train`."""
+    """The signature of the engine's `train`."""
 
     def __call__(
         self,
@@ -55,13 +56,13 @@ def default_memory() -> int:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError):  # Windows
         total = 4 * 2**30
-    with suppress(OSError, ValueError):  # no container, or no limit: "max"
+    with suppress(OSError, ValueError):  # no container, or "max": no limit
         total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return total // 4
 
 
 class Session:
-    """Runs tasks, collects their fits, and trains them together.
+    """Runs tasks, collects their fits, and trains the fits together.
 
     A fit outside any task, or in another thread, trains at once.
 
@@ -70,16 +71,16 @@ class Session:
     train : callable
         Trains a list of jobs: the engine's `train`.
     memory : int, default=None
-        Bytes that tasks may keep while they wait; None: a quarter of what there is.
+        Bytes that tasks may keep while they wait; None: a quarter of the memory.
     n_threads : int, default=None
-        For `train`.
+        Threads that `train` may use; None: as many as torch uses.
     progress : ProgressBar, default=None
         Counts the epochs.
 
     Attributes
     ----------
     report : Report
-        What has been done so far.
+        What the session has done so far.
     """
 
     def __init__(
@@ -93,185 +94,196 @@ class Session:
         self.memory = default_memory() if memory is None else memory
         self.progress = progress
         self.report = Report()
-        self.thread = threading.get_ident()
-        self._hub: greenlet.greenlet | None = None
-        # deepest first: who waits for a nested Parallel holds memory, too
+        self.thread_id = threading.get_ident()
+        self._hub: greenlet.greenlet | None = None  # None: the loop does not run
+        # a heap, deepest level first: a task that waits for a nested Parallel holds
+        # memory, too
         self._unstarted: list[tuple[int, int, Task]] = []
-        self._awake: deque[tuple[Task, Any]] = deque()  # and what each goes on with
+        # tasks that can go on, and the message that each gets from its switch
+        self._resumable: deque[tuple[Task, Any]] = deque()
         self._parked: list[tuple[Task, FitJob, Outcome]] = []
-        self._started: set[Task] = set()  # and not ended
-        self._largest = 0  # bytes of the largest job since the loop began
-        self._order = itertools.count()
+        self._running: set[Task] = set()  # started, and not ended
+        self._largest_job = 0  # bytes, since the outermost loop began
+        self._submission_numbers = itertools.count()
 
     # ---------------------------------------------------------------- for fits
 
     def fit(self, job: FitJob, outcome: Outcome) -> None:
-        """Train a job together with those of other tasks, or at once outside a task."""
+        """Train a job together with jobs of other tasks; outside a task, at once."""
         task = self._current_task()
         if task is None:
             self._fit_alone(job, outcome)
             return
-        task.fitted = True
-        self._largest = max(self._largest, job.nbytes)
+        task.has_fitted = True
+        self._largest_job = max(self._largest_job, job.nbytes)
         self._parked.append((task, job, outcome))
         begin = time.perf_counter()
-        message = self._leave(task)
-        while message is not outcome:  # a hook
-            task.in_hook = True
-            reply = Reply.of(message)
-            task.in_hook = False
-            message = self._leave(task, reply)
+        message = self._switch_to_hub(task)
+        while message is not outcome:  # then the message is a hook
+            task.is_in_hook = True
+            reply = Reply.from_hook(message)
+            task.is_in_hook = False
+            message = self._switch_to_hub(task, reply)
         task.pauses.append(Pause(begin, time.perf_counter(), outcome.seconds))
 
-    def not_served(self, reason: str) -> None:
-        """Note that a fit is not fused, and why."""
+    def note_not_fused(self, reason: str) -> None:
+        """Report that a fit is not fused, and the reason."""
         task = self._current_task()
         if task is not None:
-            task.fitted = True
+            task.has_fitted = True
         self.report += Report(not_fused=Counter([reason]))
 
     def _fit_alone(self, job: FitJob, outcome: Outcome) -> None:
-        self._train([job], [outcome])
+        self._call_engine([job], [outcome])
         self.report += Report(
-            alone_seconds=(outcome.seconds,), failed=_kinds([outcome])
+            alone_seconds=(outcome.seconds,), failed=_count_errors([outcome])
         )
 
     # ---------------------------------------------------------------- for backends
 
     def submit(self, task: Task) -> None:
-        """Queue a task; it starts when somebody waits for its group."""
-        task.group.open.add(task)
-        heapq.heappush(self._unstarted, (-task.level, next(self._order), task))
+        """Queue a task; the task starts when a caller waits for its group."""
+        task.group.unfinished.add(task)
+        number = next(self._submission_numbers)
+        heapq.heappush(self._unstarted, (-task.level, number, task))
 
     def wait(self, group: Group) -> None:
         """Return when all tasks of a group have ended."""
         task = self._current_task()
         if task is None:
-            self._loop(group)
+            self._run_until_over(group)
             return
         begin, group.cost = time.perf_counter(), 0.0
         try:
-            while not group.over_for(task):
-                self._leave(task)
+            group.waiters.add(task)
+            while not group.is_over():
+                self._switch_to_hub(task)
+                group.waiters.add(task)  # `_end_task` has removed all waiters
         finally:
             group.waiters.discard(task)
         task.pauses.append(Pause(begin, time.perf_counter(), group.cost))
-        task.fitted |= group.fitted
+        task.has_fitted |= group.has_fitted
 
     def cancel(self, tasks: Iterable[Task]) -> None:
-        """End tasks where they are; whoever waits for them hears of it."""
-        if self._at_work_elsewhere():
-            return  # only that thread can reach them
-        doomed = set(tasks)
-        self._parked = [entry for entry in self._parked if entry[0] not in doomed]
-        self._awake = deque(entry for entry in self._awake if entry[0] not in doomed)
-        self._unstarted = [entry for entry in self._unstarted if entry[2] not in doomed]
+        """End tasks where they stand; an error becomes the result of each."""
+        if self._is_running_in_another_thread():
+            return  # greenlets cannot be reached from outside their thread
+        ended = set(tasks)
+        self._parked = [entry for entry in self._parked if entry[0] not in ended]
+        self._resumable = deque(
+            entry for entry in self._resumable if entry[0] not in ended
+        )
+        self._unstarted = [entry for entry in self._unstarted if entry[2] not in ended]
         heapq.heapify(self._unstarted)
-        for task in doomed:
-            task.give_up()
-            here, place = greenlet.getcurrent(), task.place
-            if place is not None and not place.dead and place is not here:
-                place.parent = here
-                with own_state():
-                    place.throw(greenlet.GreenletExit)
-            self._end(task)
+        for task in ended:
+            task.mark_cancelled()
+            here, other = greenlet.getcurrent(), task.own_greenlet
+            if other is not None and not other.dead and other is not here:
+                other.parent = here
+                with preserve_thread_state():
+                    other.throw(greenlet.GreenletExit)
+            self._end_task(task)
 
     # ---------------------------------------------------------------- the loop
 
     def _current_task(self) -> Task | None:
         """Return the task that may wait here; None in the hub and in a hook.
 
-        A hook cannot wait for the training that waits for it.
+        A hook cannot wait for training, because training waits for the hook.
         """
         session: Session | None
         task: Task | None
         here = greenlet.getcurrent()
         session, task = getattr(here, "session_and_task", (None, None))
-        if session is not self or task is None or task.in_hook:
+        if session is not self or task is None or task.is_in_hook:
             return None
-        if task.cancelled:  # it was told to end, and went on
+        if task.is_cancelled:  # the task caught GreenletExit and went on
             raise greenlet.GreenletExit
         return task
 
-    def _at_work_elsewhere(self) -> bool:
-        return self._hub is not None and self.thread != threading.get_ident()
+    def _is_running_in_another_thread(self) -> bool:
+        return self._hub is not None and self.thread_id != threading.get_ident()
 
-    def _loop(self, group: Group) -> None:
-        if self._at_work_elsewhere():
+    def _run_until_over(self, group: Group) -> None:
+        """Be the hub until all tasks of a group have ended."""
+        if self._is_running_in_another_thread():
             raise RuntimeError(
                 "This session of skact.fused() is at work in another thread: open one "
                 "in each thread."
             )
         if self._hub is None:
-            self._largest = 0
-        self.thread = threading.get_ident()
-        outer, self._hub = self._hub, greenlet.getcurrent()
+            self._largest_job = 0
+        self.thread_id = threading.get_ident()
+        outer_hub, self._hub = self._hub, greenlet.getcurrent()
         try:
-            while group.open:
-                self._step()
+            while group.unfinished:
+                self._run_next()
         finally:
-            self._hub = outer
+            self._hub = outer_hub
 
-    def _step(self) -> None:
-        if self._awake:  # first those that may end and free memory
-            self._run(*self._awake.popleft())
-        elif self._unstarted and (self._has_room() or not self._parked):
+    def _run_next(self) -> None:
+        """Resume a task, start a task, or train a wave: the first that is possible."""
+        if self._resumable:  # these first: they may end and free memory
+            self._run_task(*self._resumable.popleft())
+        elif self._unstarted and (self._has_room_for_a_task() or not self._parked):
             _, _, task = heapq.heappop(self._unstarted)
-            self._start(task)
+            self._start_task(task)
         else:
             assert self._parked, "tasks of joblib wait, but nothing can run"
             self._train_parked()
 
-    def _has_room(self) -> bool:
-        needed = (len(self._started) + 1) * self._largest * _COPIES_OF_X
+    def _has_room_for_a_task(self) -> bool:
+        needed = (len(self._running) + 1) * self._largest_job * _COPIES_OF_X
         return needed <= self.memory
 
-    def _start(self, task: Task) -> None:
+    def _start_task(self, task: Task) -> None:
         def run(_: None) -> None:
-            with trained_by(self):
+            with hand_fits_to(self):
                 task.run()
 
-        place: Any = greenlet.greenlet(run)
-        place.gr_context = task.call.context.copy()
-        place.session_and_task = self, task
-        task.place = place
-        self._started.add(task)
-        self._run(task)
+        started: Any = greenlet.greenlet(run)
+        started.gr_context = task.parallel_call.context.copy()
+        started.session_and_task = self, task
+        task.own_greenlet = started
+        self._running.add(task)
+        self._run_task(task)
 
-    def _run(self, task: Task, message: Outcome | None = None) -> None:
-        """Let a task run until it waits or ends."""
-        self._resume(task, message)
-        if task.place is not None and task.place.dead:
-            self._end(task)
+    def _run_task(self, task: Task, message: Outcome | None = None) -> None:
+        """Let a task run until the task waits or ends."""
+        self._switch_to_task(task, message)
+        if task.own_greenlet is not None and task.own_greenlet.dead:
+            self._end_task(task)
 
-    def _resume(self, task: Task, message: Any) -> Any:
-        assert task.place is not None
-        # it comes back here, also when it ends or dies of Ctrl-C
-        task.place.parent = greenlet.getcurrent()
-        with own_state():
-            return task.place.switch(message)
+    def _switch_to_task(self, task: Task, message: Any) -> Any:
+        """Give a message to a task; return the message that the task gives back."""
+        assert task.own_greenlet is not None
+        # a greenlet that ends, or dies of Ctrl-C, switches to its parent
+        task.own_greenlet.parent = greenlet.getcurrent()
+        with preserve_thread_state():
+            return task.own_greenlet.switch(message)
 
-    def _leave(self, task: Task, message: Any = None) -> Any:
-        """Switch from a task back to whoever resumed it, until it is resumed again."""
-        assert task.place is not None
-        assert task.place.parent is not None
-        with own_state():
-            return task.place.parent.switch(message)
+    def _switch_to_hub(self, task: Task, message: Any = None) -> Any:
+        """Give a message to the hub; return the message that the hub gives back."""
+        assert task.own_greenlet is not None
+        assert task.own_greenlet.parent is not None
+        with preserve_thread_state():
+            return task.own_greenlet.parent.switch(message)
 
-    def _end(self, task: Task) -> None:
+    def _end_task(self, task: Task) -> None:
         group = task.group
-        task.place = None  # they refer to each other
-        self._started.discard(task)
-        group.open.discard(task)
+        task.own_greenlet = None  # the greenlet refers to the task, too
+        self._running.discard(task)
+        group.unfinished.discard(task)
         group.cost += task.cost
-        group.fitted |= task.fitted
-        if not task.cancelled:
-            self.report += Report(tasks=1, tasks_without_fit=int(not task.fitted))
-        task.callback(task)  # joblib submits the next ones now, or gives up
-        if task.error is not None and not task.cancelled:
-            self.cancel([other for other in group.open if other.call is task.call])
-        if group.waiters and group.over():
-            self._awake.extend((waiter, None) for waiter in group.waiters)
+        group.has_fitted |= task.has_fitted
+        if not task.is_cancelled:
+            self.report += Report(tasks=1, tasks_without_fit=int(not task.has_fitted))
+        task.callback(task)  # joblib submits its next tasks now, or cancels all
+        if task.error is not None and not task.is_cancelled:
+            call = task.parallel_call
+            self.cancel([one for one in group.unfinished if one.parallel_call is call])
+        if group.waiters and group.is_over():
+            self._resumable.extend((waiter, None) for waiter in group.waiters)
             group.waiters.clear()
 
     # ---------------------------------------------------------------- training
@@ -281,36 +293,39 @@ class Session:
         tasks, jobs, outcomes = zip(*parked, strict=True)
         begin, stacks = time.perf_counter(), []
         try:
-            hooked = list(map(self._with_own_hooks, tasks, jobs))
-            stacks = self._train(hooked, outcomes).stacks
-        except Exception as error:  # of the engine itself: then it is one of each fit
+            hooked = list(map(self._with_hooks_in_task, tasks, jobs))
+            stacks = self._call_engine(hooked, outcomes).stacks
+        except Exception as error:  # of the engine itself: each fit gets a copy
             for outcome in outcomes:
-                outcome.error = copied(error)
+                outcome.error = copy_error(error)
         self.report += Report(
             stacks=tuple(stacks),
             fit_seconds=tuple(outcome.seconds for outcome in outcomes),
             waves=1,
             early_waves=int(bool(self._unstarted)),
             seconds=time.perf_counter() - begin,
-            failed=_kinds(outcomes),
+            failed=_count_errors(outcomes),
         )
-        self._awake.extend(zip(tasks, outcomes, strict=True))
+        self._resumable.extend(zip(tasks, outcomes, strict=True))
 
-    def _train(self, jobs: Sequence[FitJob], outcomes: Sequence[Outcome]) -> Training:
+    def _call_engine(
+        self, jobs: Sequence[FitJob], outcomes: Sequence[Outcome]
+    ) -> Training:
         options: dict[str, Any] = {"outcomes": outcomes, "n_threads": self.n_threads}
         if self.progress is None:
             return self.train(jobs, **options)
-        with self.progress.work(sum(job.n_epochs for job in jobs)) as advance:
+        with self.progress.count_work(sum(job.n_epochs for job in jobs)) as advance:
             return self.train(jobs, **options, progress=advance)
 
-    def _with_own_hooks(self, task: Task, job: FitJob) -> FitJob:
+    def _with_hooks_in_task(self, task: Task, job: FitJob) -> FitJob:
         if job.hooks is None:
             return job
-        return replace(job, hooks=HooksOfTask(job.hooks, partial(self._resume, task)))
+        run_in_task = partial(self._switch_to_task, task)
+        return replace(job, hooks=HooksOfTask(job.hooks, run_in_task))
 
 
-def _kinds(outcomes: Sequence[Outcome]) -> Counter[str]:
-    """Count errors by kind."""
-    kinds = Counter(type(o.error).__name__ for o in outcomes if o.error is not None)
-    kinds["DivergedError"] += sum(o.diverged is not None for o in outcomes)
-    return +kinds  # none counts nothing
+def _count_errors(outcomes: Sequence[Outcome]) -> Counter[str]:
+    """Count the errors of fits by their class."""
+    counts = Counter(type(o.error).__name__ for o in outcomes if o.error is not None)
+    counts["DivergedError"] += sum(o.diverged_loss is not None for o in outcomes)
+    return +counts  # without counts of zero

@@ -1,4 +1,4 @@
-"""Tasks of joblib that run in greenlets: what each is, and whose state is in force."""
+"""Tasks of joblib that run in greenlets, and the hooks of fits that wait in them."""
 
 import itertools
 import time
@@ -15,31 +15,26 @@ from skact.engine.jobs import EpochRecord, Hooks
 
 
 @dataclass(eq=False)
-class Call:
-    """One call of ``joblib.Parallel``: if one of its tasks fails, it gives up."""
+class ParallelCall:
+    """One call of ``joblib.Parallel``; the call ends when one of its tasks fails."""
 
     context: Context = field(default_factory=copy_context)
 
 
 @dataclass(eq=False)
 class Group:
-    """Tasks that somebody waits for together."""
+    """Tasks that one caller waits for together."""
 
-    open: set["Task"] = field(default_factory=set)  # not ended yet
-    # Tasks that wait for the others. Usually there is none (the hub waits), or one that
-    # is not in the group; but generators that joblib returns can be read anywhere.
+    unfinished: set["Task"] = field(default_factory=set)
+    # Tasks that wait for the group. Usually the hub waits, or a task outside the group.
+    # But a task of the group may wait, too: it may read a generator of joblib.
     waiters: set["Task"] = field(default_factory=set)
-    cost: float = 0.0  # what the tasks that ended have cost since somebody looked
-    fitted: bool = False  # whether a net was fitted in one of them
+    cost: float = 0.0  # costs of the tasks that ended since the last waiter began
+    has_fitted: bool = False  # whether a task of the group has fitted a net
 
-    def over(self) -> bool:
-        """Whether all have ended but those that wait."""
-        return not self.open - self.waiters
-
-    def over_for(self, waiter: "Task") -> bool:
-        """Whether a waiter may go on; if not, it will be woken when it may."""
-        self.waiters.add(waiter)
-        return self.over()
+    def is_over(self) -> bool:
+        """Whether no task is unfinished but those that wait for the group."""
+        return not self.unfinished - self.waiters
 
 
 @dataclass(frozen=True)
@@ -48,11 +43,11 @@ class Pause:
 
     begin: float
     end: float
-    cost: float  # what was done for this task meanwhile, in seconds
+    cost: float  # seconds of the pause in which work for this task was done
 
     @property
     def excess(self) -> float:
-        """Seconds that went by and were spent on others."""
+        """Seconds of the pause in which work for other tasks was done."""
         return self.end - self.begin - self.cost
 
 
@@ -62,20 +57,22 @@ class Task:
 
     func: Callable[[], Any]
     group: Group
-    call: Call
-    callback: Callable[["Task"], Any] = lambda task: None  # hears of its end
-    level: int = 0  # how deeply its Parallel is nested in others
+    parallel_call: ParallelCall
+    callback: Callable[["Task"], Any] = lambda task: None  # called when the task ends
+    level: int = 0  # how deeply the Parallel of the task is nested in others
     result: Any = None
     error: Exception | None = None
-    place: greenlet.greenlet | None = None  # where it runs; None: not yet, or no more
+    own_greenlet: greenlet.greenlet | None = (
+        None  # None before the start and at the end
+    )
     pauses: list[Pause] = field(default_factory=list)
-    cost: float = 0.0  # its own running time, and its share of training
-    fitted: bool = False  # whether a net was fitted in it
-    in_hook: bool = False  # whether training waits for it
-    cancelled: bool = False
+    cost: float = 0.0  # own running time, and the task's share of training
+    has_fitted: bool = False  # whether the task has fitted a net
+    is_in_hook: bool = False  # whether training waits for a hook in this task
+    is_cancelled: bool = False
 
     def run(self) -> None:
-        """Do the work; Ctrl-C and its like surface in the greenlet of the loop."""
+        """Run the function; Ctrl-C and SystemExit go on to the hub."""
         begin = time.perf_counter()
         try:
             self.result = self.func()
@@ -86,20 +83,20 @@ class Task:
         if self.pauses:
             correct_times(self.result, self.pauses, begin)
 
-    def give_up(self) -> None:
-        """Be cancelled: whoever still waits for the result gets an error."""
-        self.cancelled = True
+    def mark_cancelled(self) -> None:
+        """Make an error the result of this task."""
+        self.is_cancelled = True
         self.error = RuntimeError(
-            "This task of joblib was cancelled, because another one failed or the "
-            "results are no longer wanted."
+            "This task of joblib was cancelled, because another task failed or nobody "
+            "wants the results any more."
         )
 
 
 def correct_times(result: Any, pauses: list[Pause], begin: float) -> None:
-    """Take the waiting for others out of what scikit-learn measured around ``fit``.
+    """Subtract the work for other tasks from the times that scikit-learn measured.
 
-    scikit-learn has no hook for it, but its result passes through here. Whatever does
-    not look like it is left alone.
+    scikit-learn has no hook for this, but a task returns the result of
+    ``_fit_and_score``. A result of another kind stays as it is.
     """
     if not (isinstance(result, list) and len(result) == 1):
         return
@@ -109,47 +106,49 @@ def correct_times(result: Any, pauses: list[Pause], begin: float) -> None:
     keys = ["fit_time", "score_time"]
     edges = itertools.accumulate([begin, *(measured[key] for key in keys)])
     for key, (start, end) in zip(keys, itertools.pairwise(edges), strict=True):
-        # fitting began a little later than the task: the middle of a pause is safe
+        # scikit-learn's clock starts a little after `begin`, so the ends of a pause may
+        # lie on the wrong side of an edge: the middle of the pause decides
         excess = sum(p.excess for p in pauses if start < (p.begin + p.end) / 2 < end)
         measured[key] = max(measured[key] - excess, 0.0)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of a hook."""
+    """What a hook returned or raised."""
 
     value: Any = None
     error: BaseException | None = None
 
     @classmethod
-    def of(cls, hook: Callable[[], Any]) -> "Reply":
+    def from_hook(cls, hook: Callable[[], Any]) -> "Reply":
         """Run the hook."""
         try:
             return cls(value=hook())
-        except BaseException as error:  # Ctrl-C, too, is for who called `train`
+        except BaseException as error:  # Ctrl-C, too: the caller of `train` gets it
             return cls(error=error)
 
 
 class HooksOfTask:
-    """Hooks of a parked fit, called by the engine, but run where the fit is parked.
+    """Hooks of a parked fit: the engine calls them, and they run in the fit's task.
 
-    So they find the configuration, filters and context variables of their own fit.
+    There the hooks find the configuration, the filters of warnings and the context
+    variables of their own fit.
     """
 
-    def __init__(self, hooks: Hooks, resume: Callable[[Any], Reply]) -> None:
-        self.hooks, self.resume = hooks, resume
+    def __init__(self, hooks: Hooks, run_in_task: Callable[[Any], Reply]) -> None:
+        self.hooks, self.run_in_task = hooks, run_in_task
         self.changes, self.evaluation = hooks.changes, hooks.evaluation
 
     def epoch_begin(self) -> None:
-        """Run before an epoch."""
-        self._run(self.hooks.epoch_begin)
+        """Run the fit's hook before an epoch."""
+        self._run_hook(self.hooks.epoch_begin)
 
     def epoch_end(self, record: EpochRecord) -> bool:
-        """Run after an epoch; whether this fit shall stop."""
-        return self._run(partial(self.hooks.epoch_end, record))
+        """Run the fit's hook after an epoch; return whether the fit shall stop."""
+        return self._run_hook(partial(self.hooks.epoch_end, record))
 
-    def _run(self, hook: Callable[[], Any]) -> Any:
-        reply = self.resume(hook)
+    def _run_hook(self, hook: Callable[[], Any]) -> Any:
+        reply = self.run_in_task(hook)
         if reply.error is not None:
             raise reply.error
         return reply.value

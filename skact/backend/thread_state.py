@@ -1,4 +1,4 @@
-"""State that belongs to a thread, and of which each greenlet must find its own."""
+"""State that belongs to a thread, which greenlets of the thread must not share."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ _AUTOCAST_DEVICES = ("cpu", "cuda")
 
 
 @contextmanager
-def own_state() -> Iterator[None]:
-    """Switch greenlets within the block, and find the state of this one as it was.
+def preserve_thread_state() -> Iterator[None]:
+    """Restore the state of the thread after a switch of greenlets in the block.
 
     joblib's backend, scikit-learn's configuration, the filters of warnings and torch's
-    modes belong to the thread, which all greenlets share. Each of them must find its
-    own, so both sides of every switch are wrapped. Context variables, such as numpy's
-    errstate, need nothing: greenlets have contexts of their own.
+    modes belong to the thread, which all greenlets share. So each switch, in both
+    directions, stands in such a block. Context variables, such as numpy's errstate,
+    need no care: each greenlet has its own.
     """
     config, autocast = sklearn.get_config(), _autocast_state()
     grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
@@ -26,7 +26,7 @@ def own_state() -> Iterator[None]:
         joblib.parallel_config(),
         warnings.catch_warnings(),
         torch.inference_mode(inference),
-        torch.set_grad_enabled(grad),  # inference_mode(False) switches it on
+        torch.set_grad_enabled(grad),  # inference_mode(False) switches gradients on
     ):
         try:
             yield
@@ -46,8 +46,8 @@ def _autocast_state() -> tuple:
 
 
 def _set_autocast_state(state: tuple) -> None:
-    *of_devices, cache = state
+    *of_devices, is_cache_enabled = state
     for device, (enabled, dtype) in zip(_AUTOCAST_DEVICES, of_devices, strict=True):
         torch.set_autocast_enabled(device, enabled)
         torch.set_autocast_dtype(device, dtype)
-    torch.set_autocast_cache_enabled(cache)
+    torch.set_autocast_cache_enabled(is_cache_enabled)

@@ -1,8 +1,9 @@
-"""Messages that travel home with the results of a worker process.
+"""Messages that a worker process sends to the main process with its results.
 
-An object of the main process that has copies in workers is their addressee. What they
-post while a worker collects goes with its results, and so comes home from any machine,
-once, also if another worker had died over the same work.
+A receiver is an object of the main process that has copies in workers. A worker
+collects the messages of the copies and returns them with the results of its tasks. So
+messages also arrive from other machines. If a worker dies and its tasks run again, each
+message still arrives once.
 """
 
 import threading
@@ -11,51 +12,51 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
-Letter = tuple[str, Any]
+SentMessage = tuple[str, Any]  # the name of the receiver, and the message
 
 
-class Addressee(Protocol):
-    """What gets letters."""
+class Receiver(Protocol):
+    """An object that takes messages."""
 
     def receive(self, message: Any) -> None:
-        """Take a message that a copy in another process has posted."""
+        """Take a message that a copy in another process has sent."""
         ...
 
 
-class _Outgoing(threading.local):
-    letters: list[Letter] | None = None
+class _Collected(threading.local):
+    messages: list[SentMessage] | None = None  # None: this thread does not collect
 
 
-_outgoing = _Outgoing()
-_addressees: WeakValueDictionary[str, Addressee] = WeakValueDictionary()
+_collected = _Collected()
+_receivers: WeakValueDictionary[str, Receiver] = WeakValueDictionary()
 
 
-def register(address: str, addressee: Addressee) -> None:
-    """Make an object known; a copy of it in the same process does not replace it."""
-    _addressees.setdefault(address, addressee)
+def register_receiver(name: str, receiver: Receiver) -> None:
+    """Register an object; a copy in the same process does not replace the original."""
+    _receivers.setdefault(name, receiver)
 
 
-def post(address: str, message: Any) -> bool:
-    """Give a message to a worker that collects; False if nobody does."""
-    if _outgoing.letters is None:
+def send_message(name: str, message: Any) -> bool:
+    """Send a message if this thread collects messages; return whether it does."""
+    if _collected.messages is None:
         return False
-    _outgoing.letters.append((address, message))
+    _collected.messages.append((name, message))
     return True
 
 
 @contextmanager
-def collecting() -> Iterator[list[Letter]]:
-    """Collect what is posted in this thread."""
-    before, _outgoing.letters = _outgoing.letters, []
+def collect_messages() -> Iterator[list[SentMessage]]:
+    """Collect the messages that this thread sends within the block."""
+    before, _collected.messages = _collected.messages, []
     try:
-        yield _outgoing.letters
+        yield _collected.messages
     finally:
-        _outgoing.letters = before
+        _collected.messages = before
 
 
-def deliver(letters: Iterable[Letter]) -> None:
-    """Hand letters over, or pass them on if this process is itself a worker."""
-    for address, message in letters:
-        addressee = _addressees.get(address)
-        if not post(address, message) and addressee is not None:
-            addressee.receive(message)
+def deliver_messages(messages: Iterable[SentMessage]) -> None:
+    """Give each message to its receiver; in a worker, send the message on."""
+    for name, message in messages:
+        receiver = _receivers.get(name)
+        if not send_message(name, message) and receiver is not None:
+            receiver.receive(message)

@@ -1,1 +1,1 @@
-"""What watches training: the training log, the fold scorer, the activation monitor."""
+"""Callbacks that observe training: the log, the fold scorer and the monitor."""

@@ -1,8 +1,8 @@
-"""The training history of every fit of a search, brought home from wherever it was.
+"""The training log: it keeps the history of every fit, also of the fits of a search.
 
-scikit-learn throws the nets of a search away, and their histories with them. A callback
-is shared by all clones of an estimator, and `ScoringMonitor` knows the way home from
-other processes of this machine.
+A search of scikit-learn drops its nets, and with the nets their histories. But all
+clones of an estimator share its callbacks. From other processes of this machine,
+scikit-learn's `ScoringMonitor` returns the histories.
 """
 
 import uuid
@@ -14,21 +14,21 @@ import pandas as pd
 from sklearn.callback import ScoringMonitor
 from sklearn.metrics import get_scorer
 
-from skact.backend.worker_messages import post, register
-from skact.callbacks.fold_scorer import FoldScorer, curves_on
+from skact.backend.worker_messages import register_receiver, send_message
+from skact.callbacks.fold_scorer import FoldScorer, fold_curves
 from skact.callbacks.task_path import describe_task
 from skact.engine.weights import Trajectory
 from skact.naming import Scalar, name_values
-from skact.results.histories import columns_of, is_net, net_of
+from skact.results.histories import columns_of_history, is_net, net_of
 from skact.results.logged_fit import FitLog, LoggedFit
 
 
 @dataclass
-class _Unscored:
-    """What a fit keeps until a search shows its fold."""
+class _UnscoredFit:
+    """What the log keeps of a fit until a search scores the fit."""
 
     trajectory: Trajectory
-    row: dict[str, Any] | None = None  # as it was sent when the fit ended
+    row: dict[str, Any] | None = None  # the row that was stored when the fit ended
     context: Any = None
 
 
@@ -36,17 +36,16 @@ class TrainingLog(FitLog):
     """Keeps the history of each fit: every epoch's losses, scores and seconds.
 
     A callback of scikit-learn: a search clones its estimator for each fit, and all
-    clones write into the one log that was set on it, also from other processes of the
-    machine. ``to_frame(search, level="epoch")`` and ``to_hiplot(search,
-    level="epoch")`` find it there.
+    clones write into the one log that was set on the estimator, also from other
+    processes of the machine. ``to_frame(search, level="epoch")`` and
+    ``to_hiplot(search, level="epoch")`` read that log.
 
     Notes
     -----
-    Where scikit-learn tells a fit neither its candidate nor its fold (in
-    ``cross_validate``, ``BaggingClassifier`` and the like), rows carry the number of
-    the fit. There,
-    ``cross_validate(..., return_estimator=True)`` is exact: it returns the nets in the
-    order of the folds, and ``to_frame(result["estimator"])`` takes them.
+    In ``cross_validate``, ``BaggingClassifier`` and others, scikit-learn gives a fit
+    neither its candidate nor its fold. There, the rows have the number of the fit. To
+    get the folds, use ``cross_validate(..., return_estimator=True)`` and
+    ``to_frame(result["estimator"])``: the nets are in the order of the folds.
 
     Examples
     --------
@@ -60,15 +59,15 @@ class TrainingLog(FitLog):
     (12, 3)
     """
 
-    ignores_epochs = True  # so the engine need not stop after each for this one
+    ignores_epochs = True  # so the engine need not stop after each epoch
 
     def __init__(self) -> None:
-        self._monitor = ScoringMonitor(scoring=_as_it_is)
-        self._received: list[dict[str, Any]] = []
-        self._address = uuid.uuid4().hex
-        self._keeps_weights = False
-        self._unscored: WeakKeyDictionary[Any, _Unscored] = WeakKeyDictionary()
-        register(self._address, self)
+        self._monitor = ScoringMonitor(scoring=_return_row)
+        self._received_rows: list[dict[str, Any]] = []
+        self._receiver_name = uuid.uuid4().hex
+        self._has_scorer = False
+        self._unscored: WeakKeyDictionary[Any, _UnscoredFit] = WeakKeyDictionary()
+        register_receiver(self._receiver_name, self)
 
     def __repr__(self) -> str:
         n = len(self.fits)
@@ -76,48 +75,48 @@ class TrainingLog(FitLog):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _unscored=WeakKeyDictionary())
-        register(self._address, self)
+        register_receiver(self._receiver_name, self)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {**vars(self), "_received": list(self._received)}
-        del state["_unscored"]  # nets are scored where they were fitted
+        state = {**vars(self), "_received_rows": list(self._received_rows)}
+        del state["_unscored"]  # a net is scored in the process that fitted the net
         return state
 
     @property
     def wants_weights(self) -> bool:
-        """Whether nets are to give it their weights of every epoch."""
-        return self._keeps_weights
+        """Whether nets shall give the log their weights of every epoch."""
+        return self._has_scorer
 
     def receive_weights(self, net: Any, trajectory: Trajectory) -> None:
-        """Keep the weights of a net until a scorer shows it the fold."""
-        self._unscored[net] = _Unscored(trajectory)
+        """Keep the weights of a net until a scorer validates the net."""
+        self._unscored[net] = _UnscoredFit(trajectory)
 
     def scorer(self, scoring: Any = None) -> "FoldScorer":
-        """Give a scorer with which a search validates every epoch on its own fold.
+        """Return a scorer with which a search validates every epoch on the fold.
 
-        Epoch rows then have ``fold_loss`` and, of classifiers, ``fold_acc``: the mean
-        loss and the accuracy on the rows that the search holds out and scores. Neither
-        a fit nor a score knows of them. Rows without them are those of fits that failed
-        or were not scored, such as the refit.
+        Then epoch rows have ``fold_loss`` and, of classifiers, ``fold_acc``: the mean
+        loss and the accuracy on the rows that the search holds out and scores. These
+        columns change no fit and no score. Fits that failed, and fits that no search
+        scores, such as the refit, have no values in these columns.
 
         Parameters
         ----------
         scoring : str, callable, list, tuple, dict or None, default=None
-            What the search is to score by, as its own `scoring`; of several metrics
+            The metrics of the search, as its own `scoring`; if there are several,
             `refit` must name one. None is the net's ``score``.
 
         Returns
         -------
         callable
-            To be given to the search as `scoring`.
+            The `scoring` for the search.
 
         Notes
         -----
-        A search shows the fold to the scorer alone, when the fit is over. Hence each
-        fit keeps its weights of every epoch until it is scored (``max_epochs`` times
-        the size of the network, for all fits that are trained at the same time), and
-        then passes the fold through the network once an epoch. That time is counted in
-        ``mean_score_time``.
+        A search gives the fold only to the scorer, when the fit is over. So the log
+        keeps the weights of every epoch until the fit is scored (``max_epochs`` times
+        the size of the network, for all fits that train at the same time). Then the
+        scorer passes the fold through the network once for each epoch. This time is
+        part of ``mean_score_time``.
 
         Examples
         --------
@@ -133,8 +132,8 @@ class TrainingLog(FitLog):
         """
         names = [scoring] if isinstance(scoring, str) else scoring
         for name in names if isinstance(names, list | tuple) else ():
-            get_scorer(name)  # says what there is, before anything is trained
-        self._keeps_weights = True
+            get_scorer(name)  # raises at an unknown name, before any training
+        self._has_scorer = True
         return FoldScorer(scoring)
 
     def clear(self) -> "TrainingLog":
@@ -145,60 +144,60 @@ class TrainingLog(FitLog):
         TrainingLog
             This one.
         """
-        self._received.clear()
-        self._monitor = ScoringMonitor(scoring=_as_it_is)
+        self._received_rows.clear()
+        self._monitor = ScoringMonitor(scoring=_return_row)
         return self
 
     def receive(self, message: Any) -> None:
-        """Take what a copy in a worker process has logged."""
-        self._received.append(message)
+        """Take the row of a fit from a copy of the log in a worker process."""
+        self._received_rows.append(message)
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Make ready for a fit; scikit-learn calls it."""
+        """Prepare for a fit; scikit-learn calls this method."""
         if not _is_net_itself(estimator):
             raise TypeError(
                 f"A TrainingLog is set on the net, not on {type(estimator).__name__}: "
-                f"ActMLP(...).set_callbacks(TrainingLog()), wherever the net is."
+                f"ActMLP(...).set_callbacks(TrainingLog()), also inside a pipeline."
             )
-        self._unscored.pop(estimator, None)  # of a fit before this one
+        self._unscored.pop(estimator, None)  # of an earlier fit
         self._monitor.setup(estimator, context)
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """Do nothing: the history is complete when the fit ends."""
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> None:
-        """Do nothing: a fit that fails would not come here."""
+        """Do nothing: scikit-learn does not call this method if a fit fails."""
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """Take the history of a fit that has ended, well or not."""
-        if not _is_net_itself(estimator):  # `setup` has refused it
+        """Store the history of a fit that has ended, also if the fit has failed."""
+        if not _is_net_itself(estimator):  # `setup` has raised
             return
         row = {
             "id": uuid.uuid4().hex,
             **describe_task(context),
-            "params": _plain_params(estimator),
-            "history": columns_of(estimator.history_ or []),
+            "params": _params_as_scalars(estimator),
+            "history": columns_of_history(estimator.history_ or []),
         }
-        self._send(row, estimator, context)
+        self._store_row(row, estimator, context)
         self._monitor.teardown(estimator, context)
         if estimator in self._unscored:
-            if _fit_of(row).is_refit:  # which no search scores
+            if _logged_fit_from(row).is_refit:  # no search scores a refit
                 del self._unscored[estimator]
             else:
                 self._unscored[estimator].row = row
                 self._unscored[estimator].context = context
 
     def validate(self, estimator: Any, X: Any, y: Any) -> None:
-        """Look at every epoch of a net, or of a pipeline's, on rows it never saw.
+        """Validate every epoch of a net on rows that the net was not trained on.
 
-        The first time after a fit; then the weights of the epochs are gone.
+        The log validates a fit once, and then drops the weights of the epochs.
 
         Parameters
         ----------
         estimator : estimator
-            The net that was fitted, or a pipeline that ends in it.
+            The fitted net, or a pipeline that ends in the net.
         X, y : array-like of shape (n_samples, n_features), array-like
-            As they would be given to ``score``.
+            Rows and targets as for ``score``.
         """
         net = net_of(estimator)
         unscored = self._unscored.pop(net, None)
@@ -207,46 +206,47 @@ class TrainingLog(FitLog):
         if net is not estimator and len(estimator.steps) > 1:
             X = estimator[:-1].transform(X)
         history = dict(unscored.row["history"])
-        epochs, before = unscored.trajectory.epochs, unscored.trajectory.first_epoch
-        for name, cells in curves_on(net, epochs, X, y).items():
-            history[name] = [None] * before + cells
+        trajectory = unscored.trajectory
+        for name, cells in fold_curves(net, trajectory.epochs, X, y).items():
+            history[name] = [None] * trajectory.first_epoch + cells
         for name in history.keys() - unscored.row["history"].keys():
             for epoch, cell in zip(net.history_, history[name], strict=True):
                 if cell is not None:
                     epoch[name] = cell
         row = {**unscored.row, "history": history}
         self._monitor.setup(net, unscored.context)
-        self._send(row, net, unscored.context)
+        self._store_row(row, net, unscored.context)
         self._monitor.teardown(net, unscored.context)
 
-    def _send(self, row: dict[str, Any], net: Any, context: Any) -> None:
-        if not post(self._address, row):
-            # the score of a fit is what it has to tell
+    def _store_row(self, row: dict[str, Any], net: Any, context: Any) -> None:
+        if not send_message(self._receiver_name, row):
+            # `_return_row` is the scoring of the monitor: the row becomes the score
             self._monitor.on_fit_task_end(
                 net, context, X=(), y=(), fitted_estimator=row
             )
 
     @property
     def fits(self) -> list[LoggedFit]:
-        """All fits there were, those of one run together, sorted by their places."""
+        """All fits so far, sorted by run, and by their places in the run."""
         try:
             logs = self._monitor.get_logs("all")
-        except ValueError:  # there were none
+        except ValueError:  # the monitor has no logs yet
             logs = []
-        sent = [*self._received, *(row for log in logs for row in log.data)]
-        rows = list({row["id"]: row for row in sent}.values())  # the last of each
+        stored = [*self._received_rows, *(row for log in logs for row in log.data)]
+        # a validated fit was stored twice, and its last row counts
+        rows = list({row["id"]: row for row in stored}.values())
         rows.sort(key=lambda row: (row["began"], row["path"]))
-        return list(map(_fit_of, rows))
+        return list(map(_logged_fit_from, rows))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row for each epoch of each fit, whatever it was a part of.
+        """Return a row for each epoch of each fit, inside or outside of searches.
 
         Returns
         -------
         DataFrame
-            ``run`` numbers the outermost fits, ``fit`` the fits in each; ``refit`` says
-            whether a search fitted its best candidate by it; then the net's parameters
-            that differ between fits, and its history.
+            ``run`` numbers the outermost fits, ``fit`` the fits in each run; ``refit``
+            says whether the fit was the refit of a search. Then come the net's
+            parameters that differ between fits, and the history.
         """
         fits = self.fits
         runs = list(dict.fromkeys(fit.run for fit in fits))
@@ -258,19 +258,19 @@ class TrainingLog(FitLog):
         params = {
             name: name_values(fit.params.get(name) for fit in fits) for name in varying
         }
-        seen: dict[Any, int] = {}
+        last_number: dict[Any, int] = {}  # run -> number of its last fit
         rows: list[dict[str, Any]] = []
         for i, fit in enumerate(fits):
-            seen[fit.run] = number = seen.get(fit.run, -1) + 1
-            of_fit: dict[str, Any] = {
+            last_number[fit.run] = number = last_number.get(fit.run, -1) + 1
+            fit_cells: dict[str, Any] = {
                 "run": runs.index(fit.run),
                 "fit": number,
                 "refit": fit.is_refit,
             }
-            of_fit |= {name: values[i] for name, values in params.items()}
+            fit_cells |= {name: values[i] for name, values in params.items()}
             for epoch in range(len(fit.history.get("epoch", ()))):
                 cells = {key: column[epoch] for key, column in fit.history.items()}
-                rows.append({**of_fit, **cells})
+                rows.append({**fit_cells, **cells})
         return pd.DataFrame(rows)
 
 
@@ -278,14 +278,14 @@ def _is_net_itself(estimator: Any) -> bool:
     return is_net(estimator) and net_of(estimator) is estimator
 
 
-def _plain_params(net: Any) -> dict[str, Scalar]:
+def _params_as_scalars(net: Any) -> dict[str, Scalar]:
     params = net.get_params(deep=False)
     return dict(zip(params, name_values(params.values()), strict=True))
 
 
-def _fit_of(row: dict[str, Any]) -> LoggedFit:
+def _logged_fit_from(row: dict[str, Any]) -> LoggedFit:
     return LoggedFit(row["run"], row["searches"], row["params"], row["history"])
 
 
-def _as_it_is(row: Any, X: Any, y: Any) -> Any:
+def _return_row(row: Any, X: Any, y: Any) -> Any:
     return row

@@ -1,1 +1,1 @@
-"""Training of plainly described networks; no scikit-learn, skorch or HiPlot in here."""
+"""Training of jobs. It imports no scikit-learn, no skorch and no HiPlot."""

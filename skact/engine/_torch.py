@@ -1,7 +1,7 @@
-"""What the engine leans on in torch that its documentation does not promise.
+"""Names of torch that the engine needs and that torch's documentation does not promise.
 
-Every name is looked up where it is first used, so that a torch without it can import
-skact, and is told what is missing. `tests/test_seams.py` tries each of them.
+A name is looked up at its first use. So skact can be imported with a torch that lacks
+the name; the error at the first use names it. `tests/test_seams.py` tries all names.
 """
 
 import functools
@@ -43,21 +43,23 @@ _OPTIMIZER_HOOKS = attrgetter("_optimizer_step_pre_hooks", "_optimizer_step_post
 
 
 @functools.cache
-def function(name: str) -> Callable[..., Any]:
+def find_function(name: str) -> Callable[..., Any]:
     """Return one of `FUNCTIONS`."""
-    return _found(torch, name, f"torch.{name}")
+    return _find_attribute(torch, name, f"torch.{name}")
 
 
 @functools.cache
-def operation(name: str) -> Callable[..., Any]:
+def find_operation(name: str) -> Callable[..., Any]:
     """Return one of `OPERATIONS`: a name and an overload of ``torch.ops.aten``."""
     packet, _, overload = name.partition(".")
-    whole = f"torch.ops.aten.{name}"
-    return _found(_found(torch.ops.aten, packet, whole), overload, whole)
+    full_name = f"torch.ops.aten.{name}"
+    return _find_attribute(
+        _find_attribute(torch.ops.aten, packet, full_name), overload, full_name
+    )
 
 
 def has_hooks(part: nn.Module | nn.Parameter | torch.optim.Optimizer) -> bool:
-    """Whether users' hooks are registered on a module, a parameter or an optimizer."""
+    """Whether a module, a parameter or an optimizer has hooks of users."""
     hooks: Callable[..., tuple] = _MODULE_HOOKS
     if isinstance(part, nn.Parameter):
         hooks = _PARAMETER_HOOKS
@@ -66,12 +68,12 @@ def has_hooks(part: nn.Module | nn.Parameter | torch.optim.Optimizer) -> bool:
     try:
         return any(hooks(part))
     except AttributeError as error:
-        raise _missing(str(error)) from None
+        raise _missing_name_error(str(error)) from None
 
 
 def is_watched() -> bool:
-    """Whether something looks on in this thread that another would not have."""
-    hooks_of_all = _found(
+    """Whether global hooks, or modes, autocast or a profiler of this thread, are on."""
+    has_global_hooks = _find_attribute(
         torch.nn.modules.module,
         "_has_any_global_hook",
         "torch.nn.modules.module._has_any_global_hook",
@@ -79,22 +81,24 @@ def is_watched() -> bool:
     c, autograd = torch._C, torch.autograd
     dispatch = "_len_torch_dispatch_stack", "_len_torch_function_stack"
     return bool(
-        hooks_of_all()
-        or any(_found(c, name, f"torch._C.{name}")() for name in dispatch)
+        has_global_hooks()
+        or any(_find_attribute(c, name, f"torch._C.{name}")() for name in dispatch)
         or torch.is_autocast_enabled("cpu")
-        or _found(autograd, "_profiler_enabled", "torch.autograd._profiler_enabled")()
+        or _find_attribute(
+            autograd, "_profiler_enabled", "torch.autograd._profiler_enabled"
+        )()
     )
 
 
-def _found(where: Any, name: str, whole: str) -> Any:
+def _find_attribute(where: Any, name: str, full_name: str) -> Any:
     try:
         return getattr(where, name)
     except AttributeError:
-        raise _missing(f"there is no {whole}") from None
+        raise _missing_name_error(f"there is no {full_name}") from None
 
 
-def _missing(what: str) -> RuntimeError:
+def _missing_name_error(what: str) -> RuntimeError:
     return RuntimeError(
-        f"skact leans on what this torch, {torch.__version__}, lacks: {what}. Install "
-        f"a version that skact's pyproject.toml names."
+        f"skact needs a name that this torch, {torch.__version__}, lacks: {what}. "
+        f"Install a version that skact's pyproject.toml names."
     )

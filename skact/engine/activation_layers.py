@@ -1,4 +1,4 @@
-"""Activations on a stack, run by run of neighbouring lanes that share one."""
+"""Activations on a stack. A run is a slice of neighbouring lanes that share one."""
 
 from collections.abc import Hashable, Sequence
 from functools import partial
@@ -8,19 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from skact.activations.modules import FunctionActivation, RReLU, SwishBeta
-from skact.engine.custom_activations import guarded
+from skact.engine.custom_activations import make_custom_run
 from skact.engine.kernels import Kernel, kernel_of
-from skact.engine.layers import Batch, Call, Layer, Parameter
+from skact.engine.layers import Batch, BoundCall, Layer, Parameter
 from skact.engine.plan import runs_of
 
 
 def activation_key(module: nn.Module) -> Hashable:
-    """Return what two activations must share to be neighbours in a stack."""
+    """Return a key; activations with equal keys are computed in one run."""
     kernel = kernel_of(module)
     if kernel is not None:
         return kernel.key
     if type(module) is FunctionActivation:
-        # by identity: a callable object need not have a hash
+        # identity, because a callable object may have no hash
         return ("function", id(module.function), tuple(module.arguments.items()))
     if type(module) is nn.PReLU:
         return ("prelu", module.num_parameters)
@@ -32,17 +32,17 @@ def activation_key(module: nn.Module) -> Hashable:
 
 
 class ActivationLayer(Layer):
-    """Apply the activations of one layer to a stack, run by run of equal lanes.
+    """Apply the activations of one layer to a stack, one run after another.
 
     Parameters
     ----------
     modules : sequence of nn.Module
-        One for each lane, neighbours with equal `activation_key` in one run.
+        One for each lane; neighbours with equal `activation_key` form a run.
     z, out, grad : Tensor of shape (L, H, B)
-        Input, output, and the gradient: with respect to `out` before `backward`, to `z`
-        after it.
+        Input, output, and the gradient of the loss: with respect to `out` before
+        `backward`, with respect to `z` after it.
     learned : Parameter of shape (L, E)
-        What the activations learn.
+        Parameters of the activations.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ActivationLayer(Layer):
         learned: Parameter,
     ) -> None:
         self.runs = [
-            _bind(
+            _make_run(
                 lanes,
                 modules[lanes],
                 z[lanes],
@@ -66,48 +66,48 @@ class ActivationLayer(Layer):
             for lanes in runs_of([activation_key(module) for module in modules])
         ]
 
-    def calls(self, batch: Batch) -> tuple[list[Call], list[Call]]:
+    def calls(self, batch: Batch) -> tuple[list[BoundCall], list[BoundCall]]:
         """Return the calls of each run."""
-        forward: list[Call] = []
-        backward: list[Call] = []
+        forward: list[BoundCall] = []
+        backward: list[BoundCall] = []
         for run in self.runs:
-            there, back = run.calls(batch)
-            forward += there
-            backward += back
+            run_forward, run_backward = run.calls(batch)
+            forward += run_forward
+            backward += run_backward
         return forward, backward
 
 
-def _bind(lanes: slice, modules: Sequence[nn.Module], *tensors: Tensor) -> Any:
-    """Choose how a run of equal activations is computed."""
+def _make_run(lanes: slice, modules: Sequence[nn.Module], *tensors: Tensor) -> Any:
+    """Choose how to compute a run of equal activations."""
     first = modules[0]
     kernel = kernel_of(first)
     if kernel is not None:
-        return _Closed(kernel, *tensors[:3])
+        return _KernelRun(kernel, *tensors[:3])
     if type(first) is nn.PReLU:
-        return _PReLU(first.num_parameters, *tensors)
+        return _PReLURun(first.num_parameters, *tensors)
     if type(first) is SwishBeta:
-        return _SwishBeta(*tensors)
+        return _SwishBetaRun(*tensors)
     if type(first) is RReLU:
-        return _RReLU(lanes, modules, *tensors[:3])
-    return guarded(lanes, modules, *tensors)
+        return _RReLURun(lanes, modules, *tensors[:3])
+    return make_custom_run(lanes, modules, *tensors)
 
 
-class _Closed(Layer):
+class _KernelRun(Layer):
     def __init__(self, kernel: Kernel, z: Tensor, out: Tensor, grad: Tensor) -> None:
         self.kernel, self.z, self.out, self.grad = kernel, z, out, grad
 
-    def calls(self, batch: Batch) -> tuple[list[Call], list[Call]]:
+    def calls(self, batch: Batch) -> tuple[list[BoundCall], list[BoundCall]]:
         forward = partial(self.kernel.forward, self.z, self.out)
         return [forward], [partial(self.kernel.backward, self.grad, self.z, self.out)]
 
 
-def _sum_like(values: Tensor, like: Tensor) -> Tensor:
-    """Sum (l, H, B) over rows, and over columns if they share one parameter."""
+def _sum_to_shape(values: Tensor, like: Tensor) -> Tensor:
+    """Sum (l, H, B) over rows, and over features if all share one parameter."""
     sums = values.sum(2)
     return sums if like.shape[1] > 1 else sums.sum(1, keepdim=True)
 
 
-class _Learnable(Layer):
+class _LearnableRun(Layer):
     def __init__(
         self,
         z: Tensor,
@@ -120,10 +120,10 @@ class _Learnable(Layer):
         self.weight, self.grad_weight = weight, grad_weight
 
 
-class _PReLU(_Learnable):
+class _PReLURun(_LearnableRun):
     def __init__(self, columns: int, *tensors: Tensor) -> None:
         super().__init__(*tensors)
-        # one slope for all columns, or one for each
+        # one slope for all features, or one for each
         self.weight = self.weight[:, :columns]
         self.grad_weight = self.grad_weight[:, :columns]
 
@@ -133,12 +133,12 @@ class _PReLU(_Learnable):
 
     def backward(self, batch: Batch) -> None:
         slope, positive = self.weight.unsqueeze(2), self.z > 0
-        below = (self.grad * self.z).masked_fill_(positive, 0)
-        self.grad_weight.copy_(_sum_like(below, self.weight))
+        below_zero = (self.grad * self.z).masked_fill_(positive, 0)
+        self.grad_weight.copy_(_sum_to_shape(below_zero, self.weight))
         torch.where(positive, self.grad, self.grad * slope, out=self.grad)
 
 
-class _SwishBeta(_Learnable):
+class _SwishBetaRun(_LearnableRun):
     def forward(self, batch: Batch) -> None:
         self.gate = (self.z * self.weight[:, :1, None]).sigmoid_()
         torch.mul(self.z, self.gate, out=self.out)
@@ -147,12 +147,12 @@ class _SwishBeta(_Learnable):
         beta, gate = self.weight[:, :1, None], self.gate
         slope = self.out * (1 - gate)  # z s (1 - s)
         by_beta = (self.grad * self.z).mul_(slope)
-        self.grad_weight[:, :1] = _sum_like(by_beta, self.weight[:, :1])
+        self.grad_weight[:, :1] = _sum_to_shape(by_beta, self.weight[:, :1])
         self.grad.mul_(slope.mul_(beta).add_(gate))
 
 
-class _RReLU(Layer):
-    """Slopes drawn from each lane's own generator."""
+class _RReLURun(Layer):
+    """Draw the slopes of each lane from its own generator."""
 
     def __init__(
         self,

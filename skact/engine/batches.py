@@ -1,8 +1,8 @@
-"""Batches of a stack: which rows come when, fetched for all lanes at once.
+"""Batches of a stack: the order of the rows, and fetching rows for all lanes at once.
 
-Lanes that share data, weights and a seed share a *stream*, their rows in order. Every
-batch is padded to a canonical number of rows, which depends on the job alone: rows that
-only fill it up are copies of the first, and weigh nothing.
+A *stream* is a sequence of rows. Lanes that share data, weights and the seed of the
+order share a stream. Every batch is filled up to a number of rows that depends on the
+job only. The rows that fill it up are copies of the first row, with weight 0.
 """
 
 import itertools
@@ -17,30 +17,30 @@ import torch
 from torch import Tensor
 
 from skact.engine.jobs import FitJob, Seeds
-from skact.engine.layers import Batch, Call
+from skact.engine.layers import Batch, BoundCall
 from skact.engine.plan import BatchShape
 
-# up to this size a lane's batch is copied along with its neighbours' in one call
-_ONE_GATHER = 2**16
-# a sparse table up to this size is made dense once
-_DENSE_ONCE = 2**28
+# up to this size of a batch, one call copies the batches of all lanes
+_MAX_GATHERED_BYTES = 2**16
+# a sparse table up to this size is made dense before training
+_MAX_DENSE_BYTES = 2**28
 
 
 class Tables:
-    """Arrays of jobs, equal ones stored once."""
+    """Arrays of jobs; equal arrays are stored once."""
 
     def __init__(self) -> None:
         self.arrays: list[Any] = []
         self._ids: dict[int, int] = {}
         self._by_shape: dict[tuple, list[int]] = {}
 
-    def add(self, array: Any) -> int:
+    def add_array(self, array: Any) -> int:
         """Return the position of an array equal to this one."""
         if id(array) in self._ids:
             return self._ids[id(array)]
         same = self._by_shape.setdefault((type(array), array.shape, array.dtype), [])
         for position in same:
-            if _equal(self.arrays[position], array):
+            if _are_equal(self.arrays[position], array):
                 break
         else:
             position = len(self.arrays)
@@ -50,17 +50,17 @@ class Tables:
         return position
 
 
-def _equal(a: Any, b: Any) -> bool:
+def _are_equal(a: Any, b: Any) -> bool:
     if sp.issparse(a):
         return a.nnz == b.nnz and (a != b).nnz == 0
-    step = max(1, len(a) // 16)  # most arrays that differ do so at once
+    step = max(1, len(a) // 16)  # most arrays that differ, differ in these rows
     return np.array_equal(a[::step], b[::step]) and np.array_equal(a, b)
 
 
 def to_tensor(array: Any) -> Tensor:
     """Turn an array or CSR matrix into a dense tensor, without a copy if possible."""
     array = array.toarray() if sp.issparse(array) else np.ascontiguousarray(array)
-    # memory-mapped input is read-only, which torch warns of
+    # torch warns of arrays that are read-only, such as memory-mapped ones
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
@@ -72,16 +72,16 @@ def row_order(n_rows: int, seed: int, epoch: int) -> Tensor:
 
 @dataclass
 class Steps:
-    """Some batches of every lane, all of one size B, that come one after the other."""
+    """Successive batches of every lane, all of one size B."""
 
-    is_last: bool  # of the epoch, which may be smaller
-    index: Tensor  # (n, L, B) rows of each lane's table
+    is_last: bool  # whether it is the last batch of an epoch, which may be smaller
+    index: Tensor  # (n, L, B) rows in the table of each lane
     targets: Tensor  # (n, L, 1, B) codes, or (n, L, C, B)
-    weight: Tensor  # (n, L, 1, B), divided by its sum
+    weight: Tensor  # (n, L, 1, B), divided by the sum over the batch
 
 
 class Batches:
-    """Serve the batches of a stack, epoch by epoch.
+    """The batches of a stack, epoch by epoch.
 
     Parameters
     ----------
@@ -104,20 +104,20 @@ class Batches:
     ) -> None:
         self.jobs, self.shape = jobs, shape
         self.dtype, self.device = dtype, device
-        self._load(tables)
-        self.rows = [shape.rows_of_step(job.X.shape[0]) for job in jobs]
+        self._load_rows(tables)
+        self.rows = [shape.true_rows_of_steps(job.X.shape[0]) for job in jobs]
         self.failed: dict[int, Exception] = {}
 
-    def _load(self, tables: Tables) -> None:
-        """Bring the data to the device, once for all lanes that share it."""
-        used = [tables.add(job.X) for job in self.jobs]
+    def _load_rows(self, tables: Tables) -> None:
+        """Copy the data to the device, once for all lanes that share it."""
+        used = [tables.add_array(job.X) for job in self.jobs]
         unique = list(dict.fromkeys(used))
         arrays = [tables.arrays[i] for i in unique]
         of_lane = [unique.index(i) for i in used]
         self.n_features = arrays[0].shape[1]
         lane_bytes = self.shape.padded * self.n_features * self.dtype.itemsize
-        whole = all(_fits(array) for array in arrays)
-        if whole and (len(arrays) == 1 or lane_bytes <= _ONE_GATHER):
+        whole = all(_is_dense_allowed(array) for array in arrays)
+        if whole and (len(arrays) == 1 or lane_bytes <= _MAX_GATHERED_BYTES):
             tensors = [to_tensor(array) for array in arrays]
             table = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
             self.table: Any = table.to(self.device)
@@ -126,7 +126,7 @@ class Batches:
             self.lane_tables: Any = None
         else:
             loaded = [
-                to_tensor(array).to(self.device) if _fits(array) else array
+                to_tensor(array).to(self.device) if _is_dense_allowed(array) else array
                 for array in arrays
             ]
             self.lane_tables = [loaded[i] for i in of_lane]
@@ -136,8 +136,8 @@ class Batches:
         self._load_weights(tables)
 
     def _load_targets(self, tables: Tables) -> None:
-        """Put all targets into one table, once for all lanes that share them."""
-        self.target_ids = [tables.add(job.targets) for job in self.jobs]
+        """Join all targets in one table, once for all lanes that share them."""
+        self.target_ids = [tables.add_array(job.targets) for job in self.jobs]
         starts, parts, n_rows = {}, [], 0
         for key in dict.fromkeys(self.target_ids):
             targets = to_tensor(tables.arrays[key])
@@ -156,12 +156,12 @@ class Batches:
                 self.weight_ids.append(None)
                 self.weights.append(None)
             else:
-                self.weight_ids.append(tables.add(job.sample_weight))
-                weight = tables.arrays[tables.add(job.sample_weight)]
+                self.weight_ids.append(tables.add_array(job.sample_weight))
+                weight = tables.arrays[tables.add_array(job.sample_weight)]
                 self.weights.append(to_tensor(weight).to(self.dtype))
 
-    def kind(self, *, is_last: bool) -> tuple[int, Batch]:
-        """Return the size of the last batch or of all others, and what they share."""
+    def describe_batch(self, *, is_last: bool) -> tuple[int, Batch]:
+        """Return the size and the facts of the last batch, or of all others."""
         step = self.shape.n_steps - 1 if is_last else 0
         size = self.shape.size_of_step(step)
         rows = [of_lane[step] for of_lane in self.rows]
@@ -170,19 +170,19 @@ class Batches:
         count = count.to(self.device, self.dtype)
         return size, Batch(rows, valid, count, self.failed)
 
-    def epoch(self, epochs: Sequence[int], most: int) -> Iterator[Steps]:
-        """Yield an epoch, at most so many steps at once, the last by itself.
+    def steps_of_epoch(self, epochs: Sequence[int], max_steps: int) -> Iterator[Steps]:
+        """Yield the steps of an epoch, at most `max_steps` at once.
 
-        Each lane has its own count of epochs.
+        The last step is yielded by itself. `epochs` number the lanes' epochs.
         """
-        index, targets, weight, of_lane = self._streams(epochs)
+        index, targets, weight, of_lane = self._find_streams(epochs)
         self.streams = of_lane.tolist()
         total = weight.sum(3, keepdim=True)  # (steps, S, 1, 1)
         self.batch_weights = total[:, of_lane, 0, 0]
         weight = weight / total.clamp_min(torch.finfo(self.dtype).tiny)
         one_each = self.streams == list(range(index.shape[1]))
         whole = self.shape.n_steps - 1
-        cuts = [*range(0, whole, most), whole]
+        cuts = [*range(0, whole, max_steps), whole]
         parts = [slice(a, b) for a, b in itertools.pairwise(cuts)]
         for steps in (*parts, slice(whole, None)):
             tensors = [tensor[steps] for tensor in (index, targets, weight)]
@@ -193,13 +193,15 @@ class Batches:
                 tensors = [tensor.index_select(1, of_lane) for tensor in tensors]
             yield Steps(is_last, *tensors)
 
-    def _streams(self, epochs: Sequence[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return what comes when, for each stream, and the stream of each lane.
+    def _find_streams(
+        self, epochs: Sequence[int]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the batches of each stream, and the stream of each lane.
 
         Index (steps, S, B), targets (steps, S, C, B), weights (steps, S, 1, B).
         """
         streams: dict[tuple, int] = {}
-        lanes: list[int] = []  # the first of each stream
+        lanes: list[int] = []  # the first lane of each stream
         of_lane = []
         for lane, job in enumerate(self.jobs):
             data = (self.table_ids[lane], self.target_ids[lane], self.weight_ids[lane])
@@ -219,25 +221,25 @@ class Batches:
             of_rows[:n] = order
             own = self.weights[lane]
             of_weights[:n] = 1 if own is None else own[order]
-        index = self._cut(rows)  # (steps, S, B)
+        index = self._cut_into_batches(rows)  # (steps, S, B)
         starts, target_starts = (
             torch.tensor([of_all[lane] for lane in lanes]).unsqueeze(1)
             for of_all in (self.offsets, self.target_offsets)
         )
         targets = self.targets[index + target_starts].mT  # (steps, S, C, B)
-        found = index + starts, targets, self._cut(weights).unsqueeze(2)
+        found = index + starts, targets, self._cut_into_batches(weights).unsqueeze(2)
         index, targets, weights = (tensor.to(self.device) for tensor in found)
         return index, targets, weights, torch.tensor(of_lane, device=self.device)
 
-    def _cut(self, values: Tensor) -> Tensor:
-        """Cut values (S, rows) into batches (steps, S, B), filled up with zeros."""
+    def _cut_into_batches(self, values: Tensor) -> Tensor:
+        """Cut values (S, rows) into batches (steps, S, B); fill them up with zeros."""
         steps, size = self.shape.n_steps, self.shape.batch_size
         cut = values.new_zeros(steps, len(values), self.shape.padded)
         cut[:, :, :size] = values.view(len(values), steps, size).transpose(0, 1)
         return cut
 
-    def fetching(self, index: Tensor, out: Tensor) -> Call:
-        """Bind what copies the rows that `index` (L, B) names into (L * B, D)."""
+    def bind_fetch(self, index: Tensor, out: Tensor) -> BoundCall:
+        """Return the call that copies rows `index` (L, B) into `out` (L * B, D)."""
         if self.lane_tables is None:
             return partial(torch.index_select, self.table, 0, index.view(-1), out=out)
         return partial(self._fetch_by_lane, index, out.view(*index.shape, -1))
@@ -255,8 +257,8 @@ class Batches:
             fetched[stream] = place
 
 
-def _fits(array: Any) -> bool:
-    """Whether a table may be dense as a whole."""
+def _is_dense_allowed(array: Any) -> bool:
+    """Whether the whole table may be dense."""
     if not sp.issparse(array):
         return True
-    return array.shape[0] * array.shape[1] * array.dtype.itemsize <= _DENSE_ONCE
+    return array.shape[0] * array.shape[1] * array.dtype.itemsize <= _MAX_DENSE_BYTES

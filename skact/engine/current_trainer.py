@@ -1,4 +1,4 @@
-"""Who trains: the engine at once, or a session that collects fits and fuses them."""
+"""The trainer of a context: a session that collects fits, or nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,28 +9,28 @@ from skact.engine.jobs import FitJob, Outcome
 
 
 class Trainer(Protocol):
-    """What a fit hands its job to."""
+    """An object that trains the jobs of fits."""
 
     def fit(self, job: FitJob, outcome: Outcome) -> None:
-        """Train the job; what becomes of it, a failure too, goes into the outcome."""
+        """Train the job and fill the outcome; an error goes into the outcome too."""
         ...
 
-    def not_served(self, reason: str) -> None:
-        """Hear that a fit trains by itself, or by skorch's own loop, and why."""
+    def note_not_fused(self, reason: str) -> None:
+        """Note that a fit is not fused, and why."""
         ...
 
 
-# None: nobody collects fits, so each trains at once
+# None: no session collects fits, so each fit trains at once
 _CURRENT: ContextVar[Trainer | None] = ContextVar("skact_trainer", default=None)
 
 
 def current_trainer() -> Trainer | None:
-    """Return the trainer of this context, or None if each fit trains alone."""
+    """Return the trainer of this context, or None if each fit trains by itself."""
     return _CURRENT.get()
 
 
 @contextmanager
-def trained_by(trainer: Trainer | None) -> Iterator[None]:
+def hand_fits_to(trainer: Trainer | None) -> Iterator[None]:
     """Hand the fits of the block to a trainer."""
     token = _CURRENT.set(trainer)
     try:

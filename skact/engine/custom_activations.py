@@ -1,8 +1,8 @@
-"""Activations that users brought: on the engine, differentiated by autograd.
+"""Custom activations, differentiated by autograd.
 
-A function whose values and slopes depend on nothing but their own input is applied to
-all lanes at once; any other, and every module, to the true rows of one lane after
-another.
+A function is elementwise if each value and each slope depends on one input only. An
+elementwise function is applied to all lanes at once. Other functions, and all modules,
+are applied to one lane after another, without the rows that only fill the batch up.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,38 +16,41 @@ from skact.activations.modules import FunctionActivation
 from skact.engine.layers import Batch, Layer
 
 
-def guarded(lanes: slice, modules: Sequence[nn.Module], *tensors: Tensor) -> Any:
-    """Return what computes a run of equal activations that users brought."""
+def make_custom_run(
+    lanes: slice, modules: Sequence[nn.Module], *tensors: Tensor
+) -> Any:
+    """Return an object that computes a run of equal custom activations."""
     first = modules[0]
 
-    def part(start: int, stop: int) -> Any:
+    def make_joint_run(start: int, stop: int) -> Any:
         place = slice(lanes.start + start, lanes.start + stop)
-        return _Elementwise(place, first, *(t[start:stop] for t in tensors[:3]))
+        return _ElementwiseRun(place, first, *(t[start:stop] for t in tensors[:3]))
 
-    def one(i: int) -> Any:
-        if elementwise:
-            return part(i, i + 1)
-        return _OneLane(lanes.start + i, modules[i], *(t[i : i + 1] for t in tensors))
+    def make_lane_run(i: int) -> Any:
+        if can_join:
+            return make_joint_run(i, i + 1)
+        return _LaneRun(lanes.start + i, modules[i], *(t[i : i + 1] for t in tensors))
 
-    elementwise = type(first) is FunctionActivation and is_elementwise(
+    can_join = type(first) is FunctionActivation and is_elementwise(
         first, tensors[0].dtype
     )
-    together = elementwise and len(modules) > 1
-    whole = part(0, len(modules)) if together else None
-    return _Guarded(lanes, tensors[1], tensors[2], one, whole)
+    joins_lanes = can_join and len(modules) > 1
+    whole = make_joint_run(0, len(modules)) if joins_lanes else None
+    return _CustomRun(lanes, tensors[1], tensors[2], make_lane_run, whole)
 
 
 @contextmanager
-def recorded() -> Iterator[None]:
-    """Let autograd record: the engine computes in inference mode, which is faster."""
+def record_gradients() -> Iterator[None]:
+    """Let autograd record: the rest of the engine runs in inference mode."""
     with torch.inference_mode(False), torch.enable_grad():
         yield
 
 
-class _Elementwise:
-    """A user's function on all lanes of the run at once, differentiated by autograd.
+class _ElementwiseRun:
+    """A custom elementwise function on all lanes of the run at once.
 
-    Rows that only fill a batch up may lie where it has no value or slope, such as 0.
+    The function may have no value or slope at 0. Rows that only fill a batch up may be
+    0, so their outputs and gradients are set to zero.
     """
 
     def __init__(
@@ -57,28 +60,28 @@ class _Elementwise:
         self.z, self.out, self.grad = z, out, grad
 
     def forward(self, batch: Batch) -> None:
-        with recorded():
+        with record_gradients():
             self.x = self.z.flatten(0, 1).clone().requires_grad_()
-            self.y = self.module(self.x * 1)  # in-place functions want no leaf
+            self.y = self.module(self.x * 1)  # an in-place function must not get a leaf
         self.out.copy_(self.y.detach().view_as(self.out))
-        self.filling = batch.valid[self.lanes] == 0
-        self.out.masked_fill_(self.filling, 0)
+        self.is_filling = batch.valid[self.lanes] == 0
+        self.out.masked_fill_(self.is_filling, 0)
 
     def backward(self, batch: Batch) -> None:
         found = None
         if self.y.requires_grad:
-            with recorded():
+            with record_gradients():
                 grad = self.grad.flatten(0, 1).clone()
                 (found,) = torch.autograd.grad(self.y, self.x, grad, allow_unused=True)
         if found is None:
             self.grad.zero_()
         else:
-            self.grad.copy_(found.view_as(self.grad)).masked_fill_(self.filling, 0)
+            self.grad.copy_(found.view_as(self.grad)).masked_fill_(self.is_filling, 0)
         del self.x, self.y
 
 
-class _OneLane:
-    """A user's module on the true rows of one lane."""
+class _LaneRun:
+    """A custom module or function on the true rows of one lane."""
 
     def __init__(self, lane: int, module: nn.Module, *tensors: Tensor) -> None:
         self.lane, self.module = lane, module
@@ -86,7 +89,7 @@ class _OneLane:
 
     def forward(self, batch: Batch) -> None:
         rows = batch.rows[self.lane]
-        with recorded():
+        with record_gradients():
             x = self.z[0, :, :rows].T.clone(memory_format=torch.contiguous_format)
             self.x = x.requires_grad_()
             self.y = self.module(self.x * 1)
@@ -98,7 +101,7 @@ class _OneLane:
         found: Sequence[Tensor | None] = [None] * (1 + len(learned))
         if self.y.requires_grad:
             wanted = [self.x, *learned]
-            with recorded():
+            with record_gradients():
                 grad = self.grad[0, :, :rows].T.clone()
                 found = torch.autograd.grad(self.y, wanted, grad, allow_unused=True)
         self.grad.zero_()
@@ -112,18 +115,18 @@ class _OneLane:
         del self.x, self.y
 
 
-class _Guarded(Layer):
-    """What users brought, in a run of lanes: where it raises, that lane alone fails.
+class _CustomRun(Layer):
+    """A custom activation in a run of lanes. If it raises in a lane, that lane fails.
 
     Parameters
     ----------
     lanes : slice
-        The run's place in the stack.
+        Place of the run in the stack.
     out, grad : Tensor of shape (l, H, B)
-    one : callable
-        Gives what computes the i-th lane of the run.
+    make_lane_run : callable
+        Returns the object that computes the i-th lane of the run.
     whole : optional
-        What computes all of them at once.
+        Object that computes all lanes of the run at once.
     """
 
     def __init__(
@@ -131,30 +134,30 @@ class _Guarded(Layer):
         lanes: slice,
         out: Tensor,
         grad: Tensor,
-        one: Callable[[int], Any],
+        make_lane_run: Callable[[int], Any],
         whole: Any = None,
     ) -> None:
         self.lanes, self.out, self.grad, self.whole = lanes, out, grad, whole
-        self.singles = [one(i) for i in range(len(out))]
+        self.singles = [make_lane_run(i) for i in range(len(out))]
 
     def forward(self, batch: Batch) -> None:
-        self.apart = self.whole is None
+        self.is_split = self.whole is None
         if self.whole is not None:
             try:
                 return self.whole.forward(batch)
             except Exception:
-                self.apart = True
-        self._each("forward", batch)
+                self.is_split = True
+        self._run_each_lane("forward", batch)
 
     def backward(self, batch: Batch) -> None:
-        if not self.apart:
+        if not self.is_split:
             try:
                 return self.whole.backward(batch)
             except Exception:
-                self._each("forward", batch)
-        self._each("backward", batch)
+                self._run_each_lane("forward", batch)
+        self._run_each_lane("backward", batch)
 
-    def _each(self, name: str, batch: Batch) -> None:
+    def _run_each_lane(self, name: str, batch: Batch) -> None:
         for i, single in enumerate(self.singles):
             lane = self.lanes.start + i
             if lane not in batch.failed:
@@ -170,18 +173,18 @@ class _Guarded(Layer):
 
 
 def is_elementwise(module: nn.Module, dtype: torch.dtype) -> bool:
-    """Whether a user's function may see many networks' values as one matrix.
+    """Whether a custom function may be applied to the values of many networks at once.
 
-    Tried on a matrix and on its parts, small values and large: neither values nor
-    slopes must depend on their neighbours.
+    The function is applied to a matrix of small and large values, to its halves and to
+    its transpose: equal values and slopes do not depend on their neighbours.
     """
     order = torch.randperm(64 * 48, generator=torch.Generator())
     x = torch.linspace(-4, 4, 64 * 48, dtype=dtype)[order].view(64, 48)
-    x[:16] *= 100  # a function may look at the largest
+    x[:16] *= 100  # some functions change where the largest value is large
     try:
-        whole = _value_and_slope(module, x)
-        parts = [_value_and_slope(module, part) for part in (x[:32], x[32:])]
-        turned = _value_and_slope(module, x.T.contiguous())
+        whole = _values_and_slopes(module, x)
+        parts = [_values_and_slopes(module, part) for part in (x[:32], x[32:])]
+        turned = _values_and_slopes(module, x.T.contiguous())
     except Exception:
         return False
     return (
@@ -191,10 +194,10 @@ def is_elementwise(module: nn.Module, dtype: torch.dtype) -> bool:
     )
 
 
-def _value_and_slope(module: nn.Module, x: Tensor) -> Tensor:
-    with recorded():
+def _values_and_slopes(module: nn.Module, x: Tensor) -> Tensor:
+    with record_gradients():
         x = x.clone().requires_grad_()
         y = module(x * 1)
-        # no two gradients alike, and the same ones wherever x lies
+        # the gradients differ, but depend on x alone
         found = torch.autograd.grad(y, x, x.detach().sin()) if y.requires_grad else (y,)
     return torch.stack([y.detach(), found[0].detach()]).nan_to_num(nan=7.0)

@@ -1,4 +1,4 @@
-"""What one fit is, and what becomes of it: plain values, no torch."""
+"""Jobs and their outcomes: plain values, no torch."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,10 +10,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Seeds:
-    """One seed for each kind of chance in a fit, so that none disturbs another.
+    """One seed for each kind of random numbers in a fit, so the kinds are independent.
 
-    Order and noise are drawn afresh from ``(seed, epoch)``: the tenth epoch is the same
-    whether it follows nine others in one fit or in nine calls of ``partial_fit``.
+    Order and noise of an epoch depend on ``(seed, epoch)`` only: the tenth epoch is the
+    same after nine epochs of one fit and after nine calls of ``partial_fit``.
     """
 
     weights: int  # initial weights
@@ -27,32 +27,32 @@ class Seeds:
     ) -> "Seeds":
         """Derive the seeds from scikit-learn's ``random_state``.
 
-        None takes fresh entropy from the operating system, because drawing from
-        numpy's global generator, as scikit-learn does, would move it.
+        None takes entropy from the operating system. scikit-learn draws from numpy's
+        global generator then, but a draw would change its state.
         """
         if isinstance(random_state, np.random.RandomState):
             entropy = int(random_state.randint(np.iinfo(np.int32).max))
         else:
             entropy = random_state  # type: ignore[assignment]
         state = np.random.SeedSequence(entropy).generate_state(4, np.uint64)
-        # torch takes seeds up to 2**64 - 1, but other tools stop at 2**63 - 1
+        # torch takes seeds up to 2**64 - 1, other tools up to 2**63 - 1
         return cls(*(int(word >> np.uint64(1)) for word in state))
 
     @staticmethod
     def of_epoch(seed: int, epoch: int) -> int:
-        """Return the seed of one epoch (counted from 0) of a stream."""
+        """Return the seed of one epoch, counted from 0."""
         state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
         return int(state[0] >> np.uint64(1))
 
 
 class Evaluation(Protocol):
-    """What looks at a network after each epoch, before the hooks hear of it.
+    """A function that looks at a network after each epoch, before the hooks run.
 
-    It runs in any thread, beside those of other fits, so it may touch nothing but what
-    is this fit's own.
+    It runs in any thread, at the same time as the evaluations of other fits. So it may
+    read and write only objects that belong to its own fit.
     """
 
-    work: int  # multiplications, about
+    work: int  # approximate number of multiplications
 
     def __call__(self) -> None:
         """Look at the network as it is now."""
@@ -60,14 +60,14 @@ class Evaluation(Protocol):
 
 
 class Hooks(Protocol):
-    """What wants to run between the epochs of one fit, such as callbacks of skorch.
+    """Functions that run between the epochs of one fit, such as callbacks of skorch.
 
-    The engine calls them in the thread that called `train`. The module's parameters and
-    the optimizer's state are live then: they may be read and, where `changes` is set,
-    written.
+    The engine calls the hooks in the thread that called `train`. Hooks may read the
+    module's parameters and the optimizer's state, and may write them if `changes` is
+    set.
     """
 
-    changes: bool  # the weights or the optimizer; else hooks get copies to look at
+    changes: bool  # hooks may write weights or optimizer; else they get copies
     evaluation: Evaluation | None
 
     def epoch_begin(self) -> None:
@@ -75,37 +75,37 @@ class Hooks(Protocol):
         ...
 
     def epoch_end(self, record: "EpochRecord") -> bool:
-        """Run after an epoch; whether this fit shall stop."""
+        """Run after an epoch; return whether this fit should stop."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class FitJob:
-    """All that a trainer has to know about one fit."""
+    """All that the engine must know about one fit."""
 
     X: Any  # (n, n_features) array or CSR matrix of the dtype to train in
-    targets: np.ndarray  # y as the loss wants it: class codes, 0./1., or floats (n, k)
+    targets: np.ndarray  # y for the loss: class codes, 0./1., or floats (n, k)
     sample_weight: np.ndarray | None  # (n,), class weights included; None: all equal
     seeds: Seeds
-    n_epochs: int  # epochs to train now
-    first_epoch: int  # epochs trained before, in earlier calls
+    n_epochs: int  # epochs to train in this call
+    first_epoch: int  # epochs trained in earlier calls
     batch_size: int  # rows in a batch; -1: all
     shuffle: bool
     loss: str  # "cross_entropy", "bce_with_logits" or "squared_error"
-    module: Any  # the MLP, initialised; holds the weights when training ends
+    module: Any  # the initialised MLP; it holds the weights when training ends
     optimizer: Any  # from torch.optim: its kind, coefficients and state
-    hooks: Hooks | None = None  # None: nobody looks on between epochs
-    keeps_weights: bool = False  # of every epoch, in the outcome
+    hooks: Hooks | None = None  # None: nothing runs between epochs
+    keeps_weights: bool = False  # whether the outcome gets the weights of each epoch
 
     @property
     def nbytes(self) -> int:
-        """Bytes of X: what a task that waits with this job keeps in memory."""
+        """Bytes of X, which a waiting task keeps in memory."""
         return int(getattr(self.X, "nbytes", getattr(self.X, "data", self.X).nbytes))
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What the engine saw in one epoch of one fit."""
+    """Losses, weights and time of one epoch of one fit."""
 
     train_loss: float  # sum(w l) / sum(w) over the epoch
     batch_losses: Sequence[float]
@@ -114,37 +114,37 @@ class EpochRecord:
     seconds: float  # this fit's share of its stack's time
 
     @property
-    def finite(self) -> bool:
+    def is_finite(self) -> bool:
         """Whether no loss was NaN or infinite."""
         return all(map(math.isfinite, self.batch_losses))
 
 
 @dataclass
 class Outcome:
-    """What becomes of one job, filled in epoch by epoch."""
+    """Result of one job, filled in epoch by epoch."""
 
     records: list[EpochRecord] = field(default_factory=list)
-    error: Exception | None = None  # this fit alone failed
-    seconds: float = 0.0  # its share of the time of its stack
-    diverged: float | None = None  # the loss that was no longer finite
-    weights: list[Any] = field(default_factory=list)  # of each epoch: name -> tensor
+    error: Exception | None = None  # the error of this fit
+    seconds: float = 0.0  # share of this fit in the time of its stack
+    diverged_loss: float | None = None  # the first loss that was not finite
+    weights: list[Any] = field(default_factory=list)  # name -> tensor, of each epoch
 
 
 @dataclass(frozen=True)
 class StackReport:
-    """Networks that were trained as one tensor program."""
+    """Size and time of one stack."""
 
-    lanes: int  # networks in it
+    lanes: int  # number of lanes
     seconds: float
     description: str  # such as "64-32-10, sgd, float32, batches of 128"
 
 
 @dataclass(frozen=True)
 class Training:
-    """What `train` returns."""
+    """Result of `train`."""
 
     outcomes: list[Outcome]  # one for each job, in order
     stacks: list[StackReport]
 
 
-Progress = Callable[[int], None]  # told of lane-epochs done since it was told last
+Progress = Callable[[int], None]  # called with the lane-epochs since its last call

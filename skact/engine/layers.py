@@ -1,9 +1,9 @@
 """The layers of a stack of networks, forward and backward in closed form.
 
-Activations lie features first, rows last: ``(L, H, B)``. So every product is ``W @ A``,
-softmax and norms over features run along contiguous rows, and the narrow output layer
-is no special case (10 columns are slow for a BLAS, 10 rows are not). Only the input
-comes as ``(L, B, D)``, because batches are gathered by rows.
+Activations have features first and rows last: ``(L, H, B)``. So every product is
+``W @ A``, softmax and norms over features run along contiguous rows, and the narrow
+output layer needs no special case (a BLAS is slow with 10 columns, not with 10 rows).
+Only the input is ``(L, B, D)``, because batches are gathered by rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from skact.engine.plan import WORTH_THREADS
-from skact.engine.thread_choice import Pace
-from skact.threads import threads
+from skact.engine.thread_choice import ThreadChoice
+from skact.threads import use_threads
 
-Call = Callable[[], Any]
+BoundCall = Callable[[], Any]
 
 
 @dataclass
@@ -31,36 +31,36 @@ class Parameter:
 
 @dataclass
 class Batch:
-    """What layers may ask about the batches that pass through, which are all alike."""
+    """Facts that batches of one size share."""
 
-    rows: Sequence[int]  # of each lane; the columns beyond only fill the batch up
-    valid: Tensor  # (L, 1, B), 1 for rows and 0 for filling
-    count: Tensor  # (L, 1, 1), the number of rows
-    failed: dict[int, Exception]  # what raised in a lane, which then only fills space
+    rows: Sequence[int]  # true rows of each lane; further rows only fill the batch up
+    valid: Tensor  # (L, 1, B), 1 for true rows and 0 for others
+    count: Tensor  # (L, 1, 1), the number of true rows
+    failed: dict[int, Exception]  # error of each lane that failed
 
 
 class Layer:
-    """A step of the forward pass that knows its own way back."""
+    """A layer of a stack, with its forward and its backward pass."""
 
     def forward(self, batch: Batch) -> None:
         """Fill the layer's output from its input."""
         raise NotImplementedError
 
     def backward(self, batch: Batch) -> None:
-        """Find the gradients of its parameters and of its input."""
+        """Compute the gradients of the layer's parameters and input."""
         raise NotImplementedError
 
-    def calls(self, batch: Batch) -> tuple[list[Call], list[Call]]:
-        """Return what there is to call, without arguments, in each direction.
+    def calls(self, batch: Batch) -> tuple[list[BoundCall], list[BoundCall]]:
+        """Return the calls of the forward pass and of the backward pass.
 
-        Where that is one function of torch after the other, they are bound to their
-        tensors once: looking everything up again in each step takes as long as the
-        arithmetic of a small network.
+        A call takes no arguments. Where possible it is a function of torch that is
+        bound to its tensors once: looking up functions and tensors in each step takes
+        as long as the arithmetic of a small network.
         """
         return [partial(self.forward, batch)], [partial(self.backward, batch)]
 
 
-class Linear(Layer):
+class StackedLinear(Layer):
     """``out = weight @ source + bias``.
 
     Parameters
@@ -85,16 +85,16 @@ class Linear(Layer):
         self.weight, self.bias = weight, bias
         self.source, self.out = source, out
         self.grad_out, self.grad_source = grad_out, grad_source
-        # torch multiplies a stack in one go only into contiguous memory, and only
-        # aligned lanes round alike wherever they lie
+        # torch multiplies all lanes in one call only into contiguous memory; aligned
+        # lanes round equally at every place in a stack
         lane = weight.value[0].numel() * weight.value.element_size()
         self.product = weight.grad
         if not weight.grad.is_contiguous() and lane % 64 == 0:
             self.product = torch.empty_like(weight.grad)
 
-    def calls(self, batch: Batch) -> tuple[list[Call], list[Call]]:
-        """Return the products, and the sums for the biases."""
-        backward = [*self._weight_gradient()]
+    def calls(self, batch: Batch) -> tuple[list[BoundCall], list[BoundCall]]:
+        """Return the calls of the products, and of the sums for the biases."""
+        backward = [*self._weight_gradient_calls()]
         backward.append(
             partial(torch.sum, self.grad_out, 2, keepdim=True, out=self.bias.grad)
         )
@@ -103,9 +103,9 @@ class Linear(Layer):
             backward.append(
                 partial(torch.bmm, weight_t, self.grad_out, out=self.grad_source)
             )
-        return [self._output()], backward
+        return [self._output_call()], backward
 
-    def _output(self) -> Call:
+    def _output_call(self) -> BoundCall:
         return partial(
             torch.baddbmm,
             self.bias.value,
@@ -114,75 +114,77 @@ class Linear(Layer):
             out=self.out,
         )
 
-    def _weight_gradient(self) -> list[Call]:
+    def _weight_gradient_calls(self) -> list[BoundCall]:
         if self.source.shape[1] == 1:
-            # a product with one column rounds differently in a stack and alone
-            return [self._sum_of_products]
-        calls = [self._multiply()]
+            # a product with one column rounds differently in a stack and in a lone lane
+            return [self._sum_products]
+        calls = [self._product_call()]
         if self.product is not self.weight.grad:
             calls.append(partial(self.weight.grad.copy_, self.product))
         return calls
 
-    def _sum_of_products(self) -> None:
+    def _sum_products(self) -> None:
         product = (self.grad_out * self.source).sum(2, keepdim=True)
         self.weight.grad.copy_(product)
 
-    def _multiply(self) -> Call:
+    def _product_call(self) -> BoundCall:
         return partial(torch.bmm, self.grad_out, self.source.mT, out=self.product)
 
 
-class LoneLinear(Linear):
-    """A large layer of a lone network: its products in two halves, on two threads.
+class HalvedLinear(StackedLinear):
+    """A large linear layer of a stack of one network, computed in two halves.
 
-    Each half has rows of the product that the whole would have, bit for bit: it is cut
-    at a multiple of what a BLAS works on at a time.
+    Each thread computes half of the rows of a product. The rows are equal, bit for bit,
+    to the rows of the whole product, because a half is a multiple of the block of rows
+    that a BLAS computes at a time.
     """
 
-    def __init__(self, *args: Any, pace: Pace) -> None:
+    def __init__(self, *args: Any, thread_choice: ThreadChoice) -> None:
         super().__init__(*args)
-        self.pace = pace
+        self.thread_choice = thread_choice
 
     @staticmethod
-    def pays(out: Tensor, source: Tensor) -> bool:
-        """Whether a product can be cut, and is large enough."""
+    def is_worth_threads(out: Tensor, source: Tensor) -> bool:
+        """Whether a product can be halved, and is large enough for two threads."""
         n_lanes, width, size = out.shape
         multiplications = width * size * source.shape[1]
         return n_lanes == 1 and width % 32 == 0 and multiplications >= WORTH_THREADS
 
-    def _output(self) -> Call:
-        halves = map(_halves, (self.bias.value, self.weight.value))
+    def _output_call(self) -> BoundCall:
+        halves = map(_view_halves, (self.bias.value, self.weight.value))
         both = self.source.expand(2, -1, -1)
-        out = _halves(self.out)
+        out = _view_halves(self.out)
         in_halves = partial(torch.baddbmm, *halves, both, out=out)
-        return partial(self._choose, super()._output(), in_halves)
+        return partial(self._run_whole_or_halves, super()._output_call(), in_halves)
 
-    def _multiply(self) -> Call:
+    def _product_call(self) -> BoundCall:
         both = self.source.mT.expand(2, -1, -1)
-        grad, product = _halves(self.grad_out), _halves(self.product)
+        grad, product = _view_halves(self.grad_out), _view_halves(self.product)
         in_halves = partial(torch.bmm, grad, both, out=product)
-        return partial(self._choose, super()._multiply(), in_halves)
+        return partial(self._run_whole_or_halves, super()._product_call(), in_halves)
 
-    def _choose(self, whole: Call, in_halves: Call) -> None:
-        if self.pace.threads == 1:
+    def _run_whole_or_halves(self, whole: BoundCall, in_halves: BoundCall) -> None:
+        if self.thread_choice.n_threads == 1:
             whole()
             return
-        with threads(2):
+        with use_threads(2):
             in_halves()
 
 
-def _halves(tensor: Tensor) -> Tensor:
+def _view_halves(tensor: Tensor) -> Tensor:
     """View (1, H, N) as (2, H / 2, N)."""
     return tensor.view(2, tensor.shape[1] // 2, -1)
 
 
-class Norm(Layer):
-    """What both norms share: a gain and a bias for each feature.
+class StackedNorm(Layer):
+    """Base of both norms: a gain and a bias for each feature.
 
     Parameters
     ----------
     weight, bias : Parameter of shape (L, H, 1)
     source, out, grad : Tensor of shape (L, H, B)
-        `grad` is the gradient of `out` before `backward`, of `source` after it.
+        `grad` is the gradient with respect to `out` before `backward`, with respect to
+        `source` after it.
     eps : float
     """
 
@@ -202,15 +204,15 @@ class Norm(Layer):
     def _scale_and_shift(self) -> None:
         torch.mul(self.normed, self.weight.value, out=self.out).add_(self.bias.value)
 
-    def _to_normed(self) -> Tensor:
-        """Fill the parameters' gradients; return that of the normed values."""
+    def _gradient_of_normed(self) -> Tensor:
+        """Fill the parameters' gradients; return the gradient of the normed values."""
         product = self.grad * self.normed
         torch.sum(product, 2, keepdim=True, out=self.weight.grad)
         torch.sum(self.grad, 2, keepdim=True, out=self.bias.grad)
         return self.grad.mul_(self.weight.value)
 
 
-class LayerNorm(Norm):
+class StackedLayerNorm(StackedNorm):
     """``nn.LayerNorm`` over the features of each row."""
 
     def forward(self, batch: Batch) -> None:
@@ -223,24 +225,24 @@ class LayerNorm(Norm):
 
     def backward(self, batch: Batch) -> None:
         """Turn `grad` into the gradient of the source."""
-        grad = self._to_normed()
+        grad = self._gradient_of_normed()
         along = (grad * self.normed).mean(1, keepdim=True)
         grad.sub_(grad.mean(1, keepdim=True)).sub_(self.normed * along)
         grad.mul_(self.scale)
 
 
-class BatchNorm(Norm):
-    """``nn.BatchNorm1d`` over the rows of a batch, without those that only fill it up.
+class StackedBatchNorm(StackedNorm):
+    """``nn.BatchNorm1d`` over the true rows of a batch.
 
-    A lane with one row has no variance: it is normalised by the running statistics,
-    which it leaves as they are, as `skact.nets.mlp.BatchNorm` does.
+    One row has no variance. A lane with one row is normalised by the running statistics
+    and does not change them, as in `skact.nets.mlp.BatchNorm`.
 
     Parameters
     ----------
     running : Tensor of shape (2, L, H, 1)
         Running mean and variance.
     momentum : float
-        By how much a batch moves them.
+        Weight of a batch in the running statistics.
     """
 
     running: Tensor
@@ -267,7 +269,7 @@ class BatchNorm(Norm):
 
     def backward(self, batch: Batch) -> None:
         """Turn `grad` into the gradient of the source."""
-        grad, n = self._to_normed(), batch.count
+        grad, n = self._gradient_of_normed(), batch.count
         mean = grad.sum(2, keepdim=True).div_(n)
         along = (grad * self.normed).sum(2, keepdim=True).div_(n)
         if 1 in batch.rows:
@@ -277,15 +279,15 @@ class BatchNorm(Norm):
         grad.mul_(self.scale).mul_(batch.valid)
 
 
-class Dropout(Layer):
-    """Inverted dropout by masks from each lane's own generator.
+class StackedDropout(Layer):
+    """Inverted dropout; each lane draws masks from its own generator.
 
     Parameters
     ----------
     modules : sequence of skact.nets.mlp.Dropout
         One for each lane, with its rate and generator.
     source, out, grad : Tensor of shape (L, H, B)
-        As for a norm.
+        As in a norm.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
-"""Losses of a stack: the gradient of the batch's loss, and later the loss itself.
+"""Losses of a stack: the gradient in each step, and the losses of many steps at once.
 
-The loss of a batch is ``sum(w l) / sum(w)``; its weights come divided by their sum.
-Tensors are ``(L, C, B)``, lanes first and rows last; weights are ``(L, 1, B)``, zero
-for rows that only fill a batch up. A step computes only what its gradient needs, and
-keeps what the loss can be told from: that is done for many steps at once.
+The loss of a batch is ``sum(w l) / sum(w)``; `weight` is w, divided by its sum. Tensors
+are ``(L, C, B)``, lanes first and rows last; weights are ``(L, 1, B)``, zero for rows
+that only fill a batch up. A step computes only the gradient and keeps intermediate
+values. The losses of many steps are computed from the kept values, all at once.
 """
 
 from abc import ABC, abstractmethod
@@ -12,8 +12,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from skact.engine._torch import function
-from skact.engine.layers import Call
+from skact.engine._torch import find_function
+from skact.engine.layers import BoundCall
 
 
 class Loss(ABC):
@@ -22,22 +22,22 @@ class Loss(ABC):
     Parameters
     ----------
     outputs : Tensor of shape (L, C, B)
-        What the networks answer, in each step.
+        Outputs of the networks, in each step.
     grad : Tensor of shape (L, C, B)
         Filled with the gradient of the batch's loss with respect to `outputs`.
     n_steps : int
-        Steps whose losses are told in one go.
+        Most steps whose losses are computed at once.
     """
 
     def __init__(self, outputs: Tensor, grad: Tensor, n_steps: int) -> None:
         self.outputs, self.grad = outputs, grad
         shape = n_steps, *outputs.shape
         self.kept = outputs.new_zeros(shape)
-        self.steer = outputs.new_zeros(shape)
+        self.factors = outputs.new_zeros(shape)
 
     @abstractmethod
-    def load(self, targets: Tensor, weight: Tensor) -> None:
-        """Make ready for steps with these targets and weights.
+    def load_targets(self, targets: Tensor, weight: Tensor) -> None:
+        """Take the targets and weights of the next steps.
 
         Parameters
         ----------
@@ -46,58 +46,59 @@ class Loss(ABC):
         """
 
     @abstractmethod
-    def calls(self, step: int) -> list[Call]:
-        """Return what turns the outputs of a step into the gradient."""
+    def calls(self, step: int) -> list[BoundCall]:
+        """Return the calls that compute the gradient from the outputs of a step."""
 
     @abstractmethod
-    def of_rows(self, targets: Tensor) -> Tensor:
-        """Return the loss of each row in the steps that were taken, (n, L, 1, B)."""
+    def losses_of_rows(self, targets: Tensor) -> Tensor:
+        """Return the loss of each row in the n steps that were taken, (n, L, 1, B)."""
 
 
 class CrossEntropy(Loss):
     """Softmax and negative log-likelihood of class codes ``(n, L, 1, B)``.
 
-    A step keeps the logarithms of the probabilities p; its gradient is
-    ``w p - w [code]``, which is what torch's backward pass of log_softmax makes of
-    ``-w [code]``.
+    A step keeps the logarithms of the probabilities p. The gradient is
+    ``w p - w [code]``: the backward pass of log_softmax turns ``-w [code]`` into it.
     """
 
     def __init__(self, outputs: Tensor, grad: Tensor, n_steps: int) -> None:
         super().__init__(outputs, grad, n_steps)
         n_classes, n_rows = outputs.shape[1:]
-        # where the values of class 0 lie in memory: flat indices are faster by far
+        # flat indices of the values of class 0: flat indexing is much faster
         places = torch.arange(n_steps * len(outputs), device=outputs.device)
         columns = torch.arange(n_rows, device=outputs.device)
         self.first = places.view(n_steps, -1, 1, 1) * (n_classes * n_rows) + columns
 
-    def _places(self, targets: Tensor) -> Tensor:
-        """Return where the value of each row's class lies in memory, flat."""
+    def _flat_indices(self, targets: Tensor) -> Tensor:
+        """Return the flat index of the value of each row's class."""
         first, n_rows = self.first[: len(targets)], targets.shape[3]
         return torch.add(first, targets, alpha=n_rows).flatten()
 
-    def load(self, targets: Tensor, weight: Tensor) -> None:
-        """Fill in ``-w`` at the class of each row."""
-        self.steer.zero_()
-        self.steer.view(-1).scatter_(0, self._places(targets), -weight.flatten())
+    def load_targets(self, targets: Tensor, weight: Tensor) -> None:
+        """Set the factors to ``-w`` at the class of each row, to 0 elsewhere."""
+        self.factors.zero_()
+        self.factors.view(-1).scatter_(
+            0, self._flat_indices(targets), -weight.flatten()
+        )
 
-    def calls(self, step: int) -> list[Call]:
-        """Return log_softmax, forward and backward."""
-        kept, steer = self.kept[step], self.steer[step]
+    def calls(self, step: int) -> list[BoundCall]:
+        """Return the calls of log_softmax, forward and backward."""
+        kept, factors = self.kept[step], self.factors[step]
         return [
             partial(torch.log_softmax, self.outputs, 1, out=kept),
             partial(
-                function("_log_softmax_backward_data"),
-                steer,
+                find_function("_log_softmax_backward_data"),
+                factors,
                 kept,
                 1,
-                steer.dtype,
+                factors.dtype,
                 out=self.grad,
             ),
         ]
 
-    def of_rows(self, targets: Tensor) -> Tensor:
+    def losses_of_rows(self, targets: Tensor) -> Tensor:
         """Return the negative logarithm of each row's probability."""
-        kept = self.kept.view(-1).index_select(0, self._places(targets))
+        kept = self.kept.view(-1).index_select(0, self._flat_indices(targets))
         return kept.view(targets.shape).neg_()
 
 
@@ -110,50 +111,50 @@ class BCEWithLogits(Loss):
 
     def __init__(self, outputs: Tensor, grad: Tensor, n_steps: int) -> None:
         super().__init__(outputs, grad, n_steps)
-        self.sign = torch.zeros_like(self.steer)
+        self.sign = torch.zeros_like(self.factors)
 
-    def load(self, targets: Tensor, weight: Tensor) -> None:
-        """Find the signs, and multiply them by the weights."""
+    def load_targets(self, targets: Tensor, weight: Tensor) -> None:
+        """Compute the signs s, and the factors ``w s``."""
         n = len(targets)
         self.sign[:n] = 1 - 2 * targets
-        torch.mul(self.sign[:n], weight, out=self.steer[:n])
+        torch.mul(self.sign[:n], weight, out=self.factors[:n])
 
-    def calls(self, step: int) -> list[Call]:
-        """Return the sigmoid, and what stands before and after it."""
+    def calls(self, step: int) -> list[BoundCall]:
+        """Return the calls of ``w s sigmoid(s z)``."""
         kept = self.kept[step]
         return [
             partial(torch.mul, self.outputs, self.sign[step], out=kept),
             partial(torch.sigmoid, kept, out=self.grad),
-            partial(self.grad.mul_, self.steer[step]),
+            partial(self.grad.mul_, self.factors[step]),
         ]
 
-    def of_rows(self, targets: Tensor) -> Tensor:
+    def losses_of_rows(self, targets: Tensor) -> Tensor:
         """Return the negative logarithm of each row's probability."""
         return torch.nn.functional.logsigmoid(-self.kept[: len(targets)]).neg_()
 
 
 class SquaredError(Loss):
-    """Squared error, its mean over the outputs."""
+    """Squared error, the mean over the outputs."""
 
     def __init__(self, outputs: Tensor, grad: Tensor, n_steps: int) -> None:
         super().__init__(outputs, grad, n_steps)
-        self.targets = torch.zeros_like(self.steer)
+        self.targets = torch.zeros_like(self.factors)
 
-    def load(self, targets: Tensor, weight: Tensor) -> None:
-        """Spread the weights over the outputs."""
+    def load_targets(self, targets: Tensor, weight: Tensor) -> None:
+        """Keep the targets; set the factors to ``2 w / C``."""
         n = len(targets)
         self.targets[:n] = targets
-        self.steer[:n] = weight * (2 / self.outputs.shape[1])
+        self.factors[:n] = weight * (2 / self.outputs.shape[1])
 
-    def calls(self, step: int) -> list[Call]:
-        """Return the difference, and its weighting."""
+    def calls(self, step: int) -> list[BoundCall]:
+        """Return the calls of ``2 w / C (z - t)``."""
         kept = self.kept[step]
         return [
             partial(torch.sub, self.outputs, self.targets[step], out=kept),
-            partial(torch.mul, kept, self.steer[step], out=self.grad),
+            partial(torch.mul, kept, self.factors[step], out=self.grad),
         ]
 
-    def of_rows(self, targets: Tensor) -> Tensor:
+    def losses_of_rows(self, targets: Tensor) -> Tensor:
         """Return the mean square of each row's differences."""
         return self.kept[: len(targets)].square().mean(2, keepdim=True)
 

@@ -1,7 +1,8 @@
-"""Where the parameters of a stack's networks lie: in blocks, a row for each lane.
+"""Places of a stack's parameters: in blocks, with one row for each lane.
 
-Large weights have a block of their own, in which a stack is contiguous, so products are
-written where they belong. All else shares a block: fewer calls of the optimizer.
+Each large weight has its own block. There the weights of all lanes are contiguous, so
+products can be written into the block. Other parameters share block 0, because fewer
+blocks need fewer calls of the optimizer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,15 +12,15 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-# parameters of a lane begin at multiples of this many values: see plan.padded_rows
-_ALIGNED = 64
-# weights with fewer values are not worth a block
-_LARGE = 2048
+# each parameter starts at a multiple of this many values: see plan.padded_rows
+_ALIGNMENT = 64
+# weights with fewer values share block 0
+_MIN_BLOCK_VALUES = 2048
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A parameter of each lane, in columns of a block."""
+    """The columns of a block that hold one parameter of each lane."""
 
     block: int
     start: int
@@ -27,17 +28,17 @@ class Segment:
 
     @property
     def stop(self) -> int:
-        """The end, exclusive."""
+        """End of the columns, exclusive."""
         return self.start + int(np.prod(self.shape))
 
-    def of(self, blocks: Sequence[Tensor]) -> Tensor:
+    def view_in(self, blocks: Sequence[Tensor]) -> Tensor:
         """View the parameter of all lanes, (L, *shape)."""
         block = blocks[self.block]
         return block[:, self.start : self.stop].view(len(block), *self.shape)
 
 
 class Layout:
-    """Gives each parameter its segment: torch's, then what activations learn.
+    """The segment of each parameter.
 
     Parameters
     ----------
@@ -53,38 +54,40 @@ class Layout:
     norm : list of (Segment, Segment)
         Gain and bias, (H, 1), of each norm.
     learned : list of Segment
-        What the activation after each linear layer learns, (E,).
+        Parameters of the activation after each linear layer, (E,).
     """
 
     def __init__(self, modules: Sequence[Any]) -> None:
         self.sizes = [0]
-        self.lone = len(modules) == 1  # then all is contiguous anyway
+        self.is_lone = len(modules) == 1  # one row is always contiguous
         first = modules[0]
         blocks = [*first.hidden, first]
         self.linear, self.norm, self.learned = [], [], []
         for i, block in enumerate(blocks):
             linear = block.output if block is first else block.linear
-            weight = self._add(linear.weight.shape)
-            self.linear.append((weight, self._add((linear.out_features, 1))))
+            weight = self._add_segment(linear.weight.shape)
+            self.linear.append((weight, self._add_segment((linear.out_features, 1))))
             norm = None if block is first else getattr(block.norm, "weight", None)
             if norm is not None:
                 columns = (len(norm), 1)
-                self.norm.append((self._add(columns), self._add(columns)))
+                self.norm.append(
+                    (self._add_segment(columns), self._add_segment(columns))
+                )
             learns = [activation_of(module, i).parameters() for module in modules]
             most = max(sum(p.numel() for p in of_lane) for of_lane in learns)
-            self.learned.append(self._add((most,)))
+            self.learned.append(self._add_segment((most,)))
 
-    def _add(self, shape: Sequence[int]) -> Segment:
+    def _add_segment(self, shape: Sequence[int]) -> Segment:
         size = int(np.prod(shape))
-        if size >= _LARGE and size % _ALIGNED == 0 and not self.lone:
+        if size >= _MIN_BLOCK_VALUES and size % _ALIGNMENT == 0 and not self.is_lone:
             self.sizes.append(size)
             return Segment(len(self.sizes) - 1, 0, tuple(shape))
         segment = Segment(0, self.sizes[0], tuple(shape))
-        self.sizes[0] = -(-segment.stop // _ALIGNED) * _ALIGNED
+        self.sizes[0] = -(-segment.stop // _ALIGNMENT) * _ALIGNMENT
         return segment
 
     def parameters_of(self, module: Any) -> Iterator[tuple[nn.Parameter, int, slice]]:
-        """Yield a network's parameters with their blocks and places in its row."""
+        """Yield each parameter of a network with its block and its columns."""
         for i, (weight, bias) in enumerate(self.linear):
             last = i == len(self.linear) - 1
             linear = module.output if last else module.hidden[i].linear
@@ -102,7 +105,7 @@ class Layout:
 
 
 def activation_of(module: Any, i: int) -> nn.Module:
-    """Return the i-th hidden activation; after the last, that of the output."""
+    """Return the i-th hidden activation; after the last, the output activation."""
     hidden = module.hidden
     return hidden[i].activation if i < len(hidden) else module.output_activation
 

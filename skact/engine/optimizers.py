@@ -1,8 +1,8 @@
-"""SGD, Adam and AdamW on a stack: torch.optim's own steps, one coefficient a lane.
+"""SGD, Adam and AdamW on a stack: the steps of torch.optim, with coefficients by lane.
 
-A step is one of torch's fused kernels (those of ``torch.optim`` with ``fused=True``) on
-each run of lanes with equal coefficients. A lane's values fill whole vectors of the
-processor, so that its step comes out the same wherever it lies in the stack.
+A step calls a fused kernel of torch (as ``torch.optim`` does with ``fused=True``) on
+each run of lanes with equal coefficients. The values of a lane fill whole vectors of
+the processor, so the step of a lane does not depend on its place in the stack.
 """
 
 import functools
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skact.engine._torch import function
+from skact.engine._torch import find_function
 from skact.engine.plan import runs_of
 
 
@@ -27,7 +27,7 @@ def stacked_form(optimizer: torch.optim.Optimizer) -> str | None:
     -------
     str or None
     """
-    kind = _KINDS.get(type(optimizer))
+    kind = _FORMS.get(type(optimizer))
     if kind is None or len(optimizer.param_groups) != 1:
         return None
     group = optimizer.param_groups[0]
@@ -42,7 +42,7 @@ def stacked_form(optimizer: torch.optim.Optimizer) -> str | None:
     return kind
 
 
-_KINDS = {
+_FORMS = {
     torch.optim.SGD: "sgd",
     torch.optim.Adam: "adam",
     torch.optim.AdamW: "adamw",
@@ -50,7 +50,7 @@ _KINDS = {
 
 
 def coefficients_of(optimizer: torch.optim.Optimizer) -> tuple:
-    """Return what a lane's optimizer must share with another's to step in one call."""
+    """Return the coefficients; lanes with equal ones take a step in one call."""
     names = STACKED[stacked_form(optimizer)].coefficient_names  # type: ignore[index]
     return _coefficients(optimizer, names)
 
@@ -60,7 +60,7 @@ def _coefficients(optimizer: torch.optim.Optimizer, names: Sequence[str]) -> tup
     return tuple([group[name] for name in names])
 
 
-class Optimizer:
+class StackedOptimizer:
     """The step of an optimizer on all lanes at once.
 
     Parameters
@@ -71,7 +71,7 @@ class Optimizer:
         Flat parameters and gradients, in blocks.
     """
 
-    state_names: tuple[str, ...] = ()  # in torch's words
+    state_names: tuple[str, ...] = ()  # names of torch.optim
     coefficient_names: tuple[str, ...] = ()
 
     def __init__(
@@ -85,14 +85,14 @@ class Optimizer:
             name: [torch.zeros_like(block) for block in values]
             for name in self.state_names
         }
-        self.steps = [0] * len(optimizers)  # of each lane, before this epoch
-        self.taken = 0  # in this epoch
+        self.steps = [0] * len(optimizers)  # steps of each lane before this epoch
+        self.steps_taken = 0  # steps in this epoch
         self.calls: list[Callable[[int], Any]] = []
 
     def begin_epoch(self, n_steps: int) -> None:
-        """Read the coefficients: callbacks may have changed them."""
-        self.steps = [steps + self.taken for steps in self.steps]
-        self.taken = 0
+        """Read the coefficients, which callbacks may have changed."""
+        self.steps = [steps + self.steps_taken for steps in self.steps]
+        self.steps_taken = 0
         names = self.coefficient_names
         keys = [_coefficients(optimizer, names) for optimizer in self.optimizers]
         runs: dict[tuple, list[slice]] = {}
@@ -100,17 +100,17 @@ class Optimizer:
             key = keys[lanes.start], self.steps[lanes.start]
             runs.setdefault(key, []).append(lanes)
         self.calls = [
-            self._call(lanes, steps, n_steps, *key)
+            self._bind_step(lanes, steps, n_steps, *key)
             for (key, steps), lanes in runs.items()
         ]
 
     def step(self) -> None:
-        """Move the values by the gradients."""
+        """Change the values by one step."""
         for call in self.calls:
-            call(self.taken)
-        self.taken += 1
+            call(self.steps_taken)
+        self.steps_taken += 1
 
-    def _call(
+    def _bind_step(
         self, lanes: Sequence[slice], steps: int, n_steps: int, *coefficients: Any
     ) -> Callable[[int], Any]:
         """Bind a kernel to lanes that share coefficients and a number of steps."""
@@ -124,35 +124,38 @@ class Optimizer:
         }
 
     def steps_of(self, lane: int) -> int | None:
-        """Return the number of steps that torch's state shows; None if it has none."""
-        return self.steps[lane] + self.taken
+        """Return the "step" of torch's state; None if the state has no "step"."""
+        return self.steps[lane] + self.steps_taken
 
-    def load_steps(self, lane: int, steps: int) -> None:
-        """Take the number of steps from torch's state."""
-        self.steps[lane] = steps - self.taken
+    def set_steps(self, lane: int, steps: int) -> None:
+        """Set the number of steps to the "step" of torch's state."""
+        self.steps[lane] = steps - self.steps_taken
 
 
-class SGD(Optimizer):
+class StackedSGD(StackedOptimizer):
     """Stochastic gradient descent with momentum, as ``torch.optim.SGD``."""
 
     state_names = ("momentum_buffer",)
     coefficient_names = ("lr", "weight_decay", "momentum", "nesterov")
 
-    def _call(
+    def _bind_step(
         self, lanes: Sequence[slice], steps: int, n_steps: int, *coefficients: Any
     ) -> Callable[[int], Any]:
         lr, weight_decay, momentum, nesterov = coefficients
         buffers = self.state["momentum_buffer"] if momentum else []
         kernel = functools.partial(
-            function("_fused_sgd_"),
-            *(_cut(blocks, lanes) for blocks in (self.values, self.grads, buffers)),
+            find_function("_fused_sgd_"),
+            *(
+                _slice_blocks(blocks, lanes)
+                for blocks in (self.values, self.grads, buffers)
+            ),
             lr=lr,
             weight_decay=weight_decay,
             momentum=momentum,
             nesterov=nesterov,
             dampening=0.0,
             maximize=False,
-            is_first_step=False,  # buffers of zeros do as well
+            is_first_step=False,  # buffers of zeros give the same step
         )
         return lambda step: kernel()
 
@@ -162,25 +165,25 @@ class SGD(Optimizer):
         return super().state_of(lane) if momentum else {}
 
     def steps_of(self, lane: int) -> int | None:
-        """Return None: torch's SGD counts no steps."""
+        """Return None: torch's StackedSGD counts no steps."""
         return None
 
 
-class Adam(Optimizer):
+class StackedAdam(StackedOptimizer):
     """Adam with L2 penalty, as ``torch.optim.Adam`` (arXiv:1412.6980)."""
 
     state_names = ("exp_avg", "exp_avg_sq")
     coefficient_names = ("lr", "weight_decay", "betas", "eps")
     kernel_name = "_fused_adam_"
 
-    def _call(
+    def _bind_step(
         self, lanes: Sequence[slice], steps: int, n_steps: int, *coefficients: Any
     ) -> Callable[[int], Any]:
         lr, weight_decay, (beta1, beta2), eps = coefficients
         kinds = self.values, self.grads, *self.state.values()
         kernel = functools.partial(
-            function(self.kernel_name),
-            *(_cut(blocks, lanes) for blocks in kinds),
+            find_function(self.kernel_name),
+            *(_slice_blocks(blocks, lanes) for blocks in kinds),
             [],
             lr=lr,
             weight_decay=weight_decay,
@@ -197,14 +200,18 @@ class Adam(Optimizer):
         return lambda step: kernel(of_step[step])
 
 
-class AdamW(Adam):
+class StackedAdamW(StackedAdam):
     """Adam with decoupled decay, as ``torch.optim.AdamW`` (arXiv:1711.05101)."""
 
     kernel_name = "_fused_adamw_"
 
 
-def _cut(blocks: Sequence[Tensor], lanes: Sequence[slice]) -> list[Tensor]:
+def _slice_blocks(blocks: Sequence[Tensor], lanes: Sequence[slice]) -> list[Tensor]:
     return [block[part] for block in blocks for part in lanes]
 
 
-STACKED: Mapping[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+STACKED: Mapping[str, type[StackedOptimizer]] = {
+    "sgd": StackedSGD,
+    "adam": StackedAdam,
+    "adamw": StackedAdamW,
+}

@@ -1,15 +1,15 @@
-"""Which fits train in one stack, in which batches, on how many threads: no torch."""
+"""Plan stacks, batches and numbers of threads. No torch here."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-# lanes start at multiples of this many rows, so that no vector of the processor spans
-# two networks, and a network comes out the same wherever it lies in a stack
+# each lane starts at a multiple of this many rows: then no vector of the processor
+# holds values of two networks, and a lane's result does not depend on its place
 _ROW_QUANTUM = 32
 
 
 def padded_rows(n_rows: int, quantum: int = _ROW_QUANTUM) -> int:
-    """Return the rows of a batch when it is filled up.
+    """Return the rows of a batch after it was filled up.
 
     Examples
     --------
@@ -21,39 +21,39 @@ def padded_rows(n_rows: int, quantum: int = _ROW_QUANTUM) -> int:
 
 @dataclass(frozen=True)
 class BatchShape:
-    """How the rows of a job fall into batches: a function of the job alone."""
+    """Sizes of a job's batches. They depend on the job only."""
 
-    batch_size: int  # rows asked for
-    n_steps: int  # batches an epoch
+    batch_size: int  # true rows of a batch
+    n_steps: int  # batches in an epoch
     padded: int  # rows of a batch in the tensor program
-    last: int  # those of the last batch
+    last: int  # rows of the last batch in the tensor program
 
     @classmethod
-    def of(cls, n_rows: int, batch_size: int) -> "BatchShape":
+    def from_rows(cls, n_rows: int, batch_size: int) -> "BatchShape":
         """Cut `n_rows` into batches of `batch_size` (-1: all in one).
 
         Examples
         --------
-        >>> BatchShape.of(200, 128)
+        >>> BatchShape.from_rows(200, 128)
         BatchShape(batch_size=128, n_steps=2, padded=128, last=96)
         """
         size = n_rows if batch_size == -1 else min(batch_size, n_rows)
         steps = -(-n_rows // size)
         padded = padded_rows(size)
-        # a last batch filled up costs little among many; folds that differ by a row
-        # seldom fall apart if it is rounded coarsely
+        # a coarse size of the last batch lets folds that differ by a row share a stack;
+        # among many batches the extra rows cost little
         left = n_rows - (steps - 1) * size
         coarse = padded if steps >= 8 else padded_rows(max(padded // 4, 1))
         last = min(padded, padded_rows(left, coarse))
         if steps == 1:
-            size = padded  # so that folds of 99 and 100 rows share a stack
+            size = padded  # then folds of 99 and 100 rows share a stack
         return cls(batch_size=size, n_steps=steps, padded=padded, last=last)
 
     def size_of_step(self, step: int) -> int:
-        """Return the rows of a batch in the tensor program."""
+        """Return the rows of one batch in the tensor program."""
         return self.last if step == self.n_steps - 1 else self.padded
 
-    def rows_of_step(self, n_rows: int) -> list[int]:
+    def true_rows_of_steps(self, n_rows: int) -> list[int]:
         """Return the true rows of each batch."""
         whole = [self.batch_size] * (self.n_steps - 1)
         return [*whole, n_rows - sum(whole)]
@@ -64,31 +64,31 @@ class BatchShape:
 
 @dataclass(frozen=True)
 class Lane:
-    """What planning has to know about a job."""
+    """Facts about a job that planning needs."""
 
-    group: Hashable  # what lanes of one stack must share
-    order: tuple[Hashable, ...]  # what neighbours had best share, the weightiest first
-    nbytes: int = 0  # of its parameters and of a batch on its way through
+    group: Hashable  # lanes of one stack have equal groups
+    order: tuple[Hashable, ...]  # keys to sort lanes by, the most important first
+    nbytes: int = 0  # bytes of the parameters and of one batch in all layers
 
 
 def plan_stacks(
     lanes: Sequence[Lane], max_lanes: int = 96, max_bytes: int = 2**28
 ) -> list[tuple[int, ...]]:
-    """Say which lanes train together.
+    """Group lanes into stacks.
 
     Parameters
     ----------
     lanes : sequence of Lane
     max_lanes : int, default=96
-        Most lanes in a stack: higher ones outgrow the caches.
+        Most lanes in a stack; the caches do not hold larger stacks.
     max_bytes : int, default=2**28
-        Most bytes in a stack of more than four lanes: large networks gain nothing from
-        a higher stack, and memory is not for nothing.
+        Most bytes in a stack of more than four lanes; large networks gain no speed from
+        larger stacks.
 
     Returns
     -------
     list of tuple of int
-        Positions in `lanes`; each appears once.
+        Positions in `lanes`, each of them once.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def plan_stacks(
             for position in members
         }
         members.sort(key=lambda position: keys[position])
-        members = _to_and_fro(members, keys)
+        members = _reverse_every_other_run(members, keys)
         largest = max(1, *(lanes[position].nbytes for position in members))
         most = min(max_lanes, max(4, max_bytes // largest))
         pieces = -(-len(members) // most)
@@ -125,8 +125,10 @@ def plan_stacks(
     return stacks
 
 
-def _to_and_fro(members: list[int], keys: Mapping[int, list[int]]) -> list[int]:
-    """Turn every other run around: at their seams, neighbours share the last key."""
+def _reverse_every_other_run(
+    members: list[int], keys: Mapping[int, list[int]]
+) -> list[int]:
+    """Reverse every second run, so that neighbours at its ends share the last key."""
     runs = runs_of([tuple(keys[position][:-1]) for position in members])
     ordered = []
     for number, run in enumerate(runs):
@@ -146,28 +148,28 @@ def runs_of(keys: Sequence[Hashable]) -> list[slice]:
     return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(keys)], strict=True)]
 
 
-# a product of fewer multiplications than this is as fast on one thread; a stack, all of
-# whose operations may be cut, gains from threads much earlier
+# a product of fewer multiplications is as fast on one thread; in a stack threads gain
+# earlier, because they share all operations
 WORTH_THREADS = 2**22
 STACK_WORTH_THREADS = 2**18
 
-# torch cuts elementwise work of more values than this among threads, in equal parts
-_VALUES_FOR_THREADS = 32768
-# a part must be whole vectors: what is left over is computed another way, and rounds so
+# torch divides elementwise work on more values than this among threads, in equal parts
+_VALUES_PER_THREAD = 32768
+# a part must be whole vectors, because torch rounds the rest in another way
 _VECTORS = 32
 
 
-def safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> int:
-    """Return how many threads may compute a stack without changing a bit of it.
+def count_safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> int:
+    """Return the most threads that change no bit of a stack.
 
     Parameters
     ----------
     available : int
-        Threads there are.
+        Threads that torch may use.
     n_lanes : int
-        A product of matrices stays whole if there are as many as threads.
+        Lanes; no product of matrices is divided if there are as many as threads.
     sizes : sequence of int
-        Values in the tensors that elementwise operations pass over.
+        Numbers of values in the tensors of elementwise operations.
 
     Returns
     -------
@@ -175,15 +177,15 @@ def safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> int:
 
     Examples
     --------
-    >>> safe_threads(4, n_lanes=60, sizes=[60 * 64 * 32])
+    >>> count_safe_threads(4, n_lanes=60, sizes=[60 * 64 * 32])
     4
-    >>> safe_threads(4, n_lanes=61, sizes=[61 * 33 * 32])
+    >>> count_safe_threads(4, n_lanes=61, sizes=[61 * 33 * 32])
     1
-    >>> safe_threads(4, n_lanes=1, sizes=[64 * 32])
+    >>> count_safe_threads(4, n_lanes=1, sizes=[64 * 32])
     1
     """
     for threads in range(min(available, n_lanes), 1, -1):
-        parts = [min(threads, -(-size // _VALUES_FOR_THREADS)) for size in sizes]
+        parts = [min(threads, -(-size // _VALUES_PER_THREAD)) for size in sizes]
         cuts = zip(sizes, parts, strict=True)
         if all(part <= 1 or size % (part * _VECTORS) == 0 for size, part in cuts):
             return threads

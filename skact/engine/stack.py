@@ -18,18 +18,18 @@ from skact.engine.plan import (
     STACK_WORTH_THREADS,
     WORTH_THREADS,
     BatchShape,
+    count_safe_threads,
     runs_of,
-    safe_threads,
 )
 from skact.engine.step_program import StepProgram
-from skact.engine.thread_choice import Pace
-from skact.threads import one_thread
+from skact.engine.thread_choice import ThreadChoice
+from skact.threads import use_one_thread
 
-# steps that are made ready, and whose losses are told, in one go; and the most values
-# that are kept for them
-_STEPS = 64
-_KEPT = 2**22
-# of a batch norm
+# most steps whose batches are prepared, and whose losses are computed, at once; and the
+# most values that are kept for these steps
+_STEPS_AT_ONCE = 64
+_MAX_KEPT_VALUES = 2**22
+# running statistics of a batch norm
 _STATISTICS = ("running_mean", "running_var")
 
 
@@ -37,9 +37,10 @@ class Stack:
     """Networks of one shape while they train.
 
     While an epoch runs, the parameters of the modules and the state of the optimizers
-    are views of its buffers. `release` gives each network its own storage again, and
-    `lend` one of them until `take_back`: so callbacks may read, replace and pickle it.
-    For callbacks that only read it, `show` makes a copy.
+    are views of the stack's buffers. `detach_network` gives one network its own storage
+    until `reattach_networks`, so that callbacks may read, replace and pickle the
+    network. For callbacks that only read, `copy_weights` copies the weights.
+    `detach_networks` gives all networks their own storage at the end.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ class Stack:
     tables : Tables
         Arrays shared with other stacks.
     n_threads : int, default=1
-        Threads there are; the stack takes as many as change no bit of it.
+        Threads that torch may use; the stack uses only as many as change no result.
     """
 
     def __init__(
@@ -67,49 +68,51 @@ class Stack:
         self.optimizer = STACKED[stacked_form(jobs[0].optimizer)](  # type: ignore[index]
             [job.optimizer for job in jobs], self.values, self.grads
         )
-        self.running = self._new_running()
-        self.noisy = []
-        self.lent: set[int] = set()
-        self.shown: set[int] = set()
+        self.running = self._make_running()
+        self.is_noisy = []
+        self.detached_lanes: set[int] = set()
+        self.copied_lanes: set[int] = set()
         for lane, module in enumerate(self.modules):
-            self._attach(lane)
+            self._attach_network(lane)
             module.train()
-            self.noisy.append(any(hasattr(m, "generator") for m in module.modules()))
-        shape = BatchShape.of(jobs[0].X.shape[0], jobs[0].batch_size)
+            self.is_noisy.append(any(hasattr(m, "generator") for m in module.modules()))
+        shape = BatchShape.from_rows(jobs[0].X.shape[0], jobs[0].batch_size)
         self.batches = Batches(jobs, shape, tables, self.dtype, self.device)
-        self.pace = Pace(self._threads(shape, n_threads))
-        self._scratch: dict[str, Tensor] = {}
-        self._passes: dict[bool, StepProgram] = {}
+        self.thread_choice = ThreadChoice(self._count_threads(shape, n_threads))
+        self._scratch_buffers: dict[str, Tensor] = {}
+        self._programs: dict[bool, StepProgram] = {}
 
-    def _threads(self, shape: BatchShape, available: int) -> int:
-        """Return the most threads that pay; they change no bit of the result."""
+    def _count_threads(self, shape: BatchShape, available: int) -> int:
+        """Return the most threads that may gain time and change no bit of a result."""
         if self.device.type != "cpu":
             return 1
         n_lanes, weights = len(self.jobs), [weight for weight, _ in self.layout.linear]
         largest = max(int(np.prod(weight.shape)) for weight in weights) * shape.padded
-        if n_lanes == 1:  # see layers.LoneLinear
+        if n_lanes == 1:  # see layers.HalvedLinear
             return min(2, available) if largest >= WORTH_THREADS else 1
         if n_lanes * largest < STACK_WORTH_THREADS:
             return 1
         sizes = [n_lanes * size for size in self.layout.sizes]
         for i, weight in enumerate(weights):
             keys = [activation_key(activation_of(m, i)) for m in self.modules]
-            runs = {run.stop - run.start for run in runs_of(keys)}  # see Activation
+            runs = {
+                run.stop - run.start for run in runs_of(keys)
+            }  # see ActivationLayer
             sizes += [
                 lanes * weight.shape[0] * rows
                 for lanes in {n_lanes, *runs}
                 for rows in (shape.padded, shape.last)
             ]
-        return safe_threads(available, n_lanes, sizes)
+        return count_safe_threads(available, n_lanes, sizes)
 
     # ------------------------------------------------------------ parameters
 
-    def parameter(self, segment: Segment) -> Parameter:
+    def parameter_at(self, segment: Segment) -> Parameter:
         """View a parameter of all lanes and its gradient."""
-        return Parameter(segment.of(self.values), segment.of(self.grads))
+        return Parameter(segment.view_in(self.values), segment.view_in(self.grads))
 
-    def _attach(self, lane: int) -> None:
-        """Copy a network into the stack and make its parameters views of it."""
+    def _attach_network(self, lane: int) -> None:
+        """Copy a network into the stack; make its parameters views of the stack."""
         job = self.jobs[lane]
         state = job.optimizer.state
         own = self.optimizer.state_of(lane)
@@ -126,30 +129,30 @@ class Stack:
                     flat[part] = known[name].flatten()
                 if known:
                     known[name] = flat[part].view_as(parameter)
-            self.optimizer.load_steps(lane, int(known.get("step", 0)))
+            self.optimizer.set_steps(lane, int(known.get("step", 0)))
         for stacked, norm in zip(self.running, batch_norms_of(job.module), strict=True):
             for both, name in zip(stacked, _STATISTICS, strict=True):
                 both[lane, :, 0] = getattr(norm, name)
                 setattr(norm, name, both[lane, :, 0])
 
-    def _new_running(self) -> list[Tensor]:
-        """Make room for statistics of batch norms: (2, L, H, 1) for each layer."""
+    def _make_running(self) -> list[Tensor]:
+        """Allocate the statistics of batch norms: (2, L, H, 1) for each layer."""
         norms = list(batch_norms_of(self.modules[0]))
         lanes = len(self.modules)
         return [self.values[0].new_empty(2, lanes, n.num_features, 1) for n in norms]
 
-    def release(self) -> None:
-        """Give each network storage of its own, with what it has learned."""
+    def detach_networks(self) -> None:
+        """Give each network its own storage, with the present values."""
         for lane in range(len(self.jobs)):
-            if lane not in self.lent:
-                self.lend(lane)
-        # passes and their stack refer to each other: their tables, which may be large,
-        # would stay until Python looks for such circles
-        self._passes.clear()
+            if lane not in self.detached_lanes:
+                self.detach_network(lane)
+        # step programs and stack refer to each other; without this, large tables would
+        # stay in memory until Python's garbage collector runs
+        self._programs.clear()
 
-    def show(self, lane: int) -> None:
-        """Copy a network's weights to where those find them who only look."""
-        module, new = self.jobs[lane].module, lane not in self.shown
+    def copy_weights(self, lane: int) -> None:
+        """Copy a network's weights into its module, for callbacks that only read."""
+        module, new = self.jobs[lane].module, lane not in self.copied_lanes
         for parameter, block, part in self.layout.parameters_of(module):
             values = self.values[block][lane, part].view_as(parameter)
             if new:
@@ -157,10 +160,10 @@ class Stack:
             else:
                 parameter.data.copy_(values)
         self._copy_statistics(lane)
-        self.shown.add(lane)
+        self.copied_lanes.add(lane)
 
-    def lend(self, lane: int) -> None:
-        """Give a network storage of its own, until `take_back`."""
+    def detach_network(self, lane: int) -> None:
+        """Give a network its own storage until `reattach_networks`."""
         job = self.jobs[lane]
         own, steps = self.optimizer.state_of(lane), self.optimizer.steps_of(lane)
         for parameter, block, part in self.layout.parameters_of(job.module):
@@ -175,7 +178,7 @@ class Stack:
             if state:
                 job.optimizer.state[parameter] = state
         self._copy_statistics(lane)
-        self.lent.add(lane)
+        self.detached_lanes.add(lane)
 
     def _copy_statistics(self, lane: int) -> None:
         norms = batch_norms_of(self.jobs[lane].module)
@@ -183,28 +186,31 @@ class Stack:
             for both, name in zip(stacked, _STATISTICS, strict=True):
                 setattr(norm, name, both[lane, :, 0].clone())
 
-    def take_back(self) -> None:
-        """Read what has become of the networks that were lent."""
+    def reattach_networks(self) -> None:
+        """Copy the detached networks back into the stack."""
         with torch.no_grad():
-            for lane in self.lent:
-                self._attach(lane)
-        self.lent.clear()
+            for lane in self.detached_lanes:
+                self._attach_network(lane)
+        self.detached_lanes.clear()
 
     # ------------------------------------------------------------ training
 
-    def scratch(self, name: str, *shape: int) -> Tensor:
-        """Return a buffer that batches of all sizes share."""
+    def scratch_buffer(self, name: str, *shape: int) -> Tensor:
+        """Return a buffer with this name, which batches of all sizes share."""
         size = int(np.prod(shape))
-        if name not in self._scratch or self._scratch[name].numel() < size:
-            self._scratch[name] = self.values[0].new_zeros(size)
-        return self._scratch[name][:size].view(shape)
+        if (
+            name not in self._scratch_buffers
+            or self._scratch_buffers[name].numel() < size
+        ):
+            self._scratch_buffers[name] = self.values[0].new_zeros(size)
+        return self._scratch_buffers[name][:size].view(shape)
 
     def run_epoch(self, epochs: Sequence[int]) -> list[EpochRecord]:
-        """Train every lane for one epoch; `epochs` counts each lane's from 0."""
+        """Train every lane for one epoch; `epochs` are their numbers, from 0."""
         began = time.perf_counter()
-        with torch.inference_mode(), one_thread():
-            for job, noisy, epoch in zip(self.jobs, self.noisy, epochs, strict=True):
-                if job.hooks is not None:  # they may have looked in evaluation mode
+        with torch.inference_mode(), use_one_thread():
+            for job, noisy, epoch in zip(self.jobs, self.is_noisy, epochs, strict=True):
+                if job.hooks is not None:  # hooks may have set evaluation mode
                     job.module.train()
                 if noisy:
                     job.module.seed_noise(job.seeds.of_epoch(job.seeds.noise, epoch))
@@ -214,43 +220,43 @@ class Stack:
                 self._count_batches()
             weights = self.batches.batch_weights.cpu().double().numpy()
         seconds = (time.perf_counter() - began) / len(self.jobs)
-        return _records(losses, weights, self.batches.rows, seconds)
+        return _make_records(losses, weights, self.batches.rows, seconds)
 
     def _count_batches(self) -> None:
-        """Tell the batch norms how many batches there were; a lone row is left out."""
+        """Add the batches to the counts of batch norms, but none with one row."""
         for job, rows in zip(self.jobs, self.batches.rows, strict=True):
             for norm in batch_norms_of(job.module):
                 norm.num_batches_tracked += sum(n > 1 for n in rows)
 
     def _train_steps(self, epochs: Sequence[int]) -> np.ndarray:
-        """Take the steps of an epoch; return the loss of each batch, (steps, L)."""
+        """Take all steps of an epoch; return the loss of each batch, (steps, L)."""
         found = [
-            self._pass(is_last=steps.is_last).train(steps)
-            for steps in self.batches.epoch(epochs, self._steps_at_once())
+            self._program_for(is_last=steps.is_last).take_steps(steps)
+            for steps in self.batches.steps_of_epoch(epochs, self._steps_at_once())
         ]
         return torch.cat(found).cpu().double().numpy()
 
     def _steps_at_once(self) -> int:
         outputs = len(self.jobs) * self.modules[0].output.out_features
         values = outputs * self.batches.shape.padded
-        return max(1, min(_STEPS, _KEPT // values))
+        return max(1, min(_STEPS_AT_ONCE, _MAX_KEPT_VALUES // values))
 
-    def _pass(self, *, is_last: bool) -> StepProgram:
-        if is_last not in self._passes:
+    def _program_for(self, *, is_last: bool) -> StepProgram:
+        if is_last not in self._programs:
             at_once = min(self._steps_at_once(), self.batches.shape.n_steps)
-            self._passes[is_last] = StepProgram(
+            self._programs[is_last] = StepProgram(
                 self, is_last, 1 if is_last else at_once
             )
-        return self._passes[is_last]
+        return self._programs[is_last]
 
 
-def _records(
+def _make_records(
     losses: np.ndarray, weights: np.ndarray, rows: Sequence[Any], seconds: float
 ) -> list[EpochRecord]:
-    """Tell what each lane's epoch was; losses and weights are (steps, L)."""
-    # a sum along a row does not depend on how many rows there are
+    """Build the record of each lane; losses and weights are (steps, L)."""
+    # the sum of a contiguous row does not depend on the number of rows
     losses, weights = np.ascontiguousarray(losses.T), np.ascontiguousarray(weights.T)
-    with np.errstate(all="ignore"):  # of a lane that diverges
+    with np.errstate(all="ignore"):  # losses of a lane may be infinite
         total = weights.sum(1)
         mean = (losses * weights).sum(1) / np.where(total > 0, total, 1)
         mean = np.where(total > 0, mean, losses.mean(1))

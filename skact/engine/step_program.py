@@ -1,4 +1,4 @@
-"""The calls of a training step, bound to their buffers: forward and backward."""
+"""The calls of a training step, forward and backward, bound to their buffers."""
 
 import itertools
 import time
@@ -12,63 +12,69 @@ from skact.engine.activation_layers import ActivationLayer
 from skact.engine.batches import Steps
 from skact.engine.layers import (
     Batch,
-    BatchNorm,
-    Call,
-    Dropout,
+    BoundCall,
+    HalvedLinear,
     Layer,
-    LayerNorm,
-    Linear,
-    LoneLinear,
+    StackedBatchNorm,
+    StackedDropout,
+    StackedLayerNorm,
+    StackedLinear,
 )
 from skact.engine.losses import LOSSES, Loss
 from skact.engine.memory_layout import activation_of
 
 
 class StepProgram:
-    """Forward and backward for batches of one kind: calls bound to buffers.
+    """The calls of a step for batches of one size.
 
     Parameters
     ----------
     stack : Stack
-        Whose lanes it computes.
+        The stack that is trained.
     is_last : bool
-        Whether for the last batch of an epoch, or for all others.
+        Whether it is for the last batch of an epoch, or for all others.
     n_steps : int
-        Steps at once, at most.
+        Most steps at once.
     """
 
     def __init__(self, stack: Any, is_last: bool, n_steps: int) -> None:
         self.stack = stack
-        size, batch = stack.batches.kind(is_last=is_last)
+        size, batch = stack.batches.describe_batch(is_last=is_last)
         n_lanes = len(stack.jobs)
-        self.rows = stack.scratch("rows", n_lanes * size, stack.batches.n_features)
+        self.rows = stack.scratch_buffer(
+            "rows", n_lanes * size, stack.batches.n_features
+        )
         self.layers: list[Layer] = []
         source: Tensor = self.rows.view(n_lanes, size, -1).mT
         grad_source = None
         for i, (weight, _) in enumerate(stack.layout.linear):
             shape = (n_lanes, weight.shape[0], size)
-            grad = stack.scratch(f"grad{i}", *shape)
-            z = stack.scratch(f"z{i}", *shape)
+            grad = stack.scratch_buffer(f"grad{i}", *shape)
+            z = stack.scratch_buffer(f"z{i}", *shape)
             self._add_linear(i, source, z, grad, grad_source)
-            source, grad_source = self._add_rest(i, z, grad), grad
+            source, grad_source = self._add_after_linear(i, z, grad), grad
         self.loss: Loss = LOSSES[stack.jobs[0].loss](source, grad, n_steps)
-        self.filling = batch.valid == 0
+        self.is_filling = batch.valid == 0
         self.index = torch.zeros(
             n_steps, n_lanes, size, dtype=torch.int64, device=stack.device
         )
-        self.bind(batch)
+        self.bind_calls(batch)
 
-    def bind(self, batch: Batch) -> None:
-        """List the calls of each step: fetching rows, and all until the gradients."""
-        there, back = [], []
+    def bind_calls(self, batch: Batch) -> None:
+        """List the calls of each step: one that fetches rows, and those after it."""
+        all_forward, all_backward = [], []
         for layer in self.layers:
             forward, backward = layer.calls(batch)
-            there += forward
-            back.append(backward)
-        self.steps: list[tuple[Call, list[Call]]] = [
+            all_forward += forward
+            all_backward.append(backward)
+        self.steps: list[tuple[BoundCall, list[BoundCall]]] = [
             (
-                self.stack.batches.fetching(index, self.rows),
-                [*there, *self.loss.calls(step), *itertools.chain(*reversed(back))],
+                self.stack.batches.bind_fetch(index, self.rows),
+                [
+                    *all_forward,
+                    *self.loss.calls(step),
+                    *itertools.chain(*reversed(all_backward)),
+                ],
             )
             for step, index in enumerate(self.index)
         ]
@@ -76,14 +82,18 @@ class StepProgram:
     def _add_linear(
         self, i: int, source: Tensor, z: Tensor, grad: Tensor, grad_source: Any
     ) -> None:
-        weight, bias = map(self.stack.parameter, self.stack.layout.linear[i])
+        weight, bias = map(self.stack.parameter_at, self.stack.layout.linear[i])
         parts = weight, bias, source, z, grad, grad_source
-        if self.stack.pace.most > 1 and LoneLinear.pays(z, source):
-            self.layers.append(LoneLinear(*parts, pace=self.stack.pace))
+        if self.stack.thread_choice.max_threads > 1 and HalvedLinear.is_worth_threads(
+            z, source
+        ):
+            self.layers.append(
+                HalvedLinear(*parts, thread_choice=self.stack.thread_choice)
+            )
         else:
-            self.layers.append(Linear(*parts))
+            self.layers.append(StackedLinear(*parts))
 
-    def _add_rest(self, i: int, z: Tensor, grad: Tensor) -> Tensor:
+    def _add_after_linear(self, i: int, z: Tensor, grad: Tensor) -> Tensor:
         """Add norm, activation and dropout after a linear layer; return the output."""
         stack = self.stack
         last = i == len(stack.layout.linear) - 1
@@ -91,64 +101,64 @@ class StepProgram:
             z = self._add_norm(i, z, grad)
         activations = [activation_of(module, i) for module in stack.modules]
         if not all(type(module) is nn.Identity for module in activations):
-            out = stack.scratch(f"out{i}", *z.shape)
-            learned = stack.parameter(stack.layout.learned[i])
+            out = stack.scratch_buffer(f"out{i}", *z.shape)
+            learned = stack.parameter_at(stack.layout.learned[i])
             self.layers.append(ActivationLayer(activations, z, out, grad, learned))
             z = out
         if not last and not isinstance(stack.modules[0].hidden[i].dropout, nn.Identity):
-            dropped = stack.scratch(f"dropped{i}", *z.shape)
+            dropped = stack.scratch_buffer(f"dropped{i}", *z.shape)
             modules = [module.hidden[i].dropout for module in stack.modules]
-            self.layers.append(Dropout(modules, z, dropped, grad))
+            self.layers.append(StackedDropout(modules, z, dropped, grad))
             z = dropped
         return z
 
     def _add_norm(self, i: int, z: Tensor, grad: Tensor) -> Tensor:
         stack, norm = self.stack, self.stack.modules[0].hidden[i].norm
-        weight, bias = map(stack.parameter, stack.layout.norm[i])
-        normed = stack.scratch(f"normed{i}", *z.shape)
+        weight, bias = map(stack.parameter_at, stack.layout.norm[i])
+        normed = stack.scratch_buffer(f"normed{i}", *z.shape)
         if isinstance(norm, nn.BatchNorm1d):
-            layer: Any = BatchNorm(weight, bias, z, normed, grad, norm.eps)
+            layer: Any = StackedBatchNorm(weight, bias, z, normed, grad, norm.eps)
             layer.running, layer.momentum = stack.running[i], norm.momentum
         else:
-            layer = LayerNorm(weight, bias, z, normed, grad, norm.eps)
+            layer = StackedLayerNorm(weight, bias, z, normed, grad, norm.eps)
         self.layers.append(layer)
         return normed
 
-    def train(self, steps: Steps) -> Tensor:
+    def take_steps(self, steps: Steps) -> Tensor:
         """Take steps; return the loss of each batch, (n, L)."""
-        self.load(steps)
-        several = self.stack.pace.most > 1
+        self.load_steps(steps)
+        has_threads = self.stack.thread_choice.max_threads > 1
         for fetch, calls in self.steps[: len(steps.index)]:
-            if several:
-                self._step_at_pace(fetch, calls)
+            if has_threads:
+                self._take_timed_step(fetch, calls)
                 continue
             fetch()
             for call in calls:
                 call()
             self.stack.optimizer.step()
-        return self.losses(steps)
+        return self.losses_of_batches(steps)
 
-    def load(self, steps: Steps) -> None:
-        """Make ready for some steps."""
+    def load_steps(self, steps: Steps) -> None:
+        """Copy rows, targets and weights of the next steps."""
         self.index[: len(steps.index)] = steps.index
-        self.loss.load(steps.targets, steps.weight)
+        self.loss.load_targets(steps.targets, steps.weight)
 
-    def losses(self, steps: Steps) -> Tensor:
+    def losses_of_batches(self, steps: Steps) -> Tensor:
         """Return the loss of each batch in the steps that were taken, (n, L)."""
-        losses = self.loss.of_rows(steps.targets).mul_(steps.weight)
-        losses.masked_fill_(self.filling, 0)  # theirs may be infinite
+        losses = self.loss.losses_of_rows(steps.targets).mul_(steps.weight)
+        losses.masked_fill_(self.is_filling, 0)  # their losses may be infinite
         return losses.sum(3)[..., 0]
 
-    def _step_at_pace(self, fetch: Call, calls: Sequence[Call]) -> None:
-        """Take a step on one thread or on many."""
-        pace, began = self.stack.pace, time.perf_counter()
-        torch.set_num_threads(pace.threads)
+    def _take_timed_step(self, fetch: BoundCall, calls: Sequence[BoundCall]) -> None:
+        """Take a step on the chosen number of threads, and note its time."""
+        thread_choice, began = self.stack.thread_choice, time.perf_counter()
+        torch.set_num_threads(thread_choice.n_threads)
         fetch()
-        if len(self.stack.jobs) == 1:  # see layers.LoneLinear
+        if len(self.stack.jobs) == 1:  # see layers.HalvedLinear
             torch.set_num_threads(1)
         for call in calls:
             call()
-        torch.set_num_threads(pace.threads)
+        torch.set_num_threads(thread_choice.n_threads)
         self.stack.optimizer.step()
         torch.set_num_threads(1)
-        pace.took(time.perf_counter() - began)
+        thread_choice.note_step(time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""Train a list of jobs: plan the stacks, run one after another, let lanes leave."""
+"""Train a list of jobs: plan stacks, train them in turn, remove finished lanes."""
 
 import math
 import time
@@ -21,8 +21,8 @@ from skact.engine.optimizers import coefficients_of, stacked_form
 from skact.engine.plan import BatchShape, Lane, plan_stacks
 from skact.engine.stack import Stack
 from skact.engine.weights import weights_of
-from skact.exceptions import copied
-from skact.threads import LITTLE_WORK, one_thread, side_by_side
+from skact.exceptions import copy_error
+from skact.threads import LITTLE_WORK, map_in_threads, use_one_thread
 
 
 def train(
@@ -32,32 +32,32 @@ def train(
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> Training:
-    """Train all jobs, fused where their shapes allow.
+    """Train all jobs; jobs of one shape train as one stack.
 
-    A lane comes out bit for bit as it does alone, on a CPU.
+    On a CPU a job gives the same network, bit for bit, in a stack and alone.
 
     Parameters
     ----------
     jobs : sequence of FitJob
-        Each with its initialised module and optimizer, which hold the result.
+        Each has an initialised module and an optimizer, which get the result.
     outcomes : sequence of Outcome or None, default=None
-        One for each job, filled in as the epochs go by, so that who interrupts the
-        training has those that there were. None makes new ones.
+        One for each job, filled in after each epoch, so that they hold all finished
+        epochs if the training is interrupted. None creates new ones.
     n_threads : int or None, default=None
-        Most threads to compute with; None takes torch's own number.
+        Most threads to use; None takes the number of torch.
     progress : callable or None, default=None
-        Called with the lane-epochs that were done since its last call.
+        Called with the lane-epochs since its last call.
 
     Returns
     -------
     Training
-        The outcome of each job, in order, and what was fused.
+        The outcome of each job, in order, and a report on each stack.
     """
     available = n_threads or torch.get_num_threads()
     outcomes = [Outcome() for _ in jobs] if outcomes is None else list(outcomes)
     tables = Tables()
     runs = [
-        _Run(
+        _StackRun(
             stack,
             [jobs[i] for i in stack],
             [outcomes[i] for i in stack],
@@ -66,20 +66,21 @@ def train(
         )
         for stack in plan_stacks([lane_of(job) for job in jobs])
     ]
-    with one_thread():  # a stack knows how many are safe for it
+    with use_one_thread():  # a stack chooses its own number of threads
         for run in runs:
             run.train(progress)
     stacks = [
-        StackReport(len(run.jobs), run.seconds, describe(run.jobs[0])) for run in runs
+        StackReport(len(run.jobs), run.seconds, describe_stack(run.jobs[0]))
+        for run in runs
     ]
     return Training(outcomes, stacks)
 
 
 def lane_of(job: FitJob) -> Lane:
-    """Say what planning has to know about a job."""
+    """Return the facts about a job that planning needs."""
     module, weight = job.module, job.module.output.weight
     hidden = [layer.linear.out_features for layer in module.hidden]
-    shape = BatchShape.of(job.X.shape[0], job.batch_size)
+    shape = BatchShape.from_rows(job.X.shape[0], job.batch_size)
     norms = {type(layer.norm).__name__ for layer in module.hidden}
     drops = {type(layer.dropout).__name__ for layer in module.hidden}
     kind = stacked_form(job.optimizer)
@@ -92,14 +93,14 @@ def lane_of(job: FitJob) -> Lane:
     activations = [layer.activation for layer in module.hidden]
     order = [activation_key(a) for a in (*activations, module.output_activation)]
     columns = job.X.shape[1] + 4 * (sum(hidden) + weight.shape[0])
-    # parameters, gradients, the optimizer's two states; four tensors a layer
+    # parameters, gradients and two states of the optimizer; four tensors of each layer
     values = 4 * sum(p.numel() for p in module.parameters()) + columns * shape.padded
     nbytes = values * weight.element_size()
     return Lane(group, (*order, coefficients_of(job.optimizer)), nbytes)
 
 
-def describe(job: FitJob) -> str:
-    """Say in words what a job shares with the lanes of its stack."""
+def describe_stack(job: FitJob) -> str:
+    """Describe in words what all lanes of the job's stack share."""
     module, weight = job.module, job.module.output.weight
     widths = [job.X.shape[1], *(layer.linear.out_features for layer in module.hidden)]
     first = module.hidden[0] if len(module.hidden) else None
@@ -109,7 +110,7 @@ def describe(job: FitJob) -> str:
         extras.append("batch norm" if batch else "layer norm")
     if first is not None and hasattr(first.dropout, "generator"):
         extras.append("dropout")
-    shape = BatchShape.of(job.X.shape[0], job.batch_size)
+    shape = BatchShape.from_rows(job.X.shape[0], job.batch_size)
     batches = f"full batches of up to {shape.padded}"
     if shape.n_steps > 1:
         batches = f"{shape.n_steps} batches of {shape.batch_size}"
@@ -126,8 +127,8 @@ def describe(job: FitJob) -> str:
     return ", ".join(map(str, parts))
 
 
-class _Run:
-    """The life of one stack: epochs, lanes that leave, what comes of each."""
+class _StackRun:
+    """The training of one stack, from which lanes are removed when they finish."""
 
     def __init__(
         self,
@@ -144,36 +145,38 @@ class _Run:
         self.stack: Stack | None = None
 
     def train(self, progress: Progress | None) -> None:
-        """Train until no lane is left; release the networks whatever happens."""
+        """Train until no lane is left; release the networks also after an error."""
         try:
-            self._train(progress)
-        except Exception as error:  # these lanes failed, and other stacks train on
+            self._train_epochs(progress)
+        except Exception as error:  # the lanes of this stack failed, no others
             for i in self.active:
-                self.outcomes[i].error = copied(error) if len(self.jobs) > 1 else error
+                self.outcomes[i].error = (
+                    copy_error(error) if len(self.jobs) > 1 else error
+                )
         finally:
-            self.release()
+            self.release_stack()
 
-    def _train(self, progress: Progress | None) -> None:
+    def _train_epochs(self, progress: Progress | None) -> None:
         self.begin_epoch()
         while self.active:
-            done = self.end_epoch(self.compute())
+            done = self.end_epoch(self.train_epoch())
             if progress is not None:
                 progress(done)
             self.begin_epoch()
 
     def begin_epoch(self) -> None:
-        """Let hooks run, and let finished lanes leave the stack."""
+        """Run hooks; build a new stack if lanes have finished."""
         for i in list(self.active):
             self._call_hook(i, "epoch_begin")
         if self.stack is not None and len(self.stack.jobs) == len(self.active):
-            self.stack.take_back()
+            self.stack.reattach_networks()
             return
-        self.release()
+        self.release_stack()
         if self.active:
             jobs = [self.jobs[i] for i in self.active]
             self.stack = Stack(jobs, self.tables, self.n_threads)
 
-    def compute(self) -> list[Any]:
+    def train_epoch(self) -> list[Any]:
         """Train one epoch."""
         began = time.perf_counter()
         stack = self.stack
@@ -187,7 +190,7 @@ class _Run:
         return records
 
     def end_epoch(self, records: Sequence[Any]) -> int:
-        """Keep the records, let hooks run, and see who leaves; return lane-epochs."""
+        """Keep records, run hooks, remove finished lanes; return the lane-epochs."""
         done = len(self.active)
         assert self.stack is not None
         for lane, i in enumerate(self.active):
@@ -195,12 +198,12 @@ class _Run:
             if hooks is None:
                 continue
             if hooks.changes:
-                self.stack.lend(lane)
+                self.stack.detach_network(lane)
             else:
-                self.stack.show(lane)
+                self.stack.copy_weights(lane)
         failed = self.stack.batches.failed
         lanes = list(enumerate(zip(self.active, records, strict=True)))
-        self._evaluate([i for _, (i, record) in lanes if record.finite])
+        self._run_evaluations([i for _, (i, record) in lanes if record.is_finite])
         for lane, (i, record) in lanes:
             outcome = self.outcomes[i]
             outcome.seconds += record.seconds
@@ -209,8 +212,8 @@ class _Run:
                 self.active.remove(i)
                 continue
             outcome.records.append(record)
-            if not record.finite:
-                outcome.diverged = next(
+            if not record.is_finite:
+                outcome.diverged_loss = next(
                     loss for loss in record.batch_losses if not math.isfinite(loss)
                 )
                 self.active.remove(i)
@@ -226,15 +229,15 @@ class _Run:
                 self.active.remove(i)
         return done
 
-    def _evaluate(self, lanes: Sequence[int]) -> None:
-        """Look at networks side by side, for hooks that want it."""
+    def _run_evaluations(self, lanes: Sequence[int]) -> None:
+        """Run the evaluations of hooks, several at a time."""
         chosen = [(i, self.jobs[i].hooks) for i in lanes]
         wanted = {
             i: hooks.evaluation
             for i, hooks in chosen
             if hooks is not None and hooks.evaluation is not None
         }
-        errors = evaluate(list(wanted.values()), self.n_threads)
+        errors = run_evaluations(list(wanted.values()), self.n_threads)
         for i, error in zip(wanted, errors, strict=True):
             if error is not None:
                 self.outcomes[i].error = error
@@ -245,31 +248,31 @@ class _Run:
             return False
         try:
             return bool(getattr(hooks, name)(*arguments))
-        except Exception as error:  # this fit alone failed
+        except Exception as error:  # only this fit failed
             self.outcomes[i].error = error
             self.active.remove(i)
             return False
 
-    def release(self) -> None:
-        """Give the networks of the present stack their own storage."""
+    def release_stack(self) -> None:
+        """Give the networks of the stack their own storage."""
         if self.stack is not None:
-            self.stack.release()
+            self.stack.detach_networks()
             self.stack = None
 
 
-def evaluate(
+def run_evaluations(
     evaluations: Sequence[Evaluation], n_threads: int
 ) -> list[Exception | None]:
-    """Run all of them; return what each raised.
+    """Run all evaluations; return the error of each, or None.
 
-    Each computes on one thread, so no bit depends on how many run at a time.
+    Each evaluation uses one thread, so no result depends on how many run at a time.
     """
     small = sum(evaluation.work for evaluation in evaluations) < LITTLE_WORK
     n_workers = 1 if small else min(n_threads, len(evaluations))
-    return list(side_by_side(_attempt, evaluations, n_workers))
+    return list(map_in_threads(_run_evaluation, evaluations, n_workers))
 
 
-def _attempt(evaluation: Evaluation) -> Exception | None:
+def _run_evaluation(evaluation: Evaluation) -> Exception | None:
     try:
         evaluation()
     except Exception as error:

@@ -11,16 +11,16 @@ Weights = dict[str, Tensor]  # parameters and running statistics, by name
 
 @dataclass(frozen=True)
 class Trajectory:
-    """What one fit did to a network: its weights after each epoch."""
+    """Weights of a network after each epoch of one fit."""
 
-    first_epoch: int  # epochs there were before, in earlier fits
+    first_epoch: int  # number of epochs in earlier fits
     initial: Weights
     epochs: Sequence[Weights]
-    X: Any  # the rows that trained: (n, n_features) array or CSR matrix
-    targets: Any  # as the loss wants them
+    X: Any  # training rows: (n, n_features) array or CSR matrix
+    targets: Any  # y for the loss, as in FitJob
 
 
 def weights_of(module: nn.Module) -> Weights:
-    """Copy a network's parameters and running statistics as they are now."""
+    """Return copies of a network's parameters and running statistics."""
     named = [*module.named_parameters(), *module.named_buffers()]
     return {name: value.detach().clone() for name, value in named}

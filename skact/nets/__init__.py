@@ -1,1 +1,1 @@
-"""The estimators: parameters, inputs, components, the two loops, prediction."""
+"""The estimators: parameters, inputs, components, the two loops, predictions."""

@@ -1,6 +1,6 @@
-"""What skact leans on in skorch that its documentation does not promise.
+"""What skact uses of skorch that skorch's documentation does not promise.
 
-`tests/test_seams.py` tries each of them, and `pyproject.toml` caps the version.
+`tests/test_seams.py` tests each use, and `pyproject.toml` caps the version of skorch.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,8 +8,8 @@ from typing import Any
 
 from skorch import NeuralNet
 
-# Methods by which skorch's loop trains. The engine calls none of them, so a subclass
-# that overrides one is trained by skorch's loop.
+# Methods that skorch's loop calls in training. The engine calls none of them, so a
+# subclass that overrides one trains by skorch's loop.
 TRAINING_METHODS = frozenset(
     {
         *("fit_loop", "run_single_epoch", "notify"),
@@ -22,11 +22,11 @@ TRAINING_METHODS = frozenset(
         *("on_batch_begin", "on_batch_end", "on_grad_computed"),
     }
 )
-# methods that an output passes through on its way from the module
+# methods that compute a prediction from the module
 PREDICTION_METHODS = frozenset({"evaluation_step", "infer", "_set_training"})
-# methods that run between epochs
+# methods that the engine calls between epochs
 EPOCH_METHODS = frozenset({"on_epoch_begin", "on_epoch_end"})
-# all others of a net: whichever loop trains, they are called as ever
+# all other methods of a net: both loops leave them as they are
 OTHER_METHODS = frozenset(
     {
         *("fit", "partial_fit", "predict", "predict_proba", "evaluation_step"),
@@ -40,50 +40,50 @@ OTHER_METHODS = frozenset(
         *("save_params", "load_params", "trim_for_prediction", "torch_compile"),
     }
 )
-# what skorch's constructor, which skact does not call, sets
-CONSTRUCTED: Mapping[str, Any] = {
+# attributes that skorch's constructor sets; skact does not call it
+CONSTRUCTOR_ATTRIBUTES: Mapping[str, Any] = {
     "initialized_": False,
     "history_": None,
     "virtual_params_": {},
 }
 
 
-def overridden(net: NeuralNet, names: Iterable[str]) -> str | None:
-    """Return the first of skorch's methods that is the user's own in a net, or None.
+def overridden_method(net: NeuralNet, names: Iterable[str]) -> str | None:
+    """Return the first of these methods that a user has overridden, or None.
 
-    It may be defined in a subclass, in a class mixed in, or set on the instance.
+    A user may override it in a subclass, in a mixin, or on the instance.
     """
-    theirs = [
+    custom = [
         vars(kind)
         for kind in type(net).__mro__
         if kind.__module__.partition(".")[0] not in ("skact", "skorch")
     ]
     for name in sorted(names):
-        if any(name in methods for methods in (vars(net), *theirs)):
+        if any(name in methods for methods in (vars(net), *custom)):
             return name
     return None
 
 
-def predict_nonlinearity(net: NeuralNet) -> Any:
-    """Return what turns outputs into predictions, inferred where it is "auto"."""
+def nonlinearity_of(net: NeuralNet) -> Any:
+    """Return the function that `predict_nonlinearity` stands for."""
     return net._get_predict_nonlinearity()
 
 
-def set_evaluating(net: NeuralNet) -> None:
-    """Bring the modules and criteria of a net into evaluation mode."""
+def set_evaluation_mode(net: NeuralNet) -> None:
+    """Set the modules and criteria of a net to evaluation mode."""
     net._set_training(False)
 
 
-def batches_of(history: Any) -> list[dict[str, Any]]:
-    """Return the list of the batches of the last epoch, to be written to."""
+def last_batches_of(history: Any) -> list[dict[str, Any]]:
+    """Return the list of the batches of the last epoch; callers may append to it."""
     return history[-1]["batches"]
 
 
 def write_best_score(callback: Any, score: float) -> None:
-    """Tell a callback that scores what the best score was so far."""
+    """Set the best score so far in a scoring callback."""
     callback.best_score_ = score
 
 
-def begin_epoch_at(timer: Any, seconds: float) -> None:
-    """Tell an EpochTimer when the epoch began."""
+def write_epoch_start(timer: Any, seconds: float) -> None:
+    """Set the time at which the epoch began in an EpochTimer."""
     timer.epoch_start_time_ = seconds

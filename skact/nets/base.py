@@ -1,8 +1,9 @@
 """A skorch net that is a clean scikit-learn estimator: data in, fit, predictions out.
 
-`BaseNet` has the methods that scikit-learn and skorch call by name. What they do stands
-in the other files of this folder: `inputs` reads the data, `components` builds what the
-net is made of, `eligibility` plans the fit, a loop runs it, and `prediction` predicts.
+`BaseNet` has the methods that scikit-learn and skorch call by name. The other files of
+this folder do the work: `inputs` reads the data, `components` builds the parts of the
+net, `eligibility` plans the fit, `engine_loop` or `skorch_loop` trains, and
+`prediction` predicts.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,13 +23,16 @@ from skact._sklearn import DURING_FIT
 from skact.engine.jobs import Seeds
 from skact.exceptions import DivergedError
 from skact.nets import components, prediction
-from skact.nets._skorch import predict_nonlinearity
+from skact.nets._skorch import nonlinearity_of
 from skact.nets.batch_loss import mean_of_outputs, weighted_mean
-from skact.nets.default_callbacks import early_stopping, with_own_forms
+from skact.nets.default_callbacks import (
+    build_early_stopping,
+    replace_default_callbacks,
+)
 from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
 from skact.nets.inputs import read_inputs
-from skact.nets.interrupts import n_interrupts, watching_interrupts
+from skact.nets.interrupts import count_interrupts, n_interrupts
 from skact.nets.loop import Loop, StopTraining, check_loss, check_weights
 from skact.nets.mlp import MLP
 from skact.nets.parameters import FlatParameters
@@ -41,7 +45,7 @@ _LOOPS: dict[str, type[Loop]] = {"engine": EngineLoop, "skorch": SkorchLoop}
 class BaseNet(FlatParameters, CallbackSupportMixin):
     """Overrides of skorch's NeuralNet; mixed in before it."""
 
-    # what `fit` and `initialize` find and build
+    # set by `fit` and `initialize`
     n_features_in_: int
     n_outputs_: int
     dtype_: str
@@ -54,21 +58,21 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
     optimizer_: torch.optim.Optimizer
     callbacks_: list[tuple[str, Any]]
 
-    _usual_criterion: type[nn.Module]  # that the engine knows
-    _loop: Loop | None = None  # while the net trains
+    _engine_criterion: type[nn.Module]  # the criterion that the engine can train
+    _loop: Loop | None = None  # set while the net trains
 
-    # ------------------------------------------------------------ of each estimator
+    # ------------------------------------------------------------ each estimator's own
 
-    def _encode(self, y: Any, *, reset: bool, classes: Any) -> tuple:
-        """Return checked y as the user gave it, and as the loss wants it."""
+    def _encode_targets(self, y: Any, *, reset: bool, classes: Any) -> tuple:
+        """Return y as the user gave it, and y as the loss needs it."""
         raise NotImplementedError
 
-    def _decode(self, targets: Tensor) -> np.ndarray:
-        """Turn what the loss wants back into what the user gave."""
+    def _decode_targets(self, targets: Tensor) -> np.ndarray:
+        """Turn targets of the loss into values of y, as the user gave them."""
         raise NotImplementedError
 
-    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
-        """Return the weight of each row's class; None if there are none."""
+    def _class_weight_of_rows(self, y: np.ndarray) -> np.ndarray | None:
+        """Return the class weight of each row, or None without class weights."""
         return None
 
     # ------------------------------------------------------------ fitting
@@ -102,7 +106,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         Raises
         ------
         ValueError
-            If a parameter or the data are not as they must be.
+            If a parameter or the data are not valid.
         DivergedError
             If the loss becomes NaN or infinite.
         """
@@ -113,7 +117,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> "BaseNet":
-        """Train `max_epochs` more epochs, without building the network anew.
+        """Train `max_epochs` more epochs with the present network.
 
         Parameters
         ----------
@@ -122,7 +126,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels, or numbers.
         classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come, at the first call; None takes those in y.
+            All labels of all calls, given in the first one; None takes those in y.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in the loss; None weighs them equally.
 
@@ -144,9 +148,9 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
     ) -> "BaseNet":
         """Read the data, build the parts, plan the fit, and let a loop run it."""
         self.check_training_readiness()
-        # what is built in inference mode could never be trained
-        with torch.inference_mode(False), watching_interrupts():
-            with self._unchanged_on_error():
+        # torch cannot train a network that was built in inference mode
+        with torch.inference_mode(False), count_interrupts():
+            with self._restore_on_error():
                 self._check_parameters()
                 rows = read_inputs(
                     self, X, y, sample_weight, reset=reset, classes=classes
@@ -157,7 +161,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
                     components.check_same_network(self)
             context = self._init_callback_context(max_subtasks=self.max_epochs)
             context.call_on_fit_task_begin(estimator=self, X=rows.X, y=rows.y)
-            with self._no_answer_if_diverged():
+            with self._forget_fit_if_diverged():
                 self._train(rows, context)
             context.call_on_fit_task_end(
                 estimator=self, X=rows.X, y=rows.y, reconstruction_attributes=dict
@@ -165,7 +169,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         return self
 
     def _train(self, rows: Rows, context: Any) -> None:
-        """Train on rows, telling skorch's callbacks."""
+        """Plan the fit, let a loop train it, and notify skorch's callbacks."""
         self.notify("on_train_begin", X=rows.X, y=rows.y)
         plan = plan_fit(self, rows)
         self.trained_by_ = plan.trained_by
@@ -178,8 +182,8 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
             del self._loop
 
     @contextmanager
-    def _unchanged_on_error(self) -> Iterator[None]:
-        """Leave a fitted net usable when it refuses to be fitted anew."""
+    def _restore_on_error(self) -> Iterator[None]:
+        """Restore all attributes of the net if the block raises an error."""
         before = dict(vars(self))
         try:
             yield
@@ -189,8 +193,8 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
             raise
 
     @contextmanager
-    def _no_answer_if_diverged(self) -> Iterator[None]:
-        """Let a net that diverged, or has not trained at all, predict nothing."""
+    def _forget_fit_if_diverged(self) -> Iterator[None]:
+        """Make the net unfitted if it diverges, or fails before its first epoch."""
         try:
             yield
         except Exception as error:
@@ -206,8 +210,8 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         Parameters
         ----------
         X, y : array-like, default=None
-            Data as for ``fit``: sizes and classes are read from it. Not needed again
-            once the net has seen data.
+            Data as for ``fit``: sizes and classes are read from it. A net that has
+            seen data needs none.
 
         Returns
         -------
@@ -220,7 +224,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
             If the net has never seen data and gets none.
         """
         if X is not None:
-            with self._unchanged_on_error():
+            with self._restore_on_error():
                 self._check_parameters()
                 read_inputs(self, X, y, None, reset=True)
         elif not hasattr(self, "n_outputs_"):
@@ -234,19 +238,19 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         return super().initialize()
 
     def initialize_history(self) -> "BaseNet":
-        """Begin a new history; the old one stays as it is for whoever has it."""
+        """Begin a new history; references to the old history stay valid."""
         self.history_ = History()
         return self
 
     def get_default_callbacks(self) -> list[tuple[str, Any]]:
-        """Return skorch's callbacks, and the one that does `early_stopping`."""
-        callbacks = with_own_forms(super().get_default_callbacks())
+        """Return skorch's default callbacks, and one for `early_stopping`."""
+        callbacks = replace_default_callbacks(super().get_default_callbacks())
         if self.early_stopping:
-            callbacks.append(("early_stopping", early_stopping(self.patience)))
+            callbacks.append(("early_stopping", build_early_stopping(self.patience)))
         return callbacks
 
     def initialize_callbacks(self) -> "BaseNet":
-        """Initialize callbacks; the one that stops comes after all that record."""
+        """Initialize callbacks; early stopping comes last, after all that record."""
         super().initialize_callbacks()
         self.callbacks_.sort(key=lambda named: named[0] == "early_stopping")
         return self
@@ -257,22 +261,22 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         return self
 
     def initialize_criterion(self) -> "BaseNet":
-        """Build the loss so that it gives one value a row: `get_loss` weighs them."""
+        """Build the loss with one value for each row; `get_loss` takes the mean."""
         self.criterion_ = components.build_criterion(self)
         return self
 
     def initialize_optimizer(self, triggered_directly: Any = None) -> "BaseNet":
-        """Build the optimizer; ``optimizer__*`` go before the flat parameters."""
+        """Build the optimizer; ``optimizer__*`` override the flat parameters."""
         self.optimizer_ = components.build_optimizer(self)
         return self
 
     # ------------------------------------------------------------ training
 
     def check_data(self, X: Any, y: Any = None) -> None:
-        """Do nothing: `fit` has checked, and skorch would overwrite the classes."""
+        """Do nothing: `fit` has checked the data; skorch would reset the classes."""
 
     def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> tuple:
-        """Split off the rows that validate: by `train_split`, or for early stopping."""
+        """Hold out validation rows: by `train_split`, or for early stopping."""
         if self.train_split is None and self.early_stopping:
             return components.split_for_early_stopping(self, X, y)
         split = super().get_split_datasets
@@ -281,14 +285,14 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         return components.split_by_train_split(self, lambda: split(X, y, **params))
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Build the loader; by default whole batches, shuffled in training."""
+        """Build a loader of whole batches, shuffled in training."""
         kind = self.iterator_train if training else self.iterator_valid
         if not (isinstance(kind, type) and issubclass(kind, DataLoader)):
             return super().get_iterator(dataset, training)
         return components.build_loader(self, kind, dataset, training)
 
     def infer(self, x: Any, **params: Any) -> Tensor:
-        """Pass a batch through the module; sample weights are for the loss alone."""
+        """Pass a batch through the module; only the loss reads sample weights."""
         if isinstance(x, Mapping) and "sample_weight" in x:
             x = x["X"]
         return super().infer(x, **params)
@@ -296,7 +300,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
     ) -> Tensor:
-        """Return sum(w l) / sum(w) over the rows of a batch."""
+        """Return sum(w l) / sum(w) over the rows of a batch, with weights w."""
         losses = super().get_loss(y_pred, y_true, X=X, training=training)
         loss, weight = weighted_mean(self, losses, y_true, X)
         if self._loop is not None:
@@ -304,18 +308,21 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         return loss
 
     def shaped_as_loss_wants(self, outputs: Tensor) -> Tensor:
-        """Return outputs (n, n_outputs) as `infer` would: of two classes (n,)."""
+        """Return outputs (n, n_outputs) in the shape that the loss needs.
+
+        skorch's binary classifier needs (n,), all others (n, n_outputs).
+        """
         binary = isinstance(self, NeuralNetBinaryClassifier)
         return outputs.squeeze(1) if binary else outputs
 
     def losses_of_rows(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
-        """Return the loss of each row, of a criterion that does not average."""
+        """Return the loss of each row; the criterion must not average."""
         return mean_of_outputs(super().get_loss(y_pred, y_true))
 
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, **params: Any
     ) -> None:
-        """Record the weight of the batch; stop at a loss that is NaN or infinite."""
+        """Record the weight of the batch; raise if the loss is NaN or infinite."""
         if self._loop is not None:
             name = "train_batch_weight" if training else "valid_batch_weight"
             self.history_.record_batch(name, self._loop.batch_weight)
@@ -323,28 +330,28 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
             check_loss(self, params["loss"])
 
     def notify(self, method_name: str, **params: Any) -> None:
-        """Call a hook of skorch's callbacks, and scikit-learn's at each epoch.
+        """Call a hook of skorch's callbacks; at an epoch, also scikit-learn's.
 
-        The epoch's task of scikit-learn begins before skorch's callbacks and ends after
-        them, when the scores are in the history.
+        scikit-learn's task of an epoch begins before skorch's callbacks and ends after
+        them, so that the scores are in the history.
         """
         if method_name == "on_epoch_begin" and self._loop is not None:
             self._loop.begin_epoch()
         if method_name == "on_batch_end":
-            # skorch's EpochScoring keeps each batch's y and scores net.predict by it
+            # skorch's EpochScoring compares the y of each batch with net.predict
             X, codes = params["batch"]
-            params["batch"] = X, self._decode(codes)
+            params["batch"] = X, self._decode_targets(codes)
         stop, in_loop = False, not method_name.startswith("on_train")
         before = n_interrupts()
         try:
             super().notify(method_name, **params)
         except KeyboardInterrupt:
-            # Ctrl-C is for the caller; a callback stops a fit by the same error
+            # a callback stops a fit by the error that Ctrl-C raises for the caller
             if not in_loop or n_interrupts() > before:
                 raise
             stop = True
         except Exception as error:
-            if "valid_" in str(error) and not components.holds_out_rows(self):
+            if "valid_" in str(error) and not components.has_held_out_rows(self):
                 error.add_note(
                     "There are no validation rows: skact trains on all rows, unless "
                     "train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
@@ -357,7 +364,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        # a callback may pickle or copy the net during a fit
+        # a callback may pickle or copy the net during a fit, without the fit's state
         for name in ("_loop", *DURING_FIT):
             state.pop(name, None)
         return state
@@ -365,40 +372,40 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
     # ------------------------------------------------------------ predicting
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the module's output for X, through the `predict_nonlinearity`."""
+        """Return the outputs for X, after the `predict_nonlinearity`."""
         return prediction.probabilities(self, X)
 
     def forward_iter(
         self, X: Any, training: bool = False, device: str = "cpu"
     ) -> Iterator[Tensor]:
-        """Yield the module's output for X, in few large batches.
+        """Yield the module's outputs for X, in a few large batches.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Input; or a torch Dataset, which goes through skorch's loader.
+            Input; or a torch Dataset, which skorch's loader reads.
         training : bool, default=False
-            Whether the module is in training mode (dropout is on).
+            Whether the module runs in training mode, with dropout.
         device : str, default="cpu"
-            Where the output goes.
+            Device of the outputs.
 
         Yields
         ------
         torch.Tensor of shape (n_rows, n_outputs)
         """
-        for output in prediction.outputs_for(self, X, training):
+        for output in prediction.outputs_of_net(self, X, training):
             yield output.to(device)
 
     def trim_for_prediction(self) -> None:
-        """Drop all that only training needs, as in skorch; predicting still works."""
-        # "auto" infers it from the criterion, which goes
-        self.set_params(predict_nonlinearity=predict_nonlinearity(self))
+        """Drop all that only training needs, as in skorch; predictions still work."""
+        # "auto" is inferred from the criterion, which is dropped
+        self.set_params(predict_nonlinearity=nonlinearity_of(self))
         super().trim_for_prediction()
 
     def check_is_fitted(
         self, attributes: Any = None, *args: Any, **kwargs: Any
     ) -> None:
-        """Raise NotInitializedError, a NotFittedError, unless the net is built."""
+        """Raise NotInitializedError, a NotFittedError, if the net is not built."""
         if attributes is None and not self.initialized_:
             raise NotInitializedError(
                 f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "

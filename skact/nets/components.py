@@ -1,4 +1,4 @@
-"""What a net is built of: the network, the loss, the optimizer, loaders, splits."""
+"""The parts of a net: the network, the loss, the optimizer, splits, loaders."""
 
 import copy
 import functools
@@ -16,17 +16,17 @@ from torch.utils.data import DataLoader, Subset
 
 from skact.activations.build import is_custom
 from skact.engine.jobs import Seeds
-from skact.global_rng import borrowed_generators
+from skact.global_rng import seed_generators_temporarily
 from skact.nets.inputs import read_table, unpack_table
 from skact.nets.mlp import MLP, activation_per_layer
 from skact.nets.parameter_checks import DTYPES, OPTIMIZERS, hidden_widths
-from skact.nets.rows import EpochOrder, TrainingData, collate_rows, yields_collated_rows
+from skact.nets.rows import EpochOrder, TrainingData, collate_rows, has_collated_rows
 
 # ------------------------------------------------------------------ the network
 
 
 def network_arguments(net: Any) -> dict[str, Any]:
-    """Return the arguments of MLP that a net's parameters and data amount to."""
+    """Return the arguments of MLP, from the parameters and the data of a net."""
     return {
         "n_features": net.n_features_in_,
         "n_outputs": net.n_outputs_,
@@ -41,31 +41,33 @@ def network_arguments(net: Any) -> dict[str, Any]:
 
 
 def fixed_settings(net: Any) -> dict[str, Any]:
-    """Return what cannot change under a network that trains on."""
+    """Return the settings that must stay the same while a network trains on."""
     fixed = ["optimizer", "momentum", "nesterov", "weight_decay", "criterion"]
     fixed += ["early_stopping", "patience", "callbacks"]
     return {**network_arguments(net), **{name: getattr(net, name) for name in fixed}}
 
 
 def check_same_network(net: Any) -> None:
-    """Refuse to train on with a network that the parameters no longer describe."""
-    now, built = fixed_settings(net), net.built_with_
-    changed = [name for name in now if not _same(now[name], built[name])]
+    """Raise if settings have changed since the network was built."""
+    current, built = fixed_settings(net), net.built_with_
+    changed = [
+        name for name in current if not _is_same_setting(current[name], built[name])
+    ]
     if changed:
-        was = ", ".join(f"{name}={built[name]!r}" for name in changed)
+        before = ", ".join(f"{name}={built[name]!r}" for name in changed)
         raise ValueError(
             f"{type(net).__name__} cannot train on, because it was built with "
-            f"{was}: set that back, or fit anew with warm_start=False."
+            f"{before}: set that back, or fit anew with warm_start=False."
         )
 
 
-def _same(now: Any, built: Any) -> bool:
-    """Whether two values of a parameter amount to the same: modules have no ==."""
-    return now is built or repr(now) == repr(built)
+def _is_same_setting(current: Any, built: Any) -> bool:
+    """Whether two values of a parameter have the same repr; modules have no ==."""
+    return current is built or repr(current) == repr(built)
 
 
 def build_module(net: Any) -> MLP:
-    """Build the network, with initial weights of the net's own seed."""
+    """Build the network, with initial weights from the seed of the net."""
     seed = net.seeds_.weights
     with lend_generators(net, seed):
         module = MLP(**network_arguments(net), seed=seed)
@@ -73,16 +75,22 @@ def build_module(net: Any) -> MLP:
     return module
 
 
+def device_of(net: Any) -> torch.device:
+    """Return the device of the network; the CPU while no network is built."""
+    module = getattr(net, "module_", None)
+    return torch.device("cpu") if module is None else module.output.weight.device
+
+
 def build_criterion(net: Any) -> Any:
-    """Build the loss so that it gives one value a row: `get_loss` weighs them."""
+    """Build the loss with one value for each row; `weighted_mean` takes the mean."""
     given, params = net.criterion, net.get_params_for("criterion")
     if isinstance(given, nn.Module) and not params:
         criterion = copy.deepcopy(given)
         if hasattr(criterion, "reduction"):
             vars(criterion)["reduction"] = "none"
-    else:  # as in skorch, parameters build an instance anew
+    else:  # as in skorch, `criterion__*` build a new instance
         build = type(given) if isinstance(given, nn.Module) else given
-        if _takes_reduction(build):  # type: ignore[arg-type]
+        if _has_reduction_argument(build):  # type: ignore[arg-type]
             params["reduction"] = "none"
         with lend_generators(net, net.seeds_.weights):
             criterion = build(**params)
@@ -92,18 +100,18 @@ def build_criterion(net: Any) -> Any:
 
 
 @functools.lru_cache(64)
-def _takes_reduction(loss: Any) -> bool:
+def _has_reduction_argument(loss: Any) -> bool:
     return "reduction" in inspect.signature(loss).parameters
 
 
 def build_optimizer(net: Any) -> torch.optim.Optimizer:
-    """Build the optimizer; ``optimizer__*`` go before the flat parameters."""
+    """Build the optimizer; ``optimizer__*`` override the flat parameters."""
     args, params = net.get_params_for_optimizer(
         "optimizer", net.get_all_learnable_params()
     )
     named = isinstance(net.optimizer, str)
     flat: dict[str, Any] = {}
-    if named or net.weight_decay:  # a class keeps its own default
+    if named or net.weight_decay:  # a zero leaves the default of a class
         flat["weight_decay"] = net.weight_decay
     if named and net.optimizer == "sgd":
         flat.update(momentum=net.momentum, nesterov=net.nesterov)
@@ -111,11 +119,14 @@ def build_optimizer(net: Any) -> torch.optim.Optimizer:
     return build(*args, **{**flat, **params})
 
 
-# ------------------------------------------------------------------ what users brought
+# ------------------------------------------------------------------ custom parts
 
 
 def is_built_of_custom_parts(net: Any) -> bool:
-    """Look at what the net is to be built with: parameters may be set later on."""
+    """Whether activations or the criterion of the network are custom.
+
+    Reads `built_with_`, because parameters may be set after the network is built.
+    """
     built = net.built_with_
     specs = activation_per_layer(built["activation"], len(built["hidden"]))
     parts = (*specs, built["output_activation"], built["criterion"])
@@ -123,7 +134,7 @@ def is_built_of_custom_parts(net: Any) -> bool:
 
 
 def has_custom_parts(net: Any) -> bool:
-    """Whether something of the users' own may draw from a global generator."""
+    """Whether a custom part may draw from a global generator."""
     loading = (net.iterator_train, net.iterator_valid, net.dataset)
     samplers = {"sampler", "batch_sampler"}
     return (
@@ -133,35 +144,29 @@ def has_custom_parts(net: Any) -> bool:
     )
 
 
-def device_of(net: Any) -> torch.device:
-    """Return where the network is; the CPU, if there is none yet."""
-    module = getattr(net, "module_", None)
-    return torch.device("cpu") if module is None else module.output.weight.device
-
-
 def lend_generators(net: Any, seed: int) -> AbstractContextManager[None]:
-    """Lend the global generators, seeded, to what users brought."""
+    """Seed the global generators for custom parts in the block, then restore."""
     if has_custom_parts(net):
-        return borrowed_generators(seed, device_of(net))
+        return seed_generators_temporarily(seed, device_of(net))
     return nullcontext()
 
 
 # ------------------------------------------------------------------ rows for skorch
 
 
-def holds_out_rows(net: Any) -> bool:
-    """Whether some of the rows of a fit validate, and do not train."""
+def has_held_out_rows(net: Any) -> bool:
+    """Whether a fit holds out some of its rows for validation."""
     return net.train_split is not None or net.early_stopping
 
 
 def split_by_train_split(net: Any, split: Any) -> tuple:
-    """Call skorch's split by `train_split`; what validates gets our codes and dtype."""
-    # a split such as ValidSplit(0.2) draws from numpy's global generator
-    with borrowed_generators(net.seeds_.split, torch.device("cpu")):
+    """Call skorch's split; encode and cast validation rows of a custom dataset."""
+    # ValidSplit(0.2), for example, draws from numpy's global generator
+    with seed_generators_temporarily(net.seeds_.split, torch.device("cpu")):
         train, valid = split()
-    if not yields_collated_rows(train) or yields_collated_rows(valid):
+    if not has_collated_rows(train) or has_collated_rows(valid):
         return train, valid
-    table = unpack_table(valid)  # of predefined_split
+    table = unpack_table(valid)  # a dataset of predefined_split
     if table is None:
         return train, valid
     return train, TrainingData(read_table(net, *table))
@@ -184,18 +189,18 @@ def split_for_early_stopping(net: Any, X: Any, y: Any) -> tuple[Subset, Subset]:
 
 
 def build_loader(net: Any, kind: type[DataLoader], dataset: Any, training: bool) -> Any:
-    """Build a loader; by default of whole batches, shuffled in training."""
+    """Build a loader of whole batches, shuffled in training."""
     params = net.get_params_for("iterator_train" if training else "iterator_valid")
     ordered = {"sampler", "batch_sampler"} & set(params)
     if training and not ordered and params.pop("shuffle", net.shuffle):
         epoch = len(net.history_)
         params["sampler"] = EpochOrder(len(dataset), net.seeds_.order, epoch)
-    if yields_collated_rows(dataset):
+    if has_collated_rows(dataset):
         params.setdefault("collate_fn", collate_rows)
     if "batch_sampler" not in params:
         size = params.setdefault("batch_size", net.batch_size)
         params["batch_size"] = len(dataset) if size == -1 else size
-    # a loader draws a seed for its workers: not from the global generator
+    # a loader draws a seed for its workers, by default from the global generator
     generator = torch.Generator().manual_seed(net.seeds_.order)
     params.setdefault("generator", generator)
     return kind(dataset, **params)

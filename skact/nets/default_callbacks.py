@@ -1,4 +1,4 @@
-"""The callbacks that every net has, in forms that know weights and cost little."""
+"""The callbacks that every net has, in cheap forms that use sample weights."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from skorch.utils import noop
 
 
 class WeightedLoss(PassthroughScoring):
-    """The mean loss of an epoch over its rows, by their weights."""
+    """Records the weighted mean loss over the rows of an epoch."""
 
     def get_avg_score(self, history: Any) -> float:
         """Return sum(w l) / sum(w) over all batches."""
@@ -20,24 +20,26 @@ class WeightedLoss(PassthroughScoring):
 
 
 class QuietLog(PrintLog):
-    """Makes no table where none is printed."""
+    """Prints skorch's table, and builds no table that is not printed."""
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Print a line, if the net is verbose or the sink is not skorch's own."""
+        """Print a line, if the net is verbose or the user has set a sink."""
         if net.verbose or self.sink is not print:
             super().on_epoch_end(net, **kwargs)
 
 
 def accuracy(net: Any, X: Any, y: Any) -> float:
-    """Return the share of right labels: scikit-learn's scorer, without its checks.
+    """Return the share of correct labels.
 
-    They cost more than the epoch of a small network.
+    The checks of scikit-learn's scorer take longer than an epoch of a small network.
     """
     return float(np.mean(net.predict(X) == y))
 
 
-def with_own_forms(callbacks: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Replace skorch's default callbacks, by name, by those of this module."""
+def replace_default_callbacks(
+    callbacks: list[tuple[str, Any]],
+) -> list[tuple[str, Any]]:
+    """Replace skorch's default callbacks by those of this module, by name."""
     ours = {
         "train_loss": WeightedLoss(name="train_loss", on_train=True),
         "valid_loss": WeightedLoss(name="valid_loss"),
@@ -47,6 +49,6 @@ def with_own_forms(callbacks: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     return [(name, ours.get(name, callback)) for name, callback in callbacks]
 
 
-def early_stopping(patience: int) -> EarlyStopping:
-    """Build the callback that does `early_stopping`."""
+def build_early_stopping(patience: int) -> EarlyStopping:
+    """Build the callback for the parameter `early_stopping`."""
     return EarlyStopping(patience=patience, load_best=True, sink=noop)

@@ -1,6 +1,6 @@
-"""How a fit is to run: which loop trains it, alone or not, and who looks on.
+"""The plan of a fit: its loop, its rows, and what callbacks do between its epochs.
 
-`plan_fit` decides all of it before the first epoch, in one frozen `FitPlan`.
+`plan_fit` decides all of this before the first epoch and returns a frozen `FitPlan`.
 """
 
 import copy
@@ -32,26 +32,26 @@ from skact._sklearn import callbacks_of
 from skact.engine._torch import has_hooks
 from skact.engine.activation_layers import activation_key
 from skact.engine.optimizers import stacked_form
-from skact.global_rng import borrowed_generators
-from skact.nets._skorch import EPOCH_METHODS, TRAINING_METHODS, overridden
-from skact.nets.components import has_custom_parts, holds_out_rows
+from skact.global_rng import seed_generators_temporarily
+from skact.nets._skorch import EPOCH_METHODS, TRAINING_METHODS, overridden_method
+from skact.nets.components import has_custom_parts, has_held_out_rows
 from skact.nets.default_callbacks import QuietLog, WeightedLoss
-from skact.nets.held_out import no_callback_sees_batches
+from skact.nets.held_out import has_no_batch_callbacks
 from skact.nets.mlp import MLP, BatchNorm, Dropout, Linear
 from skact.nets.rows import Rows, TrainingData, rows_of
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-_DEFAULTS = {
+_DEFAULT_CALLBACKS = {
     "epoch_timer": EpochTimer,
     "train_loss": WeightedLoss,
     "valid_loss": WeightedLoss,
     "valid_acc": EpochScoring,
     "print_log": QuietLog,
 }
-# callbacks that leave the network and the optimizer alone between epochs
-_ONLOOKERS = {*_DEFAULTS.values(), EarlyStopping}
-# the layers that have a stacked form, and options that must be so
-_USUAL_LAYERS: dict[type, dict[str, Any]] = {
+# callbacks that read the network and the optimizer between epochs, and change neither
+_READ_ONLY_CALLBACKS = {*_DEFAULT_CALLBACKS.values(), EarlyStopping}
+# the layers that have a stacked form, and the values that their options must have
+_STACKED_LAYERS: dict[type, dict[str, Any]] = {
     Linear: {},
     Dropout: {},
     nn.Identity: {},
@@ -59,28 +59,30 @@ _USUAL_LAYERS: dict[type, dict[str, Any]] = {
     BatchNorm: {"eps": 1e-5, "momentum": 0.1, "track_running_stats": True},
 }
 
-# Between epochs nobody looks at the net; or somebody looks, such as a callback that
-# scores; or somebody may change it.
+# What callbacks do with a net between epochs. "nobody": no callback reads the net;
+# "looks": a callback reads it, for example to score; "changes": a callback may
+# change it.
 BetweenEpochs = Literal["nobody", "looks", "changes"]
 
 
 @dataclass(frozen=True, eq=False)
 class FitPlan:
-    """How a fit is to run."""
+    """The plan of one fit."""
 
     loop: Literal["engine", "skorch"]
-    given: Rows  # to the fit
-    train: Rows  # of these, that train; skorch's loop splits them itself
-    why_skorch: str | None = None  # as the end of a sentence that begins with "because"
-    why_alone: str | None = None  # and not with the fits of other tasks
+    given: Rows  # all rows of the fit
+    train: Rows  # the rows that train; all rows in skorch's loop, which splits them
+    # the reasons continue a sentence after "because"
+    why_skorch: str | None = None  # why the engine cannot train; None: it can
+    why_alone: str | None = None  # why no other fit may train at the same time
     between_epochs: BetweenEpochs = "changes"
-    train_set: Any = None  # the rows that train as a dataset, for callbacks
-    valid_set: Any = None  # the dataset that is held out; None: there is none
-    held_out: Rows | None = None  # the same as rows, to be scored in few large batches
+    train_set: Any = None  # `train` as a dataset, for callbacks
+    valid_set: Any = None  # the validation dataset; None: no rows are held out
+    held_out: Rows | None = None  # rows of `valid_set`, if scored in large batches
 
     @property
     def trained_by(self) -> str:
-        """What the net says of itself."""
+        """The loop and its reason, for the attribute `trained_by_` of the net."""
         if self.why_skorch is None:
             return "the engine"
         return f"skorch's loop, because {self.why_skorch}"
@@ -92,57 +94,57 @@ def plan_fit(net: Any, rows: Rows) -> FitPlan:
     Parameters
     ----------
     net : BaseNet
-        Its callbacks have heard ``on_train_begin``: they may have frozen parameters.
+        The callbacks must have run ``on_train_begin``: it may freeze parameters.
     rows : Rows
 
     Returns
     -------
     FitPlan
     """
-    why = why_skorch(net)
-    if why is not None:
-        return FitPlan("skorch", rows, rows, why_skorch=why)
+    reason = reason_for_skorch_loop(net)
+    if reason is not None:
+        return FitPlan("skorch", rows, rows, why_skorch=reason)
     train, train_set, valid_set = rows, None, None
-    if holds_out_rows(net):
+    if has_held_out_rows(net):
         train_set, valid_set = net.get_split_datasets(TrainingData(rows), rows.y)
         chosen = rows_of(train_set)
         if chosen is None:
-            why = "train_split gives a dataset of its own to train on"
-            return FitPlan("skorch", rows, rows, why_skorch=why)
+            reason = "train_split returns a custom dataset to train on"
+            return FitPlan("skorch", rows, rows, why_skorch=reason)
         train = chosen
-    between = between_epochs(net, valid_set)
-    if between != "nobody" and train_set is None:
+    activity = activity_between_epochs(net, valid_set)
+    if activity != "nobody" and train_set is None:
         train_set = TrainingData(rows)
     return FitPlan(
         "engine",
         rows,
         train,
-        why_alone=why_alone(net),
-        between_epochs=between,
+        why_alone=reason_to_train_alone(net),
+        between_epochs=activity,
         train_set=train_set,
         valid_set=valid_set,
         held_out=_rows_to_score(net, valid_set),
     )
 
 
-# ------------------------------------------------------------------ which loop
+# ------------------------------------------------------------------ the loop
 
 
-def why_skorch(net: Any) -> str | None:
-    """Return why the engine cannot serve a fit, or None if it can."""
+def reason_for_skorch_loop(net: Any) -> str | None:
+    """Return why the engine cannot train a net, or None if it can."""
     return (
         _unusual_loading(net)
         or _unusual_method(net)
         or _unusual_callback(net)
         or _unusual_criterion(net)
-        or why_no_stack(net.module_, net.optimizer_)
+        or reason_against_stack(net.module_, net.optimizer_)
     )
 
 
 def _unusual_loading(net: Any) -> str | None:
     loading = (net.iterator_train, net.iterator_valid, net.dataset)
     if loading != (DataLoader, DataLoader, Dataset):
-        return "the iterator or dataset is a class of the user's own"
+        return "the iterator or dataset is a custom class"
     if net.get_params_for("dataset"):
         return "dataset__* is set"
     for name in net.get_params_for("iterator_train"):
@@ -154,7 +156,7 @@ def _unusual_loading(net: Any) -> str | None:
 
 
 def _unusual_method(net: Any) -> str | None:
-    name = overridden(net, TRAINING_METHODS)
+    name = overridden_method(net, TRAINING_METHODS)
     return None if name is None else f"{type(net).__name__} overrides {name}"
 
 
@@ -162,12 +164,12 @@ def _unusual_callback(net: Any) -> str | None:
     for name, callback in net.callbacks_:
         if isinstance(callback, Freezer | Unfreezer):
             return f"the callback {name!r} freezes parameters"
-        if _wants_training_batches(callback, net.use_caching):
+        if _is_batchwise(callback, net.use_caching):
             return f"the callback {name!r} works batch by batch"
     return None
 
 
-def _wants_training_batches(callback: Any, use_caching: Any) -> bool:
+def _is_batchwise(callback: Any, use_caching: Any) -> bool:
     if isinstance(callback, EpochScoring) and type(callback).on_batch_end is (
         EpochScoring.on_batch_end
     ):
@@ -185,7 +187,7 @@ def _wants_training_batches(callback: Any, use_caching: Any) -> bool:
 
 
 def _unusual_criterion(net: Any) -> str | None:
-    criterion, usual = net.criterion_, net._usual_criterion
+    criterion, usual = net.criterion_, net._engine_criterion
     name = type(criterion).__name__
     if type(criterion) is not usual:
         return f"the criterion {name} has no stacked form"
@@ -197,24 +199,24 @@ def _unusual_criterion(net: Any) -> str | None:
     return f"the criterion has options ({', '.join(options)})" if options else None
 
 
-def why_no_stack(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
-    """Return why a network cannot train in a stack; None if it can."""
-    reason = why_no_longer(module, optimizer)
+def reason_against_stack(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
+    """Return why a network cannot train in a stack, or None if it can."""
+    reason = unstackable_part(module, optimizer)
     if reason is not None:
         return reason
     layers: list[Any] = list(module.hidden)
-    places = [(layer.activation, layer.linear.out_features) for layer in layers]
-    places.append((module.output_activation, module.output.out_features))
-    for activation, width in places:
-        ramp = torch.linspace(-3, 3, 2 * width).view(2, width).to(module.output.weight)
-        why = _unusual_activation(activation, ramp)
-        if why is not None:
-            return f"the activation {activation!r} {why}"
+    activations = [(layer.activation, layer.linear.out_features) for layer in layers]
+    activations.append((module.output_activation, module.output.out_features))
+    for activation, width in activations:
+        x = torch.linspace(-3, 3, 2 * width).view(2, width).to(module.output.weight)
+        fault = _fault_of_activation(activation, x)
+        if fault is not None:
+            return f"the activation {activation!r} {fault}"
     return None
 
 
-def why_no_longer(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
-    """Return what callbacks have done to a network that no stack allows for, or None.
+def unstackable_part(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
+    """Return which part of a network or an optimizer no stack supports, or None.
 
     Parameters
     ----------
@@ -225,14 +227,14 @@ def why_no_longer(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
     Returns
     -------
     str or None
-        As the end of a sentence that begins with "because".
+        The end of a sentence that begins with "because".
     """
     if stacked_form(optimizer) is None:
-        return f"the optimizer {_optimizer_in_words(optimizer)} has no stacked form"
+        return f"the optimizer {_describe_optimizer(optimizer)} has no stacked form"
     if type(module) is not MLP:
         return f"the module is a {type(module).__name__}"
     if module.output.weight.device.type not in ("cpu", "cuda"):
-        return f"the device {module.output.weight.device} is not served"
+        return f"the device {module.output.weight.device} is not supported"
     return (
         _unusual_layer(module)
         or _untrained_parameter(module, optimizer)
@@ -241,13 +243,13 @@ def why_no_longer(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
 
 
 def _unusual_layer(module: Any) -> str | None:
-    """Say which layer is not as MLP builds it: users may have put in their own."""
+    """Name the first layer that differs from those of MLP, or return None."""
     parts: list[tuple[str, Any]] = [("output", module.output)]
     for i, layer in enumerate(module.hidden):
         names = ("linear", "norm", "dropout")
         parts += [(f"hidden.{i}.{name}", getattr(layer, name)) for name in names]
     for name, part in parts:
-        usual = _USUAL_LAYERS.get(type(part))
+        usual = _STACKED_LAYERS.get(type(part))
         if usual is None or any(getattr(part, k) != v for k, v in usual.items()):
             return f"{name} is {part!r}"
     return None
@@ -262,7 +264,7 @@ def _untrained_parameter(module: Any, optimizer: torch.optim.Optimizer) -> str |
 
 
 def _hooked_part(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
-    """Say what has a hook: no stack would call it."""
+    """Name the first part with a hook, which no stack calls, or return None."""
     for name, part in (*module.named_modules(), *module.named_parameters()):
         if has_hooks(part):
             return f"a hook is registered on {name or 'the module'}"
@@ -271,7 +273,7 @@ def _hooked_part(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
     return None
 
 
-def _optimizer_in_words(optimizer: torch.optim.Optimizer) -> str:
+def _describe_optimizer(optimizer: torch.optim.Optimizer) -> str:
     name = type(optimizer).__name__
     options = ("dampening", "maximize", "amsgrad", "differentiable", "capturable")
     groups = optimizer.param_groups
@@ -281,33 +283,34 @@ def _optimizer_in_words(optimizer: torch.optim.Optimizer) -> str:
     return f"{name}({', '.join(given)})" if given else name
 
 
-def _unusual_activation(activation: nn.Module, x: torch.Tensor) -> str | None:
-    """Say why what a user brought cannot be in a stack; None if it can."""
+def _fault_of_activation(activation: nn.Module, x: torch.Tensor) -> str | None:
+    """Return why a custom activation cannot train in a stack, or None if it can."""
     key = activation_key(activation)
     if not (isinstance(key, tuple) and key[0] in ("function", "module")):
         return None
     try:
-        activation = copy.deepcopy(activation).train()  # it may keep statistics
+        activation = copy.deepcopy(activation).train()  # the call may change its state
     except Exception as error:
         return f"cannot be copied ({error!r})"
     learned = list(activation.parameters())
-    with borrowed_generators(0, torch.device("cpu")), torch.enable_grad():
-        before = _global_state()
+    with seed_generators_temporarily(0, torch.device("cpu")), torch.enable_grad():
+        before = _global_generator_states()
         try:
             y = activation(x.requires_grad_() * 1)
-            if _global_state() != before:
+            if _global_generator_states() != before:
                 return "draws from a global generator"
             found: Sequence[Any] = [None]
             if y.requires_grad:
                 found = torch.autograd.grad(y.sum(), [x, *learned], allow_unused=True)
         except Exception:
-            return None  # training will say what is wrong with it
+            return None  # training raises the error again, with its cause
+    # torch's optimizers skip a parameter without a gradient, a stack does not
     if any(gradient is None for gradient in found):
-        return "leaves out a gradient, and torch's optimizers what has none"
+        return "gives no gradient to its input or to a parameter"
     return None
 
 
-def _global_state() -> tuple:
+def _global_generator_states() -> tuple:
     of_numpy: Any = np.random.get_state()  # noqa: NPY002
     return (
         torch.get_rng_state().numpy().tobytes(),
@@ -317,55 +320,60 @@ def _global_state() -> tuple:
     )
 
 
-# ------------------------------------------------------------------ who looks on
+# ------------------------------------------------------------------ callbacks
 
 
-def why_alone(net: Any) -> str | None:
-    """Say what fits that train at the same time would take from each other."""
+def reason_to_train_alone(net: Any) -> str | None:
+    """Return why no other fit may train at the same time, or None."""
     for name, callback in net.callbacks_:
         if isinstance(callback, Checkpoint | TrainEndCheckpoint | LoadInitState):
             return f"the callback {name!r} has files that all fits would share"
     return None
 
 
-def between_epochs(net: Any, valid_set: Any) -> BetweenEpochs:
-    """Say what happens to a net between the epochs that the engine trains."""
-    alone = (
-        all(map(_ignores_epochs, callbacks_of(net)))
-        and overridden(net, EPOCH_METHODS) is None
+def activity_between_epochs(net: Any, valid_set: Any) -> BetweenEpochs:
+    """Return what callbacks do with a net between the epochs of the engine."""
+    is_unchanged = (
+        all(map(_is_idle_between_epochs, callbacks_of(net)))
+        and overridden_method(net, EPOCH_METHODS) is None
         and all(
-            type(callback) in _ONLOOKERS or _ignores_epochs(callback)
+            type(callback) in _READ_ONLY_CALLBACKS or _is_idle_between_epochs(callback)
             for _, callback in net.callbacks_
         )
     )
-    if not alone:
+    if not is_unchanged:
         return "changes"
-    unseen = valid_set is None and not net.verbose
-    if unseen and all(
-        _is_default(name, callback) or _ignores_epochs(callback)
+    is_ignored = all(
+        _is_default_callback(name, callback) or _is_idle_between_epochs(callback)
         for name, callback in net.callbacks_
-    ):
+    )
+    if is_ignored and valid_set is None and not net.verbose:
         return "nobody"
     return "looks"
 
 
-def _ignores_epochs(callback: Any) -> bool:
-    """Whether a callback says so of itself: it neither looks nor changes anything."""
+def _is_idle_between_epochs(callback: Any) -> bool:
+    """Whether the callback declares that it needs no call between epochs."""
     return bool(getattr(callback, "ignores_epochs", False))
 
 
-def _is_default(name: str, callback: Any) -> bool:
-    """Whether a callback is one of skorch's own, as skorch sets it."""
-    if type(callback) is not _DEFAULTS.get(name):
+def _is_default_callback(name: str, callback: Any) -> bool:
+    """Whether a callback is a default callback with default settings."""
+    if type(callback) is not _DEFAULT_CALLBACKS.get(name):
         return False
     if isinstance(callback, WeightedLoss):
         return callback.name == name and callback.lower_is_better is True
+    if isinstance(callback, QuietLog):
+        return callback.sink is print
     return not getattr(callback, "on_train", False)
 
 
 def _rows_to_score(net: Any, valid_set: Any) -> Rows | None:
-    """Return the rows to score in few large batches, if nobody can tell."""
+    """Return the rows to score in a few large batches, or None for the loader.
+
+    A custom part or a callback could notice the size of the batches.
+    """
     loading = {*net.get_params_for("iterator_valid")} - {"batch_size"}
     if loading or has_custom_parts(net):
         return None
-    return rows_of(valid_set) if no_callback_sees_batches(net.callbacks_) else None
+    return rows_of(valid_set) if has_no_batch_callbacks(net.callbacks_) else None

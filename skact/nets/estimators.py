@@ -145,7 +145,7 @@ class ActMLP(LabelNet, NeuralNetClassifier):
     ['activation', 'width']
     """
 
-    _usual_criterion = nn.CrossEntropyLoss
+    _engine_criterion = nn.CrossEntropyLoss
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class ActMLP(LabelNet, NeuralNetClassifier):
         torch_load_kwargs: Any = None,
         **kwargs: Any,
     ) -> None:
-        self._store(locals())
+        self._store_parameters(locals())
 
     # skorch's own parameter of this name; partial_fit(classes=) takes its place
     classes = None
@@ -237,7 +237,7 @@ class ActMLPBinary(LabelNet, NeuralNetBinaryClassifier):
     True
     """
 
-    _usual_criterion = nn.BCEWithLogitsLoss
+    _engine_criterion = nn.BCEWithLogitsLoss
 
     def __init__(
         self,
@@ -279,10 +279,10 @@ class ActMLPBinary(LabelNet, NeuralNetBinaryClassifier):
         torch_load_kwargs: Any = None,
         **kwargs: Any,
     ) -> None:
-        self._store(locals())
+        self._store_parameters(locals())
 
-    def _encode(self, y: Any, *, reset: bool, classes: Any) -> tuple:
-        y, codes = super()._encode(y, reset=reset, classes=classes)
+    def _encode_targets(self, y: Any, *, reset: bool, classes: Any) -> tuple:
+        y, codes = super()._encode_targets(y, reset=reset, classes=classes)
         return y, codes.astype(self.dtype_)
 
     def _check_labels(self, labels: np.ndarray) -> None:
@@ -292,7 +292,7 @@ class ActMLPBinary(LabelNet, NeuralNetBinaryClassifier):
                 f"{type_of_target(labels)}: y has {len(labels)} classes. Use ActMLP."
             )
 
-    def _outputs(self) -> int:
+    def _n_output_units(self) -> int:
         return 1
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -346,8 +346,8 @@ class ActMLPRegressor(BaseNet, NeuralNetRegressor):
     True
     """
 
-    _usual_criterion = nn.MSELoss
-    _y_is_1d: bool
+    _engine_criterion = nn.MSELoss
+    _is_y_1d: bool
 
     def __init__(
         self,
@@ -388,12 +388,12 @@ class ActMLPRegressor(BaseNet, NeuralNetRegressor):
         torch_load_kwargs: Any = None,
         **kwargs: Any,
     ) -> None:
-        self._store(locals())
+        self._store_parameters(locals())
 
-    def _encode(self, y: np.ndarray, *, reset: bool, classes: Any) -> tuple:
+    def _encode_targets(self, y: np.ndarray, *, reset: bool, classes: Any) -> tuple:
         outputs = 1 if y.ndim == 1 else y.shape[1]
         if reset:
-            self.n_outputs_, self._y_is_1d = outputs, y.ndim == 1
+            self.n_outputs_, self._is_y_1d = outputs, y.ndim == 1
         elif outputs != self.n_outputs_:
             raise ValueError(
                 f"y has {outputs} columns, but {type(self).__name__} was fitted with "
@@ -404,11 +404,11 @@ class ActMLPRegressor(BaseNet, NeuralNetRegressor):
         check_finite(targets, name=f"y (as {self.dtype_})")
         return y, targets
 
-    def _decode(self, targets: Tensor) -> np.ndarray:
+    def _decode_targets(self, targets: Tensor) -> np.ndarray:
         return self._shape_like_y(targets.cpu().numpy())
 
     def _shape_like_y(self, columns: np.ndarray) -> np.ndarray:
-        return columns[:, 0] if self._y_is_1d else columns
+        return columns[:, 0] if self._is_y_1d else columns
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict numbers.

@@ -1,7 +1,7 @@
-"""Rows that are held out: passed through the network after each epoch, and scored.
+"""Held-out rows: the network computes their outputs after each epoch.
 
-skorch's loop does so batch by batch, as it trains. Here the network answers in few
-large batches, and only what it answered is cut into the batches of the history.
+skorch's loop computes outputs batch by batch. Here a few large batches are faster; the
+outputs are then split into the batches that skorch's history contains.
 """
 
 from typing import Any
@@ -11,35 +11,35 @@ from skorch.callbacks import Callback, EpochScoring
 from torch import Tensor
 
 from skact.engine.batches import to_tensor
-from skact.nets._skorch import batches_of
+from skact.nets._skorch import last_batches_of
 from skact.nets.forward import n_weights, outputs_in_parts, parts_of
 from skact.nets.rows import Rows
 
-_HANDLERS = {
+_COLLECTING_HANDLERS = {
     "on_batch_begin": (Callback.on_batch_begin,),
     "on_batch_end": (Callback.on_batch_end, EpochScoring.on_batch_end),
 }
 
 
-def no_callback_sees_batches(callbacks: list[tuple[str, Any]]) -> bool:
-    """Whether callbacks look at batches for nothing but to collect their rows."""
+def has_no_batch_callbacks(callbacks: list[tuple[str, Any]]) -> bool:
+    """Whether callbacks do nothing at a batch, or only collect its rows."""
     return all(
         getattr(type(callback), name) in handlers and name not in vars(callback)
         for _, callback in callbacks
-        for name, handlers in _HANDLERS.items()
+        for name, handlers in _COLLECTING_HANDLERS.items()
     )
 
 
 class HeldOutRows:
-    """The rows that a net holds out, and what it answers on them.
+    """The held-out rows of a net, and the outputs of its network for these rows.
 
     Parameters
     ----------
     net : BaseNet
-        Initialized, without parts that its user brought.
+        Initialized, without custom parts.
     rows : Rows
     batch_size : int
-        Rows of a batch in the history; -1: all.
+        Rows in a batch of the history; -1: all.
     """
 
     def __init__(self, net: Any, rows: Rows, batch_size: int) -> None:
@@ -53,36 +53,36 @@ class HeldOutRows:
         self.outputs: Tensor | None = None
 
     def __call__(self) -> None:
-        """Let the network answer; touches nothing that other fits have."""
+        """Compute the outputs; safe in any thread, beside other fits."""
         net, device = self.net, self.targets.device
         net.module_.eval()
 
         def forward(part: int, X: Tensor) -> Tensor:
             return net.infer(X.to(device))
 
-        # in the dtype of the network, as it trains, and whatever thread this is
+        # autocast depends on the thread; outputs must have the dtype of the network
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             X, parts = self.rows.X, parts_of(net.module_, self.rows.X)
             self.outputs = torch.cat(list(outputs_in_parts(parts, X, forward)))
 
-    def write_history(self) -> None:
-        """Write the batches into the history, and let callbacks collect the rows."""
-        net, rows = self.net, self._batches()
-        batches_of(net.history_).extend(rows)
-        net.history_.record("valid_batch_count", len(rows))
+    def write_validation_batches(self) -> None:
+        """Write the batches into the history; callbacks collect the rows."""
+        net, batches = self.net, self._loss_of_batches()
+        last_batches_of(net.history_).extend(batches)
+        net.history_.record("valid_batch_count", len(batches))
         batch = self.rows.X, self.rows.y
         for _, callback in net.callbacks_:
             callback.on_batch_end(net, training=False, batch=batch, y_pred=self.outputs)
 
-    def _batches(self) -> list[dict[str, float]]:
-        """Return the rows of the history that skorch's loop would have written."""
+    def _loss_of_batches(self) -> list[dict[str, float]]:
+        """Return the batches of the history, as skorch's loop writes them."""
         assert self.outputs is not None
         with torch.no_grad():
             losses = self.net.losses_of_rows(self.outputs, self.targets)
             weight = torch.ones_like(losses) if self.weight is None else self.weight
             sums = [part.sum() for part in (losses * weight).split(self.sizes)]
             totals = [part.sum() for part in weight.split(self.sizes)]
-            # the floor is for a batch of zero weights: no 0 / 0
+            # avoids 0 / 0 in a batch of zero weights
             floor = torch.finfo(losses.dtype).tiny
             means = torch.stack(sums) / torch.stack(totals).clamp_min(floor)
         parts = zip(means.tolist(), self.sizes, totals, strict=True)

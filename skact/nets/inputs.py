@@ -1,4 +1,4 @@
-"""How data become rows that a net can train on: unpacked, checked, cast, weighed."""
+"""From data to the rows that a net trains on: unpack, check, cast, weigh."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,29 +14,29 @@ from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
 from skact.nets.rows import Rows
-from skact.threads import side_by_side
+from skact.threads import map_in_threads
 
-# values that are looked through at a time
-_LARGE = 2**21
+# values that one thread checks at a time
+_VALUES_PER_CHECK = 2**21
 
 
 def read_inputs(
     net: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any = None
 ) -> Rows:
-    """Check the data of a fit, and bring them to the dtype of the network.
+    """Check the data of a fit, and cast X to the dtype of the network.
 
     Parameters
     ----------
     net : BaseNet
-        Gets the sizes, names and classes that are found, if `reset` is set.
+        If `reset` is set, its sizes, feature names and classes are set from the data.
     X : {array-like, sparse matrix} or Dataset
     y : array-like or None
-        None if X is a Dataset that holds it.
+        None if X is a Dataset that contains y.
     sample_weight : array-like, float or None
     reset : bool
-        Whether the data may be of another shape than those before.
+        Whether the data may differ in shape and classes from earlier data.
     classes : array-like or None, default=None
-        All labels that will ever come.
+        All labels of all calls of `partial_fit`.
 
     Returns
     -------
@@ -45,10 +45,12 @@ def read_inputs(
     Raises
     ------
     ValueError, TypeError
-        If they cannot be used, with what is wrong and where.
+        If the data cannot be used; the message names the fault and its place.
     """
-    rows = read_table(net, *_unpacked(X, y), reset=reset, classes=classes)
-    weight = _row_weights(net, rows, sample_weight)
+    if is_dataset(X) or isinstance(X, Mapping):
+        X, y = _unpack_dataset(X, y)
+    rows = read_table(net, X, y, reset=reset, classes=classes)
+    weight = _combined_weight(net, rows.y, sample_weight)
     return Rows(rows.X, rows.y, rows.targets, weight)
 
 
@@ -56,8 +58,8 @@ def read_table(
     net: Any, X: Any, y: Any, *, reset: bool = False, classes: Any = None
 ) -> Rows:
     """Check X and y, and encode y; see `read_inputs`."""
-    of_numbers = is_regressor(net)
-    plain_y = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU"
+    is_regression = is_regressor(net)
+    is_simple_y = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU"
     X, y = validate_data(
         net,
         X,
@@ -67,23 +69,23 @@ def read_table(
         dtype=[np.float64, np.float32],
         order="C",
         ensure_all_finite=False,
-        skip_check_array=plain_y and _is_plain_table(X) and len(X) == len(y),
-        multi_output=of_numbers,
-        y_numeric=of_numbers,
+        skip_check_array=is_simple_y and _is_float_table(X) and len(X) == len(y),
+        multi_output=is_regression,
+        y_numeric=is_regression,
     )
     if reset:
         on_cpu = net.device is None or torch.device(net.device).type == "cpu"
         auto = X.dtype.name if on_cpu else "float32"
         net.dtype_ = auto if net.dtype == "auto" else net.dtype
-    X = _cast(net, X)
-    y, targets = net._encode(y, reset=reset, classes=classes)
+    X = _cast_to_network_dtype(net, X)
+    y, targets = net._encode_targets(y, reset=reset, classes=classes)
     return Rows(X, y, targets)
 
 
 def read_X(net: Any, X: Any) -> Any:
-    """Check the X of a prediction, and bring it to the dtype of the network."""
-    plain = _is_plain_table(X) and X.shape[1] == net.n_features_in_
-    if not plain or hasattr(net, "feature_names_in_"):
+    """Check the X of a prediction, and cast it to the dtype of the network."""
+    is_simple_X = _is_float_table(X) and X.shape[1] == net.n_features_in_
+    if not is_simple_X or hasattr(net, "feature_names_in_"):
         X = validate_data(
             net,
             X,
@@ -93,11 +95,11 @@ def read_X(net: Any, X: Any) -> Any:
             order="C",
             ensure_all_finite=False,
         )
-    return _cast(net, X)
+    return _cast_to_network_dtype(net, X)
 
 
-def _unpacked(X: Any, y: Any) -> tuple:
-    """Take the arrays out of a dataset; refuse what is not one table."""
+def _unpack_dataset(X: Any, y: Any) -> tuple:
+    """Take X and y out of a dataset; raise if X is not one table."""
     if is_dataset(X):
         table = unpack_table(X)
         if table is None:
@@ -115,36 +117,36 @@ def _unpacked(X: Any, y: Any) -> tuple:
 
 
 def unpack_table(dataset: Any) -> tuple[Any, Any] | None:
-    """Take X and y out of a dataset that is one table, or return None.
+    """Return X and y of a dataset that is one table, or None.
 
-    A skorch Dataset, a TensorDataset of two tensors, or a Subset of one. A subclass may
-    transform what it yields, so it counts as no table.
+    Such a dataset is a skorch Dataset, a TensorDataset of two tensors, or a Subset of
+    one of these. A subclass is no table, because it may transform its samples.
     """
     if isinstance(dataset, Subset):
         table = unpack_table(dataset.dataset)
         if table is None:
             return None
         X, y = table
-        rows = np.asarray(dataset.indices)
-        return X[rows], None if y is None else y[rows]
+        chosen = np.asarray(dataset.indices)
+        return X[chosen], None if y is None else y[chosen]
     if type(dataset) is TensorDataset and len(dataset.tensors) == 2:
         X, y = dataset.tensors
     elif type(dataset) is Dataset and not isinstance(dataset.X, dict | list | tuple):
         X, y = dataset.X, dataset.y
     else:
         return None
-    return _as_array(X), None if y is None else _as_array(y)
+    return _to_array(X), None if y is None else _to_array(y)
 
 
-def _as_array(part: Any) -> Any:
-    """Turn a tensor or frame into an array; leave a sparse matrix as it is."""
+def _to_array(part: Any) -> Any:
+    """Convert a tensor or frame to an array; return a sparse matrix unchanged."""
     if isinstance(part, Tensor):
         return part.numpy(force=True)
     return part if sp.issparse(part) else np.asarray(part)
 
 
-def _is_plain_table(X: Any) -> bool:
-    """Whether scikit-learn's checks of X, dear for few rows, would change nothing."""
+def _is_float_table(X: Any) -> bool:
+    """Whether scikit-learn's slow checks of X would find and change nothing."""
     return (
         type(X) is np.ndarray
         and X.ndim == 2
@@ -154,8 +156,8 @@ def _is_plain_table(X: Any) -> bool:
     )
 
 
-def _cast(net: Any, X: Any) -> Any:
-    """Bring checked X to the dtype of the network, and refuse NaN and infinity."""
+def _cast_to_network_dtype(net: Any, X: Any) -> Any:
+    """Cast checked X to the dtype of the network; raise at NaN or infinity."""
     columns = getattr(net, "feature_names_in_", None)
     check_finite(X, columns=columns)
     if X.dtype.name == net.dtype_:
@@ -169,17 +171,17 @@ def _cast(net: Any, X: Any) -> Any:
     return narrow
 
 
-def _row_weights(net: Any, rows: Rows, sample_weight: Any) -> np.ndarray | None:
-    """Multiply the weights of rows and of classes; None if all are equal."""
-    X, weight = rows.X, None
+def _combined_weight(net: Any, y: np.ndarray, sample_weight: Any) -> np.ndarray | None:
+    """Return sample weight times class weight of each row; None without either."""
+    n_rows, weight = len(y), None
     if sample_weight is not None:
-        weight = np.asarray(sample_weight, dtype=X.dtype)
+        weight = np.asarray(sample_weight, dtype=net.dtype_)
         if weight.ndim == 0:
-            weight = np.full(X.shape[0], weight)
-        if weight.shape != (X.shape[0],):
+            weight = np.full(n_rows, weight)
+        if weight.shape != (n_rows,):
             raise ValueError(
-                f"sample_weight must have shape ({X.shape[0]},), one weight a row "
-                f"of X, got {weight.shape}."
+                f"sample_weight must have shape ({n_rows},), one weight a row of X, "
+                f"got {weight.shape}."
             )
         check_finite(weight, name="sample_weight")
         if weight.min() < 0 or not weight.any():
@@ -187,36 +189,38 @@ def _row_weights(net: Any, rows: Rows, sample_weight: Any) -> np.ndarray | None:
                 "sample_weight must not be negative, nor zero for all rows; got "
                 f"values from {weight.min()} to {weight.max()}."
             )
-    by_class = net._class_weights(rows.y)
-    if by_class is None:
+    class_weight = net._class_weight_of_rows(y)
+    if class_weight is None:
         return weight
-    by_class = by_class.astype(X.dtype)
-    return by_class if weight is None else weight * by_class
+    class_weight = class_weight.astype(net.dtype_)
+    return class_weight if weight is None else weight * class_weight
 
 
 def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> None:
-    """Raise if X holds NaN or infinity, and say where.
+    """Raise if X contains NaN or infinity, and name the place.
 
     Parameters
     ----------
     X : ndarray of shape (n, d) or (n,), or CSR matrix
-        Checked at the cost of one sum when all is well.
+        If all values are finite, the check costs one sum.
     name : str, default="X"
-        For the message.
+        Name of X in the message.
     columns : sequence of str or None, default=None
         Names of the columns, for the message.
 
     Raises
     ------
     ValueError
-        With the kind, row and column of the first such value, and their number.
+        With the row and column of the first such value, and the number of them.
     """
     values = X.data if sp.issparse(X) else X
-    parts = [values]
-    if values.size > _LARGE:  # memory, too, serves two cores sooner than one
-        parts = np.array_split(values, -(-values.size // _LARGE))
-    number = torch.get_num_threads() if len(parts) > 1 else 1
-    if all(side_by_side(_is_finite, parts, number)):
+    if values.size <= _VALUES_PER_CHECK:
+        is_finite = _is_finite_array(values)
+    else:  # two threads read memory faster than one
+        parts = np.array_split(values, -(-values.size // _VALUES_PER_CHECK))
+        n_threads = torch.get_num_threads()
+        is_finite = all(map_in_threads(_is_finite_array, parts, n_threads))
+    if is_finite:
         return
     if sp.issparse(X):
         coo = X.tocoo()
@@ -239,7 +243,7 @@ def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) 
     )
 
 
-def _is_finite(values: np.ndarray) -> bool:
-    """Ask the sum first, which is cheaper; it may overflow where no value does."""
+def _is_finite_array(values: np.ndarray) -> bool:
+    """Whether all values are finite; the sum is the cheap test, but may overflow."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(values.sum()) or np.isfinite(values).all())

@@ -1,4 +1,4 @@
-"""Ctrl-C, told apart from the KeyboardInterrupt by which callbacks of skorch stop."""
+"""Counts Ctrl-C, because callbacks of skorch raise KeyboardInterrupt to stop a fit."""
 
 import signal
 import threading
@@ -7,57 +7,57 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_count = 0  # of Ctrl-C, while somebody watched
-_watchers = 0
-_handler: Any = None  # that was there before
+_n_interrupts = 0  # how often Ctrl-C was pressed in a block
+_n_blocks = 0  # blocks of `count_interrupts` that are open
+_previous_handler: Any = None  # the handler of SIGINT before the first block
 
 
 def n_interrupts() -> int:
-    """Return how often Ctrl-C was pressed while somebody watched."""
-    return _count
+    """Return how often Ctrl-C was pressed in blocks of `count_interrupts`."""
+    return _n_interrupts
 
 
 @contextmanager
-def watching_interrupts() -> Iterator[None]:
-    """Count Ctrl-C within the block; what it does remains the same.
+def count_interrupts() -> Iterator[None]:
+    """Count Ctrl-C within the block; the handler of the user still runs.
 
-    skorch's ``EarlyStopping`` raises KeyboardInterrupt to stop a fit, so an interrupt
-    alone does not tell who raised it. Python runs signal handlers in the main thread,
-    so in others there is nothing to watch. Blocks of several fits may overlap.
+    skorch's ``EarlyStopping`` raises KeyboardInterrupt to stop a fit. Only the count
+    shows whether Ctrl-C was pressed. Python runs signal handlers in the main thread, so
+    blocks in other threads count nothing. Blocks of several fits may overlap.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _watch()
+    _begin_counting()
     try:
         yield
     finally:
-        _stop_watching()
+        _end_counting()
 
 
-def _watch() -> None:
-    global _watchers, _handler
-    if _watchers == 0:
+def _begin_counting() -> None:
+    global _n_blocks, _previous_handler
+    if _n_blocks == 0:
         handler = signal.getsignal(signal.SIGINT)
-        if callable(handler):  # else Ctrl-C is ignored, or ends the process
-            _handler = handler
-            signal.signal(signal.SIGINT, _count_and_pass_on)
-    _watchers += 1
+        if callable(handler):  # not callable: Ctrl-C is ignored, or ends the process
+            _previous_handler = handler
+            signal.signal(signal.SIGINT, _count_and_call_handler)
+    _n_blocks += 1
 
 
-def _stop_watching() -> None:
-    global _watchers, _handler
-    _watchers -= 1
-    if _watchers == 0 and _handler is not None:
-        # somebody may have set another handler meanwhile
-        if signal.getsignal(signal.SIGINT) is _count_and_pass_on:
-            signal.signal(signal.SIGINT, _handler)
-        _handler = None
+def _end_counting() -> None:
+    global _n_blocks, _previous_handler
+    _n_blocks -= 1
+    if _n_blocks == 0 and _previous_handler is not None:
+        # the block may have set another handler, which stays
+        if signal.getsignal(signal.SIGINT) is _count_and_call_handler:
+            signal.signal(signal.SIGINT, _previous_handler)
+        _previous_handler = None
 
 
-def _count_and_pass_on(number: int, frame: FrameType | None) -> Any:
-    global _count
-    _count += 1
-    if _handler is not None:
-        return _handler(number, frame)
+def _count_and_call_handler(number: int, frame: FrameType | None) -> Any:
+    global _n_interrupts
+    _n_interrupts += 1
+    if _previous_handler is not None:
+        return _previous_handler(number, frame)
     return signal.default_int_handler(number, frame)

@@ -1,4 +1,4 @@
-"""What both classifiers share: labels of any kind outside, codes inside."""
+"""The base of both classifiers: users see labels, the network sees codes."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from skact.nets.base import BaseNet
 
 
 class LabelNet(BaseNet):
-    """What both classifiers share: labels of any kind outside, codes inside."""
+    """A classifier: users see labels of any kind, the network sees codes 0, 1, ..."""
 
     class_weight: Any
     classes_inferred_: np.ndarray
@@ -28,16 +28,16 @@ class LabelNet(BaseNet):
                 f"This {name} is not fitted yet: no classes_"
             ) from None
 
-    def _encode(self, y: Any, *, reset: bool, classes: Any) -> tuple:
-        found = _labels_in(y)
+    def _encode_targets(self, y: Any, *, reset: bool, classes: Any) -> tuple:
+        found = _distinct_labels(y)
         labels = found if classes is None else np.unique(classes)
         if reset:
             self._check_labels(labels)
             self.classes_inferred_ = labels
         elif classes is not None and not np.array_equal(labels, self.classes_):
             raise ValueError(
-                f"classes={labels.tolist()} is not what the first call to partial_fit "
-                f"was told: {self.classes_.tolist()}."
+                f"classes={labels.tolist()} differs from the classes of the first call "
+                f"of partial_fit: {self.classes_.tolist()}."
             )
         unseen = found[~np.isin(found, self.classes_, assume_unique=True)]
         if len(unseen):
@@ -45,33 +45,33 @@ class LabelNet(BaseNet):
                 f"y has labels that are not in classes_: {unseen.tolist()[:5]}. Name "
                 f"all labels in the first partial_fit(X, y, classes=...), or fit anew."
             )
-        self.n_outputs_ = self._outputs()
+        self.n_outputs_ = self._n_output_units()
         return y, np.searchsorted(self.classes_, y)
 
-    def _decode(self, codes: Tensor) -> np.ndarray:
+    def _decode_targets(self, codes: Tensor) -> np.ndarray:
         return self.classes_[codes.cpu().numpy().astype(int)]
 
-    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
+    def _class_weight_of_rows(self, y: np.ndarray) -> np.ndarray | None:
         if self.class_weight is None:
             return None
         if self.class_weight == "balanced":
             return compute_sample_weight("balanced", y)
         labels, weights = self.classes_.tolist(), dict(self.class_weight)
-        of_class = np.array([weights.get(label, 1.0) for label in labels], dtype=float)
-        rows = of_class[np.searchsorted(self.classes_, y)]
-        good = np.isfinite(of_class).all() and of_class.min() >= 0 and rows.any()
-        if not good or not set(weights) <= set(labels):
+        values = np.array([weights.get(label, 1.0) for label in labels], dtype=float)
+        of_rows = values[np.searchsorted(self.classes_, y)]
+        is_valid = np.isfinite(values).all() and values.min() >= 0 and of_rows.any()
+        if not is_valid or not set(weights) <= set(labels):
             raise ValueError(
                 f"The 'class_weight' parameter of {type(self).__name__} must give "
                 f"weights that are finite, >= 0 and not all 0, to labels among "
                 f"{labels}, got {self.class_weight!r}."
             )
-        return rows
+        return of_rows
 
     def _check_labels(self, labels: np.ndarray) -> None:
-        """Refuse labels that this classifier cannot serve."""
+        """Raise if this classifier cannot learn these labels."""
 
-    def _outputs(self) -> int:
+    def _n_output_units(self) -> int:
         return len(self.classes_)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -105,16 +105,16 @@ class LabelNet(BaseNet):
         Returns
         -------
         float
-            Share of the rows, or of their weight, that is labelled right.
+            Share of the rows, or of their weight, with the true label.
         """
         predicted = self.predict(X)
-        if sample_weight is None and _are_plain_labels(y, predicted):
-            return float(np.mean(predicted == y))  # the checks take longer than this
+        if sample_weight is None and _is_label_array(y, predicted):
+            return float(np.mean(predicted == y))  # scikit-learn's checks take longer
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
 
-def _are_plain_labels(y: Any, predicted: np.ndarray) -> bool:
-    """Whether scikit-learn's checks would find nothing to say of labels y."""
+def _is_label_array(y: Any, predicted: np.ndarray) -> bool:
+    """Whether scikit-learn's checks of y would find nothing."""
     return (
         type(y) is np.ndarray
         and y.shape == predicted.shape
@@ -124,12 +124,12 @@ def _are_plain_labels(y: Any, predicted: np.ndarray) -> bool:
     )
 
 
-def _labels_in(y: np.ndarray) -> np.ndarray:
-    """Return the labels, sorted; raise if they are none."""
+def _distinct_labels(y: np.ndarray) -> np.ndarray:
+    """Return the distinct labels in y, sorted; raise if y has no labels."""
     if y.dtype.kind in "biuU":
         found = np.unique(y)
-        # scikit-learn's check is dear, and has nothing to say but where it warns: that
-        # nearly every row has a label of its own
+        # scikit-learn's slow check of such labels only warns if more than half of the
+        # rows have different labels
         if 2 * len(found) < len(y):
             return found
     check_classification_targets(y)

@@ -17,14 +17,14 @@ INITS = ("auto", "torch")
 
 
 class Linear(nn.Linear):
-    """``nn.Linear`` whose values the network draws, from a generator of its own."""
+    """``nn.Linear`` without initial values: MLP draws them from its seed."""
 
     def reset_parameters(self) -> None:
-        """Draw nothing."""
+        """Draw nothing; MLP draws the values."""
 
 
 class Dropout(nn.Dropout):
-    """``nn.Dropout`` that draws its masks from a generator of its own."""
+    """``nn.Dropout`` that can draw its masks from a separate generator."""
 
     generator: torch.Generator | None = None  # None: torch's global one
 
@@ -40,10 +40,10 @@ class Dropout(nn.Dropout):
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """``nn.BatchNorm1d`` that lets a batch of one row pass.
+    """``nn.BatchNorm1d`` that accepts a batch of one row.
 
-    One row has no variance. It is normalised by the running statistics, which it leaves
-    as they are, where torch raises an error at the end of the first epoch.
+    One row has no variance, so torch raises an error. Here the running statistics
+    normalise the row and stay unchanged.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class Hidden(nn.Module):
     ) -> None:
         super().__init__()
         self.linear = Linear(d_in, d_out, dtype=dtype)
-        self.norm = _norm(norm, d_out, dtype)
+        self.norm = _build_norm(norm, d_out, dtype)
         self.activation = make_activation(activation).to(dtype)
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
 
@@ -110,11 +110,11 @@ class MLP(nn.Module):
         Normalisation before each hidden activation.
     init : {"auto", "torch"}, default="auto"
         "auto" draws the weights of a layer from a uniform distribution with standard
-        deviation gain / sqrt(fan_in), where the gain suits the layer's activation
+        deviation gain / sqrt(fan_in), with the gain of the layer's activation
         (:func:`skact.activation_gain`; He et al. 2015, arXiv:1502.01852); "torch" does
         what ``nn.Linear`` does. Biases are uniform within 1 / sqrt(fan_in) in both.
     dtype : torch.dtype, default=torch.float32
-        Of parameters and input. The same seed gives the same weights, rounded.
+        Dtype of parameters and input. A seed gives the same weights, rounded.
     seed : int or None, default=None
         Seed of the initial weights; None takes torch's global generator, as torch does.
 
@@ -167,7 +167,9 @@ class MLP(nn.Module):
             _init_linear(linear, gain if init == "auto" else None, generator)
         for layer, spec, width in zip(self.hidden, activations, hidden, strict=True):
             if not isinstance(spec, str) or is_custom(spec):
-                _check_shape(layer.activation, spec, torch.zeros(2, width, dtype=dtype))
+                _check_output_shape(
+                    layer.activation, spec, torch.zeros(2, width, dtype=dtype)
+                )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, n_features) to (B, n_outputs)."""
@@ -176,7 +178,7 @@ class MLP(nn.Module):
         return self.output_activation(self.output(x))
 
     def seed_noise(self, seed: int) -> None:
-        """Let dropout and random activations draw from a generator with this seed.
+        """Seed the generator of dropout and random activations.
 
         Parameters
         ----------
@@ -227,29 +229,29 @@ def activation_per_layer(activation: Any, n_layers: int) -> tuple:
     return tuple(activation)
 
 
-def _check_shape(activation: Any, spec: Any, x: Tensor) -> None:
-    """Raise unless the activation gives a tensor of the shape that it gets."""
-    said = (
+def _check_output_shape(activation: Any, spec: Any, x: Tensor) -> None:
+    """Raise if the activation changes the shape or the dtype of a tensor."""
+    requirement = (
         f"activation={activation_name(spec)} must turn a tensor of shape (rows, width)"
     )
     try:
-        with torch.random.fork_rng(devices=[]):  # it may draw even in eval mode
-            # not a leaf, as in training: numpy's functions fail, in-place ones do not
+        with torch.random.fork_rng(devices=[]):  # it may draw in eval mode, too
+            # not a leaf, as in training: in-place functions work, numpy's fail
             y = copy.deepcopy(activation).eval()(x.requires_grad_() * 1)
     except Exception as error:
-        raise ValueError(f"{said} into another; it raised {error!r}") from error
+        raise ValueError(f"{requirement} into another; it raised {error!r}") from error
     if not isinstance(y, Tensor) or y.shape != x.shape:
         got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
         raise ValueError(
-            f"{said} into one of the same shape, got {got} for {tuple(x.shape)}"
+            f"{requirement} into one of the same shape, got {got} for {tuple(x.shape)}"
         )
     if y.dtype != x.dtype:
         raise ValueError(
-            f"{said} into one of the same dtype, got {y.dtype} for {x.dtype}"
+            f"{requirement} into one of the same dtype, got {y.dtype} for {x.dtype}"
         )
 
 
-def _norm(norm: str | None, width: int, dtype: torch.dtype) -> nn.Module:
+def _build_norm(norm: str | None, width: int, dtype: torch.dtype) -> nn.Module:
     if norm is None:
         return nn.Identity()
     kind = BatchNorm if norm == "batch" else nn.LayerNorm
@@ -259,12 +261,12 @@ def _norm(norm: str | None, width: int, dtype: torch.dtype) -> nn.Module:
 def _init_linear(
     linear: nn.Linear, gain: float | None, generator: torch.Generator | None
 ) -> None:
-    """Draw weights and bias; gain None is nn.Linear's own rule."""
+    """Draw weights and bias; None as gain gives the rule of nn.Linear."""
     bias_bound = 1 / math.sqrt(linear.in_features)
-    # nn.Linear: kaiming_uniform_ with a = sqrt(5), which comes to 1 / sqrt(fan_in)
+    # nn.Linear: kaiming_uniform_ with a = sqrt(5), which equals 1 / sqrt(fan_in)
     weight_bound = bias_bound if gain is None else gain * math.sqrt(3) * bias_bound
     with torch.no_grad():
         for part, bound in ((linear.weight, weight_bound), (linear.bias, bias_bound)):
-            # drawn in float64 and rounded: float32 starts from the same network
+            # a float32 network has the weights of the float64 network, rounded
             drawn = torch.empty_like(part, dtype=torch.float64)
             part.copy_(drawn.uniform_(-bound, bound, generator=generator))

@@ -1,4 +1,4 @@
-"""What callbacks may ask of a fitted net: its public face, and no more."""
+"""What callbacks may read of a fitted net."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -12,19 +12,19 @@ from torch import Tensor, nn
 
 from skact.engine.batches import to_tensor
 from skact.engine.weights import Weights
-from skact.nets._skorch import predict_nonlinearity
+from skact.nets._skorch import nonlinearity_of
 from skact.nets.components import device_of, has_custom_parts, lend_generators
 from skact.nets.forward import outputs_of_epochs
 from skact.nets.inputs import read_table, read_X
 
 
 class NetView:
-    """A fitted net, as callbacks see it.
+    """Read access to a fitted net, for callbacks.
 
     Parameters
     ----------
     net : estimator of skact
-        It is left as it is.
+        The view does not change it.
     """
 
     def __init__(self, net: Any) -> None:
@@ -42,18 +42,18 @@ class NetView:
 
     @property
     def has_custom_parts(self) -> bool:
-        """Whether users brought something that may draw from a global generator."""
+        """Whether a custom part may draw from a global generator."""
         return has_custom_parts(self._net)
 
     def lend_generators(self) -> AbstractContextManager[None]:
-        """Lend the global generators, seeded, to what users brought."""
+        """Seed the global generators for custom parts in the block, then restore."""
         return lend_generators(self._net, self._net.seeds_.noise)
 
     def to_tensor(self, rows: Any) -> Tensor:
-        """Bring rows of a checked table, or targets, to where the network is."""
+        """Return rows of a checked table, or targets, on the device of the network."""
         return to_tensor(rows).to(device_of(self._net))
 
-    def read(self, X: Any, y: Any) -> tuple[Any, Tensor | None]:
+    def read_X_and_targets(self, X: Any, y: Any) -> tuple[Any, Tensor | None]:
         """Check X and y, as for ``score``.
 
         Parameters
@@ -64,8 +64,8 @@ class NetView:
         Returns
         -------
         tuple
-            X in the dtype of the network; and y as the loss wants it, None where it has
-            labels that the net has never seen.
+            X in the dtype of the network, and the targets of the loss; None instead of
+            targets if y has labels that the net has never seen.
         """
         classes = self.classes
         if classes is not None and not np.isin(np.asarray(y), classes).all():
@@ -85,20 +85,20 @@ class NetView:
         Yields
         ------
         Tensor of shape (epochs, n, n_outputs)
-            Of some epochs at a time.
+            Outputs of several epochs.
         """
         lend = self.lend_generators if self.has_custom_parts else None
         return outputs_of_epochs(self.module, epochs, X, lend)
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def losses_of_rows(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each row, for outputs (n, n_outputs)."""
         shaped = self._net.shaped_as_loss_wants(outputs)
         return self._net.losses_of_rows(shaped, targets)
 
-    def labels(self, outputs: Tensor) -> np.ndarray:
+    def predicted_labels(self, outputs: Tensor) -> np.ndarray:
         """Return the most probable label of each row, for outputs (n, n_outputs)."""
         assert self.classes is not None
         shaped = self._net.shaped_as_loss_wants(outputs)
         with torch.no_grad():
-            scores = to_numpy(predict_nonlinearity(self._net)(shaped))
+            scores = to_numpy(nonlinearity_of(self._net)(shaped))
         return self.classes[scores.argmax(axis=1)]

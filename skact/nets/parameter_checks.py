@@ -1,4 +1,4 @@
-"""Which values the hyperparameters may take, and the errors that say so."""
+"""The allowed values of each hyperparameter, and the errors for all others."""
 
 import difflib
 import math
@@ -13,7 +13,7 @@ import torch
 from skorch.dataset import Dataset
 
 from skact.activations.build import is_custom, make_activation
-from skact.global_rng import borrowed_generators
+from skact.global_rng import seed_generators_temporarily
 from skact.nets.mlp import INITS, NORMS, activation_per_layer
 
 OPTIMIZERS = {
@@ -23,7 +23,7 @@ OPTIMIZERS = {
 }
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
-# names in scikit-learn's MLPClassifier and MLPRegressor -> ours
+# names in scikit-learn's MLPClassifier and MLPRegressor -> names in skact
 FROM_MLP_CLASSIFIER = {
     "hidden_layer_sizes": "hidden",
     "solver": "optimizer",
@@ -35,7 +35,7 @@ FROM_MLP_CLASSIFIER = {
     "n_iter_no_change": "patience",
 }
 
-# skorch's prefixes that reach something; module__ would not, skact builds the module
+# skorch's prefixes that have an effect; module__ has none, skact builds the module
 PREFIXES = (
     "callbacks",
     "compile",
@@ -49,10 +49,10 @@ PREFIXES = (
 
 @dataclass(frozen=True)
 class Allowed:
-    """What one parameter may be: a test, and the words for it."""
+    """The allowed values of one parameter."""
 
-    test: Callable[[Any], bool]
-    words: str
+    is_met_by: Callable[[Any], bool]
+    description: str  # of the allowed values, for the error
 
 
 def _is_int(value: Any, low: int) -> bool:
@@ -61,22 +61,22 @@ def _is_int(value: Any, low: int) -> bool:
 
 
 def _is_callback(value: Any) -> bool:
-    """Whether skorch could use it: an instance, a class, or a name and one of these."""
+    """Whether skorch accepts it: an instance, a class, or a pair with a name."""
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
         value = value[1]
     return isinstance(value, type) or hasattr(value, "set_params")
 
 
-def _is_number(value: Any) -> bool:
+def _is_finite_number(value: Any) -> bool:
     number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
     return number and math.isfinite(value)
 
 
-def _int(low: int) -> Allowed:
+def _allow_int_from(low: int) -> Allowed:
     return Allowed(lambda value: _is_int(value, low), f"an int >= {low}")
 
 
-def _one_of(*values: Any) -> Allowed:
+def _allow_one_of(*values: Any) -> Allowed:
     # isinstance first: comparing an array with a string is elementwise
     return Allowed(
         lambda value: (value is None or isinstance(value, str)) and value in values,
@@ -85,11 +85,11 @@ def _one_of(*values: Any) -> Allowed:
 
 
 _BOOL = Allowed(lambda value: isinstance(value, bool | np.bool_), "True or False")
-_FRACTION = Allowed(lambda v: _is_number(v) and 0 <= v < 1, "a number in [0, 1)")
+_FRACTION = Allowed(lambda v: _is_finite_number(v) and 0 <= v < 1, "a number in [0, 1)")
 
 PARAMETERS: Mapping[str, Allowed] = {
-    "width": _int(1),
-    "depth": _int(0),
+    "width": _allow_int_from(1),
+    "depth": _allow_int_from(0),
     "hidden": Allowed(
         lambda value: (
             value is None
@@ -101,31 +101,33 @@ PARAMETERS: Mapping[str, Allowed] = {
         "None or a tuple of ints >= 1",
     ),
     "dropout": _FRACTION,
-    "norm": _one_of(None, *NORMS),
-    "init": _one_of(*INITS),
+    "norm": _allow_one_of(None, *NORMS),
+    "init": _allow_one_of(*INITS),
     "optimizer": Allowed(
         lambda value: (
             value in OPTIMIZERS if isinstance(value, str) else callable(value)
         ),
         f"one of {', '.join(map(repr, OPTIMIZERS))} or a class from torch.optim",
     ),
-    "lr": Allowed(lambda value: _is_number(value) and value > 0, "a finite number > 0"),
+    "lr": Allowed(
+        lambda value: _is_finite_number(value) and value > 0, "a finite number > 0"
+    ),
     "momentum": _FRACTION,
     "nesterov": _BOOL,
     "weight_decay": Allowed(
-        lambda value: _is_number(value) and value >= 0, "a finite number >= 0"
+        lambda value: _is_finite_number(value) and value >= 0, "a finite number >= 0"
     ),
     "batch_size": Allowed(
         lambda value: _is_int(value, 1) or (_is_int(value, -1) and value == -1),
         "an int >= 1, or -1 for all rows in one batch",
     ),
     "shuffle": _BOOL,
-    "max_epochs": _int(1),
+    "max_epochs": _allow_int_from(1),
     "early_stopping": _BOOL,
     "validation_fraction": Allowed(
-        lambda value: _is_number(value) and 0 < value < 1, "a number in (0, 1)"
+        lambda value: _is_finite_number(value) and 0 < value < 1, "a number in (0, 1)"
     ),
-    "patience": _int(1),
+    "patience": _allow_int_from(1),
     "class_weight": Allowed(
         lambda value: (
             value is None
@@ -134,7 +136,7 @@ PARAMETERS: Mapping[str, Allowed] = {
         ),
         "None, 'balanced' or a dict from class label to weight",
     ),
-    "dtype": _one_of("auto", *DTYPES),
+    "dtype": _allow_one_of("auto", *DTYPES),
     "random_state": Allowed(
         lambda value: (
             value is None
@@ -169,33 +171,35 @@ PARAMETERS: Mapping[str, Allowed] = {
 }
 
 
-def check_parameters(name: str, params: Mapping[str, Any], own: frozenset[str]) -> None:
+def check_parameters(
+    name: str, params: Mapping[str, Any], signature_names: frozenset[str]
+) -> None:
     """Check the hyperparameters of an estimator.
 
     Parameters
     ----------
     name : str
-        The estimator's class, for the message.
+        Class of the estimator, for the message.
     params : mapping
-        Parameter names and values, skorch's ``prefix__name`` ones among them.
-    own : frozenset of str
-        Names in the constructor's signature.
+        Parameter names and values, with skorch's ``prefix__name``.
+    signature_names : frozenset of str
+        Names in the signature of the constructor.
 
     Raises
     ------
     ValueError
-        Naming the parameter, its value and what is allowed.
+        The message names the parameter, its value and the allowed values.
     """
     for key, value in params.items():
-        if key not in own:
-            _check_keyword(name, key, own)
-        elif key in PARAMETERS and not PARAMETERS[key].test(value):
+        if key not in signature_names:
+            _check_keyword(name, key, signature_names)
+        elif key in PARAMETERS and not PARAMETERS[key].is_met_by(value):
+            allowed = PARAMETERS[key].description
             raise ValueError(
-                f"The {key!r} parameter of {name} must be {PARAMETERS[key].words}, "
-                f"got {value!r}."
+                f"The {key!r} parameter of {name} must be {allowed}, got {value!r}."
             )
     _check_device(name, params["device"])
-    _check_together(name, params)
+    _check_combinations(name, params)
     n_layers = len(hidden_widths(params))
     for spec in activation_per_layer(params["activation"], n_layers):
         _check_activation(spec)
@@ -208,9 +212,13 @@ def check_parameters(name: str, params: Mapping[str, Any], own: frozenset[str]) 
 
 
 def _check_activation(spec: Any) -> None:
-    # a class of the user's own may draw initial values when it is built
-    custom = is_custom(spec)
-    with borrowed_generators(0, torch.device("cpu")) if custom else nullcontext():
+    # a custom class may draw initial values when it is built
+    has_draws = is_custom(spec)
+    with (
+        seed_generators_temporarily(0, torch.device("cpu"))
+        if has_draws
+        else nullcontext()
+    ):
         make_activation(spec)
 
 
@@ -221,9 +229,9 @@ def hidden_widths(params: Mapping[str, Any]) -> tuple[int, ...]:
     return (int(params["width"]),) * int(params["depth"])
 
 
-def _check_keyword(name: str, key: str, own: frozenset[str]) -> None:
+def _check_keyword(name: str, key: str, signature_names: frozenset[str]) -> None:
     prefix, separator, rest = key.partition("__")
-    if prefix == "module":  # module itself, too
+    if prefix == "module":  # also `module` without a suffix
         raise ValueError(
             f"{name} builds its own module, so {key!r} would have no effect: use the "
             f"flat parameters, such as activation, width and depth."
@@ -235,7 +243,7 @@ def _check_keyword(name: str, key: str, own: frozenset[str]) -> None:
         )
     if separator and rest and prefix in PREFIXES:
         return
-    known = [*own, *(f"{prefix}__" for prefix in PREFIXES)]
+    known = [*signature_names, *(f"{prefix}__" for prefix in PREFIXES)]
     near = difflib.get_close_matches(key, known, n=1)
     near = [FROM_MLP_CLASSIFIER[key]] if key in FROM_MLP_CLASSIFIER else near
     hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -264,14 +272,14 @@ def _check_device(name: str, device: Any) -> None:
         )
 
 
-def _check_together(name: str, params: Mapping[str, Any]) -> None:
-    """Check values that are fine alone and not together."""
+def _check_combinations(name: str, params: Mapping[str, Any]) -> None:
+    """Raise at values that are valid alone, and not together."""
     if params["nesterov"] and params["optimizer"] == "sgd" and not params["momentum"]:
         raise ValueError(f"{name} cannot use nesterov=True with momentum=0.")
     if params["use_caching"] is False and params["dataset"] is not Dataset:
         raise ValueError(
-            f"{name} cannot use use_caching=False with a dataset class of your own: "
-            f"scoring callbacks would find class codes in it, not labels."
+            f"{name} cannot use use_caching=False with a custom dataset class: "
+            f"scoring callbacks would read class codes from it instead of labels."
         )
     if params["early_stopping"] and params["callbacks"] == "disable":
         raise ValueError(

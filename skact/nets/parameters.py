@@ -1,4 +1,4 @@
-"""Parameters the scikit-learn way: the constructor stores, fit checks."""
+"""Parameters as in scikit-learn: the constructor stores them, fit checks them."""
 
 import inspect
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
-from skact.nets._skorch import CONSTRUCTED
+from skact.nets._skorch import CONSTRUCTOR_ATTRIBUTES
 from skact.nets.parameter_checks import check_parameters
 
 
 class FlatParameters(NeuralNet):
-    """What a skorch net must override to have plain scikit-learn parameters."""
+    """A skorch net whose parameters behave as scikit-learn's."""
 
-    # what all estimators take; the constructors say what each of them means
+    # the parameters of all estimators; the docstring of ActMLP describes them
     activation: Any
     width: int
     depth: int
@@ -49,28 +49,28 @@ class FlatParameters(NeuralNet):
     use_caching: Any
     torch_load_kwargs: Any
 
-    # skorch sets these in its constructor, where scikit-learn wants parameters only
-    initialized_: bool = CONSTRUCTED["initialized_"]
-    history_: Any = CONSTRUCTED["history_"]
-    virtual_params_: Any = CONSTRUCTED["virtual_params_"]
+    # skorch's constructor sets these; scikit-learn allows only parameters there
+    initialized_: bool = CONSTRUCTOR_ATTRIBUTES["initialized_"]
+    history_: Any = CONSTRUCTOR_ATTRIBUTES["history_"]
+    virtual_params_: Any = CONSTRUCTOR_ATTRIBUTES["virtual_params_"]
 
-    def _store(self, arguments: dict[str, Any]) -> None:
-        """Keep the constructor's arguments as they are: `fit` checks them."""
+    def _store_parameters(self, arguments: dict[str, Any]) -> None:
+        """Store the arguments of the constructor unchecked; `fit` checks them."""
         keywords = arguments.pop("kwargs")
         params = {k: v for k, v in arguments.items() if k not in ("self", "__class__")}
         self.__dict__.update(params, **keywords)
         self._params_to_validate = set(keywords)
 
     @classmethod
-    def _own_params(cls) -> frozenset[str]:
+    def _signature_names(cls) -> frozenset[str]:
         """Return the names in the constructor's signature."""
-        if "_own_params_cache" not in vars(cls):
-            # a subclass may take *args and **kwargs and hand them on; skorch's own
-            # constructor is not called, and its module not among the parameters
+        if "_signature_names_cache" not in vars(cls):
+            # a subclass may pass *args and **kwargs to its base, so all signatures
+            # count; skorch's does not, because skact's nets have no `module`
             kinds = [kind for kind in cls.__mro__ if issubclass(kind, FlatParameters)]
             kinds = [kind for kind in kinds if "__init__" in vars(kind)]
             signatures = [inspect.signature(kind.__init__) for kind in kinds]
-            cls._own_params_cache = frozenset(
+            cls._signature_names_cache = frozenset(
                 name
                 for signature in signatures
                 for name, parameter in signature.parameters.items()
@@ -78,17 +78,17 @@ class FlatParameters(NeuralNet):
                 and parameter.kind
                 not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
             )
-        return cls._own_params_cache
+        return cls._signature_names_cache
 
     def _get_param_names(self) -> list[str]:
-        # skorch takes every attribute without a trailing underscore, and so would hand
-        # scikit-learn's _skl_callbacks to clone
+        # skorch takes every attribute without a trailing underscore; `clone` would then
+        # get scikit-learn's _skl_callbacks
         return [k for k in vars(self) if not k.startswith("_") and not k.endswith("_")]
 
     def _check_parameters(self) -> None:
-        """Raise where a parameter is not as it must be."""
+        """Raise ValueError if a parameter is not valid."""
         params = {name: vars(self)[name] for name in self._get_param_names()}
-        check_parameters(type(self).__name__, params, self._own_params())
+        check_parameters(type(self).__name__, params, self._signature_names())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters of this estimator.
@@ -122,22 +122,22 @@ class FlatParameters(NeuralNet):
         self : estimator
             This estimator.
         """
-        skorchs = {}
+        for_skorch = {}
         for name in [
             k for k in params if "__" in k or (k == "lr" and self.initialized_)
         ]:
             if name.startswith("module__"):
-                self.__dict__[name] = params.pop(name)  # fit will refuse it
+                self.__dict__[name] = params.pop(name)  # `fit` raises an error
             else:
-                skorchs[name] = params.pop(name)
+                for_skorch[name] = params.pop(name)
         BaseEstimator.set_params(self, **params)
-        if skorchs:
-            super().set_params(**skorchs)
+        if for_skorch:
+            super().set_params(**for_skorch)
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # skorch refuses modules outside initialize_*, such as activation=nn.ReLU()
-        if name in self._own_params():
+        # skorch raises at a module set elsewhere, such as activation=nn.ReLU()
+        if name in self._signature_names():
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)

@@ -1,4 +1,4 @@
-"""Predictions: few large batches, on all cores where nobody can tell the difference."""
+"""Predictions: a few large batches, in several threads if all parts allow it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,87 +13,89 @@ from torch import Tensor
 from skact.engine.jobs import Seeds
 from skact.nets._skorch import (
     PREDICTION_METHODS,
-    overridden,
-    predict_nonlinearity,
-    set_evaluating,
+    nonlinearity_of,
+    overridden_method,
+    set_evaluation_mode,
 )
 from skact.nets.components import has_custom_parts, lend_generators
 from skact.nets.forward import (
-    is_worth_threads,
-    may_run_in_threads,
+    has_work_for_threads,
+    is_thread_safe,
     outputs_in_parts,
     parts_of,
 )
 from skact.nets.inputs import read_X, unpack_table
-from skact.threads import one_thread
+from skact.threads import use_one_thread
 
 
 def probabilities(net: Any, X: Any) -> np.ndarray:
-    """Return the module's output for X, through the `predict_nonlinearity`."""
-    nonlinearity = predict_nonlinearity(net)
+    """Return the outputs of a net for X, after its `predict_nonlinearity`."""
+    nonlinearity = nonlinearity_of(net)
     outputs = list(net.forward_iter(X))
     parts = []
-    with one_thread():  # not while others compute: threads of torch's would spin
+    # after all outputs: threads of torch that wait would slow down those that compute
+    with use_one_thread():
         for output in outputs:
             first = output[0] if isinstance(output, tuple) else output
             parts.append(to_numpy(nonlinearity(first)))
     return np.concatenate(parts)
 
 
-def outputs_for(net: Any, X: Any, training: bool) -> Iterator[Any]:
-    """Yield the module's output for each part of X."""
+def outputs_of_net(net: Any, X: Any, training: bool) -> Iterator[Any]:
+    """Yield the outputs of a net for each part of X."""
     check_is_fitted(net)
     if is_dataset(X) and (table := unpack_table(X)) is not None:
         X = table[0]
-    evaluate = _evaluation_of(net, training)
+    compute = _forward_step_of(net, training)
     if not is_dataset(X) and net.dataset is Dataset:
         X = read_X(net, X)
         parts = parts_of(net.module_, X)
-        if not training and _may_run_in_threads(net, parts):
+        if not training and _is_for_threads(net, parts):
             yield from _outputs_in_threads(net, X, parts)
             return
 
         def forward(part: int, rows: Tensor) -> Tensor:
-            return evaluate((rows, None), part)
+            return compute((rows, None), part)
 
         yield from outputs_in_parts(parts, X, forward)
         return
     dataset = X if is_dataset(X) else net.get_dataset(read_X(net, X))
     for part, batch in enumerate(net.get_iterator(dataset, training=False)):
-        with one_thread():
-            output = evaluate(batch, part)
+        with use_one_thread():
+            output = compute(batch, part)
         yield output
 
 
-def _evaluation_of(net: Any, training: bool) -> Callable[[tuple, int], Any]:
-    """Return what passes a batch through a net, with its number."""
+def _forward_step_of(net: Any, training: bool) -> Callable[[tuple, int], Any]:
+    """Return the function that computes outputs from a batch and its number."""
     if not has_custom_parts(net):
         return lambda batch, part: net.evaluation_step(batch, training=training)
 
-    def evaluate(batch: tuple, part: int) -> Any:
-        # each part has noise of its own
+    def compute(batch: tuple, part: int) -> Any:
+        # each part has other noise
         with lend_generators(net, Seeds.of_epoch(net.seeds_.noise, part)):
             return net.evaluation_step(batch, training=training)
 
-    return evaluate
+    return compute
 
 
-def _may_run_in_threads(net: Any, parts: Sequence[slice]) -> bool:
-    """Whether several threads gain something, and nobody can tell the difference."""
+def _is_for_threads(net: Any, parts: Sequence[slice]) -> bool:
+    """Whether several threads save time, and change nothing that a user can see."""
     return (
-        is_worth_threads(net.module_, parts)
-        and overridden(net, PREDICTION_METHODS) is None
+        has_work_for_threads(net.module_, parts)
+        and overridden_method(net, PREDICTION_METHODS) is None
         and not has_custom_parts(net)
-        and may_run_in_threads(net.module_)
+        and is_thread_safe(net.module_)
     )
 
 
 def _outputs_in_threads(net: Any, X: Any, parts: Sequence[slice]) -> Iterator[Tensor]:
-    set_evaluating(net)
+    """Yield the outputs for each part of X, computed in several threads."""
+    set_evaluation_mode(net)
     inference = torch.is_inference_mode_enabled()
 
     def forward(part: int, rows: Tensor) -> Tensor:
-        # torch's modes are those of a thread
+        # each thread of torch has its own modes
         with torch.inference_mode(inference), torch.no_grad():
             return net.infer(rows)
 

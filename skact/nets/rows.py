@@ -1,4 +1,4 @@
-"""Rows of a table on their way to a loop, and as the datasets that skorch wants."""
+"""The rows that a net reads, and the datasets that skorch needs of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,32 +15,32 @@ from skact.engine.batches import row_order, to_tensor
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """A checked table: what a net reads of the data that it is given."""
+    """The checked rows of a fit, a validation or a prediction."""
 
     X: Any  # (n, n_features) array or CSR matrix, in the dtype of the network
     y: np.ndarray  # (n,) or (n, n_outputs), as the user gave it: labels, not codes
-    targets: np.ndarray  # y as the loss wants it: class codes, 0./1., or floats (n, k)
+    targets: np.ndarray  # for the loss: class codes, 0./1., or floats (n, k)
     sample_weight: np.ndarray | None = None  # (n,), class weights included
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, indices: Any) -> "Rows":
-        """Return some of the rows."""
-        rows, weight = np.asarray(indices), self.sample_weight
+        """Return the rows at these indices."""
+        chosen, weight = np.asarray(indices), self.sample_weight
         return Rows(
-            self.X[rows],
-            self.y[rows],
-            self.targets[rows],
-            None if weight is None else weight[rows],
+            self.X[chosen],
+            self.y[chosen],
+            self.targets[chosen],
+            None if weight is None else weight[chosen],
         )
 
 
 class TrainingData(Dataset):
-    """Rows as a skorch dataset: yields encoded targets, and fetches whole batches.
+    """Rows as a skorch dataset: yields encoded targets, in whole batches.
 
-    Its `X` and `y` stay as the user gave them, because skorch's scoring callbacks and
-    splits read them there; `sample_weight` travels beside X as a dict entry.
+    `X` and `y` keep the values of the user, because skorch's scoring callbacks and
+    splits read them. Sample weights make X of a batch a dict with two entries.
 
     Parameters
     ----------
@@ -52,11 +52,11 @@ class TrainingData(Dataset):
         self.rows = rows
 
     def __getitem__(self, i: int) -> tuple:
-        """Return one sample, as a loader with a `collate_fn` of its own wants it."""
+        """Return one sample, for a loader with a custom `collate_fn`."""
         return self.__getitems__([int(i)])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> "CollatedRows":
-        """Return many rows at once: torch's loader asks for a batch this way."""
+        """Return a whole batch; torch's loader calls this method for a batch."""
         chosen, rows = np.asarray(indices), self.rows
         X: Any = to_tensor(rows.X[chosen])
         if rows.sample_weight is not None:
@@ -66,7 +66,7 @@ class TrainingData(Dataset):
 
 
 class CollatedRows(Sequence):
-    """A batch that is already collated, and still a sequence of samples."""
+    """A collated batch that is also a sequence of samples."""
 
     def __init__(self, X: Any, y: Tensor) -> None:
         self.X, self.y = X, y
@@ -81,27 +81,27 @@ class CollatedRows(Sequence):
 
 
 def collate_rows(rows: CollatedRows) -> tuple:
-    """Hand a batch of TrainingData to skorch as it is."""
+    """Return X and targets of a batch of TrainingData, which is already collated."""
     return rows.X, rows.y
 
 
 def rows_of(dataset: Any) -> Rows | None:
-    """Return the rows of TrainingData or of a Subset of it; None of other datasets."""
+    """Return the rows of TrainingData or a Subset of it; None for other datasets."""
     if type(dataset) is Subset:
         rows = rows_of(dataset.dataset)
         return None if rows is None else rows.take(dataset.indices)
     return dataset.rows if type(dataset) is TrainingData else None
 
 
-def yields_collated_rows(dataset: Any) -> bool:
-    """Whether a loader over this dataset can use `collate_rows`."""
+def has_collated_rows(dataset: Any) -> bool:
+    """Whether a dataset yields CollatedRows, which need `collate_rows`."""
     while isinstance(dataset, Subset):
         dataset = dataset.dataset
     return isinstance(dataset, TrainingData)
 
 
 class EpochOrder(Sampler):
-    """Shuffle n rows, each epoch from ``(seed, epoch)``."""
+    """Shuffles n rows; seed and epoch determine the order of an epoch."""
 
     def __init__(self, n_rows: int, seed: int, first_epoch: int) -> None:
         self.n_rows, self.seed, self.epoch = n_rows, seed, first_epoch

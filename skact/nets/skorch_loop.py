@@ -1,7 +1,7 @@
-"""Training by skorch's own loop, where the engine cannot serve a setting.
+"""Training by skorch's own loop, for settings that the engine cannot train.
 
-skorch's loop knows neither generators of a fit nor sample weights, and calls no
-callbacks of scikit-learn: the net, `Loop` and this file see to that.
+skorch's loop seeds no generators, ignores sample weights and calls no callbacks of
+scikit-learn. `BaseNet`, `Loop` and this file add all three.
 """
 
 from typing import Any
@@ -11,26 +11,27 @@ from skorch.dataset import Dataset
 from skact.nets.components import has_custom_parts, lend_generators
 from skact.nets.loop import Loop, StopTraining
 from skact.nets.rows import TrainingData
-from skact.threads import one_thread
+from skact.threads import use_one_thread
 
 
 class SkorchLoop(Loop):
     """Trains a net by ``NeuralNet.fit_loop``."""
 
-    def train(self) -> None:
+    def train_epochs(self) -> None:
         """Train the epochs of this fit."""
         net, rows = self.net, self.plan.given
         if self.trainer is not None:
-            self.trainer.not_served(self.plan.why_skorch or "")
-        self.lends_generators = has_custom_parts(net)
+            self.trainer.note_not_fused(self.plan.why_skorch or "")
+        self.has_lent_generators = has_custom_parts(net)
         try:
-            # seeded anew in each epoch
-            with one_thread(), lend_generators(net, net.seeds_.noise):
-                net.fit_loop(self._dataset(), rows.y, epochs=net.max_epochs)
+            # `begin_epoch` seeds them again in each epoch
+            with use_one_thread(), lend_generators(net, net.seeds_.noise):
+                net.fit_loop(self._build_dataset(), rows.y, epochs=net.max_epochs)
         except StopTraining:
             pass
 
-    def _dataset(self) -> Any:
+    def _build_dataset(self) -> Any:
+        """Return the rows as a dataset: TrainingData, or of the custom class."""
         net, rows = self.net, self.plan.given
         if net.dataset is Dataset and not net.get_params_for("dataset"):
             return TrainingData(rows)

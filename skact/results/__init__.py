@@ -1,1 +1,1 @@
-"""What searches and nets recorded, as plain tables."""
+"""Results of searches and nets as plain tables, and the schema of their columns."""

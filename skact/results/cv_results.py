@@ -1,4 +1,4 @@
-"""``cv_results_`` of any search: found, checked, put one under the other."""
+"""Read the ``cv_results_`` of one or several searches into columns of one length."""
 
 import itertools
 import re
@@ -13,44 +13,44 @@ from sklearn.exceptions import NotFittedError
 
 from skact.naming import name_values, short_name
 
-# What scikit-learn calls scores and times: such names never stand for a parameter.
+# Names that scikit-learn gives to scores and times; no parameter gets such a name.
 RESULT_NAME = re.compile(
     r"(?:mean|std|rank|split\d+)_(?:test|train)_.*|(?:mean|std)_(?:fit|score)_time"
 )
-TIMES = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
-SPLIT = re.compile(r"split(\d+)_(test|train)_(.*)", re.DOTALL)
-MISSING = object()
+TIME_KEYS = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
+_SPLIT_KEY = re.compile(r"split(\d+)_(test|train)_(.*)", re.DOTALL)
+MISSING = object()  # the cell of a candidate that has no such parameter or score
 
 
 @dataclass(frozen=True)
 class Results:
-    """Results of one or several searches; rows in the searches' own order."""
+    """Columns of one or several searches; rows in the order of ``cv_results_``."""
 
-    columns: dict[str, list[Any]]  # as in cv_results_; MISSING where a search has none
-    metrics: list[str]  # the one that ranks first
-    searches: list[int]  # of each row: which search
-    candidates: list[int]  # of each row: its place in its search
+    columns: dict[str, list[Any]]  # key of cv_results_ -> a cell for each row
+    metrics: list[str]  # the metric that ranks comes first
+    search_of_row: list[int]  # the position of the row's search
+    candidate_of_row: list[int]  # the row's position in cv_results_ of its search
 
     @property
-    def params(self) -> list[str]:
-        """Keys of the parameters, without ``param_``."""
+    def param_names(self) -> list[str]:
+        """Names of the parameters: keys without ``param_``."""
         keys = [key for key in self.columns if key.startswith("param_")]
         return [key.removeprefix("param_") for key in keys]
 
     @property
-    def others(self) -> list[str]:
+    def other_keys(self) -> list[str]:
         """Keys that are neither parameters nor scores nor times, such as ``iter``."""
-        known = {"params", *(f"param_{name}" for name in self.params)}
+        known = {"params", *(f"param_{name}" for name in self.param_names)}
         keys = [key for key in self.columns if key not in known]
         return [key for key in keys if not RESULT_NAME.fullmatch(key)]
 
     @property
-    def rank(self) -> str:
-        """Key of the rank."""
+    def rank_key(self) -> str:
+        """Key of the rank by the first metric."""
         return f"rank_test_{self.metrics[0]}"
 
-    def numbers(self, key: str) -> list[Any]:
-        """Convert a column of scores or times; the score of a failed fit is missing."""
+    def numbers_of(self, key: str) -> list[Any]:
+        """Return a column of scores or times as numbers; None where a fit failed."""
         kind = int if key.startswith("rank_") else float
         cells = self.columns[key]
         if set(map(type, cells)) == {kind}:
@@ -60,30 +60,31 @@ class Results:
             for value in cells
         ]
 
-    def values(self, key: str) -> list[Any]:
-        """Convert the values of a parameter to scalars."""
+    def values_of(self, key: str) -> list[Any]:
+        """Return the values of a parameter as scalars; None where they are missing."""
         cells = self.columns[key]
         named = iter(name_values(cell for cell in cells if cell is not MISSING))
         return [None if cell is MISSING else next(named) for cell in cells]
 
-    def best_first(self) -> list[int]:
-        """Order the rows as each search itself would pick from its candidates."""
-        ranks = [np.inf] * len(self.searches)
-        for metric in reversed(self.metrics):  # the first that a search has
-            for i, rank in enumerate(self.numbers(f"rank_test_{metric}")):
+    def rows_best_first(self) -> list[int]:
+        """Return the rows of each search from its best candidate to its worst."""
+        ranks = [np.inf] * len(self.search_of_row)
+        # the first metric that a search has decides, so it comes last here
+        for metric in reversed(self.metrics):
+            for i, rank in enumerate(self.numbers_of(f"rank_test_{metric}")):
                 ranks[i] = ranks[i] if rank is None else rank
         halving = {"iter", "n_resources"} <= set(self.columns)
         rounds = self.columns["iter"] if halving else []
         latest = [0 if round_ is MISSING else -round_ for round_ in rounds]
-        keys: list[Any] = [ranks, *([latest] if halving else []), self.searches]
+        keys: list[Any] = [ranks, *([latest] if halving else []), self.search_of_row]
         return np.lexsort(keys).tolist()
 
-    def short_names(self, taken: Iterable[str]) -> dict[str, str]:
-        """Shorten the parameters' names as far as all columns' names stay apart."""
-        # From the column's name in cv_results_, which nothing else can have, to the one
-        # the user thinks of. All parameters whose last choices clash drop them, until
-        # none do.
-        params, taken = self.params, list(taken)
+    def short_param_names(self, taken: Iterable[str]) -> dict[str, str]:
+        """Give each parameter the shortest name that no other column has."""
+        # Each parameter has three possible names, the shortest one last. The longest
+        # name is its key in cv_results_, which no other column can have. Parameters
+        # whose last names clash drop these names, until no names clash.
+        params, taken = self.param_names, list(taken)
         choices = [[f"param_{x}", x, x.rpartition("__")[2] or x] for x in params]
         while True:
             uses = Counter([choice[-1] for choice in choices] + taken)
@@ -99,17 +100,17 @@ class Results:
                 choice.pop()
 
     def score_keys(self) -> list[str]:
-        """Order the scores: the rank, each metric's summary, then its splits."""
-        keys = [self.rank]
+        """Return keys of scores: the rank, the summary of each metric, the splits."""
+        keys = [self.rank_key]
         for metric in self.metrics:
             keys += [f"{stat}_test_{metric}" for stat in ("mean", "std", "rank")]
             keys += [f"{stat}_train_{metric}" for stat in ("mean", "std")]
-        keys += [key for *_, key in self.splits()]
+        keys += [key for *_, key in self.split_scores()]
         return [key for key in dict.fromkeys(keys) if key in self.columns]
 
-    def splits(self) -> list[tuple[str, str, int, str]]:
-        """List metric, "test" or "train", number and key of the splits' scores."""
-        found = [(SPLIT.fullmatch(key), key) for key in self.columns]
+    def split_scores(self) -> list[tuple[str, str, int, str]]:
+        """Return metric, "test" or "train", number and key of each split's scores."""
+        found = [(_SPLIT_KEY.fullmatch(key), key) for key in self.columns]
         of_metric = {
             (match[3], match[2], int(match[1])): key
             for match, key in found
@@ -124,11 +125,11 @@ class Results:
 
 
 def results_of(searches: Sequence[Any]) -> Results:
-    """Read the results of searches, or of dicts as their ``cv_results_``."""
-    parts = [_checked(search) for search in searches]
+    """Read searches, or dicts that are like ``cv_results_``."""
+    parts = [_find_cv_results(search) for search in searches]
     metrics: dict[str, None] = {}
     for search, part in zip(searches, parts, strict=True):
-        refit, own = getattr(search, "refit", None), _metrics(part)
+        refit, own = getattr(search, "refit", None), ranked_metrics(part)
         if isinstance(refit, str):
             own.sort(key=lambda metric: metric != refit)
         metrics |= dict.fromkeys(own)
@@ -137,7 +138,7 @@ def results_of(searches: Sequence[Any]) -> Results:
     columns: dict[str, list[Any]] = {key: [] for key in keys}
     for part, length in zip(parts, lengths, strict=True):
         for key, cells in columns.items():
-            cells += _cells(part[key]) if key in part else [MISSING] * length
+            cells += _list_cells(part[key]) if key in part else [MISSING] * length
     return Results(
         columns,
         list(metrics),
@@ -147,25 +148,26 @@ def results_of(searches: Sequence[Any]) -> Results:
 
 
 def is_search(value: Any) -> bool:
-    """Tell a search by its parameters: scikit-learn's base class of them is private."""
+    """Whether a value has the parameters of a search; their base class is private."""
     if isinstance(value, type) or not hasattr(value, "get_params"):
         return False
     return {"estimator", "refit", "cv"} <= set(value.get_params(deep=False))
 
 
-def has_results(value: Any) -> bool:
-    """Whether something is a search, fitted or not, or results of one."""
-    kept = hasattr(value, "cv_results_") or isinstance(value, Mapping)
-    return kept or is_search(value)
+def is_search_or_results(value: Any) -> bool:
+    """Whether a value is a search, fitted or not, or the results of a search."""
+    has_columns = hasattr(value, "cv_results_") or isinstance(value, Mapping)
+    return has_columns or is_search(value)
 
 
-def _metrics(results: Mapping[str, Any]) -> list[str]:
-    keys = [key for key in results if str(key).startswith("rank_test_")]
+def ranked_metrics(labels: Iterable[Any]) -> list[str]:
+    """Return the metrics that have a column of ranks."""
+    keys = [key for key in labels if str(key).startswith("rank_test_")]
     return [key.removeprefix("rank_test_") for key in keys]
 
 
-def _checked(search: Any) -> Mapping[str, Any]:
-    """Find and check the dict of columns, or say what would have been accepted."""
+def _find_cv_results(search: Any) -> Mapping[str, Any]:
+    """Return the checked dict of columns; raise an error that names valid inputs."""
     kept = getattr(search, "cv_results_", None)
     results = search if isinstance(search, Mapping) else kept
     if not isinstance(results, Mapping):
@@ -180,7 +182,7 @@ def _checked(search: Any) -> Mapping[str, Any]:
             "cv_results_ dict, what load_results gave, or a list or dict of several; "
             f"got {short_name(search)!r} of type {name}."
         )
-    metrics = _metrics(results)
+    metrics = ranked_metrics(results)
     if not metrics or any(f"mean_test_{metric}" not in results for metric in metrics):
         raise ValueError(
             "obj must have columns 'rank_test_<metric>' and 'mean_test_<metric>' as "
@@ -194,14 +196,14 @@ def _checked(search: Any) -> Mapping[str, Any]:
     return results
 
 
-def _cells(values: Any) -> list[Any]:
-    """List the cells of a column; masked ones are missing."""
-    # Mask and data apart, for a masked array's items are numpy's own constant where
-    # masked, and the iteration looks into objects that are sequences.
+def _list_cells(values: Any) -> list[Any]:
+    """Return the cells of a column; masked cells are MISSING."""
+    # Read data and mask separately: a masked array gives numpy's own constant for a
+    # masked cell, and its iteration looks into objects that are sequences.
     data = values.data if np.ma.isMaskedArray(values) else values
-    # plain numbers and strings become Python's own; the rest stays what it is
-    plain = isinstance(data, np.ndarray) and data.dtype.kind in "biufU"
-    cells = data.tolist() if plain else list(data)
+    # numbers and strings of numpy become Python's own; other objects stay as they are
+    is_plain = isinstance(data, np.ndarray) and data.dtype.kind in "biufU"
+    cells = data.tolist() if is_plain else list(data)
     for i in np.flatnonzero(np.ma.getmaskarray(values)) if data is not values else ():
         cells[i] = MISSING
     return cells

@@ -1,30 +1,30 @@
-"""Which fits of a log are those of a search, and what they recorded."""
+"""Find the fits of a search in its log, and read their epochs as columns."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skact.naming import name_values
 from skact.results.cv_results import Results, results_of
-from skact.results.histories import columns_of, net_of
-from skact.results.logged_fit import FitLog, LoggedFit, log_of, parts_of
-from skact.results.schema import MODEL, recorded_order
+from skact.results.histories import columns_of_history, net_of
+from skact.results.logged_fit import FitLog, LoggedFit, estimators_inside, log_of
+from skact.results.schema import MODEL, sort_recorded
 
 
 def epochs_of_search(
     search: Any, results: Results | None = None
 ) -> dict[str, list[Any]]:
-    """Read the training log of a search: columns with a cell an epoch of a fit.
+    """Read the training log of a search: columns with a cell for each epoch of a fit.
 
     Parameters
     ----------
     search : fitted search or loaded results
     results : Results, default=None
-        Of this search, if they were read before.
+        Results of this search, if they are read already.
 
     Raises
     ------
     ValueError
-        If there are no epochs, with the reason.
+        If the search has no epochs; the message says why.
     """
     saved = getattr(search, "epochs_", None)
     if saved is not None:
@@ -33,18 +33,18 @@ def epochs_of_search(
     log = _log_of_search(search)
     fits = {} if log is None else _fits_of_search(log, search, results)
     if not fits:
-        raise ValueError(f"level='epoch': {_why_none(search, log)}")
+        raise ValueError(f"level='epoch': {_explain_missing_epochs(search, log)}")
     histories = {place: fit.history for place, fit in fits.items()}
-    recorded = {"epoch": None}  # there is none if all fits failed at once
+    recorded = {"epoch": None}  # fits that failed in the first epoch recorded nothing
     recorded |= dict.fromkeys(key for history in histories.values() for key in history)
-    taken = [*results.others, "candidate", "fold", MODEL, *recorded]
-    short = results.short_names(taken)
-    shared: dict[str, list[Any]] = {"candidate": list(results.candidates)}
-    shared |= {name: results.values(f"param_{key}") for key, name in short.items()}
-    shared |= {key: results.values(key) for key in results.others}
+    taken = [*results.other_keys, "candidate", "fold", MODEL, *recorded]
+    short = results.short_param_names(taken)
+    shared: dict[str, list[Any]] = {"candidate": list(results.candidate_of_row)}
+    shared |= {name: results.values_of(f"param_{key}") for key, name in short.items()}
+    shared |= {key: results.values_of(key) for key in results.other_keys}
     cells: list[tuple[int, int, int]] = [
         (row, fold, epoch)
-        for row in results.best_first()
+        for row in results.rows_best_first()
         for fold in range(search.n_splits_)
         for epoch in range(len(histories.get((row, fold), {}).get("epoch", ())))
     ]
@@ -52,7 +52,7 @@ def epochs_of_search(
         key: [values[row] for row, *_ in cells] for key, values in shared.items()
     }
     columns["fold"] = [fold for _, fold, _ in cells]
-    for key in recorded_order(recorded):
+    for key in sort_recorded(recorded):
         columns[key] = [
             histories[row, fold][key][epoch] if key in histories[row, fold] else None
             for row, fold, epoch in cells
@@ -60,23 +60,23 @@ def epochs_of_search(
     return columns
 
 
-def knows_epochs(search: Any, results: Results) -> bool:
-    """Whether a search has a log that knows its fits, or is loaded with one."""
+def has_epochs(search: Any, results: Results) -> bool:
+    """Whether the log of a search, or the loaded results, have epochs."""
     if hasattr(search, "epochs_"):
         return search.epochs_ is not None
     log = _log_of_search(search)
     return log is not None and bool(_fits_of_search(log, search, results))
 
 
-Placed = dict[tuple[int, int], LoggedFit]  # row in cv_results_, and fold -> the fit
+PlacedFits = dict[tuple[int, int], LoggedFit]  # (row in cv_results_, fold) -> fit
 
 
-def _fits_of_search(log: FitLog, search: Any, results: Results) -> Placed:
-    """Return the fits of a search that a log knows, without the refit.
+def _fits_of_search(log: FitLog, search: Any, results: Results) -> PlacedFits:
+    """Return the fits of one search in a log, without the refit.
 
-    Several searches may share a log. Its own are those whose parameters are those of
-    its candidates; of these, those beside the refit that is `best_estimator_`, else the
-    last ones.
+    Several searches may share a log. The fits of this search have the parameters of its
+    candidates. If the log has several such groups of fits, the right group is the one
+    whose refit has the history of `best_estimator_`; without a refit, the last group.
     """
     kind = type(search).__name__
     searches: dict[Any, list[LoggedFit]] = {}
@@ -87,27 +87,31 @@ def _fits_of_search(log: FitLog, search: Any, results: Results) -> Placed:
     own = [
         (fits, placed)
         for fits in searches.values()
-        if _agree(placed := _placed(fits, search, results), results)
+        if _have_params_of_candidates(
+            placed := _place_fits(fits, search, results), results
+        )
     ]
     best = getattr(search, "best_estimator_", None)
     if best is not None:
-        history = columns_of(getattr(net_of(best), "history_", None) or [])
+        history = columns_of_history(getattr(net_of(best), "history_", None) or [])
         own = [
             (fits, placed)
             for fits, placed in own
-            if any(_is_refit_with(history, fit, kind) for fit in fits)
+            if any(_is_refit_with_history(history, fit, kind) for fit in fits)
         ] or own
     return own[-1][1] if own else {}
 
 
-def _is_refit_with(history: Mapping[str, Any], fit: LoggedFit, kind: str) -> bool:
+def _is_refit_with_history(
+    history: Mapping[str, Any], fit: LoggedFit, kind: str
+) -> bool:
     place = fit.place_in(kind)
     return place is not None and place.number is None and fit.history == history
 
 
-def _placed(fits: Sequence[LoggedFit], search: Any, results: Results) -> Placed:
-    """Place fits by the row of their candidate in cv_results_, and the fold."""
-    rounds = results.columns.get("iter", [0] * len(results.searches))
+def _place_fits(fits: Sequence[LoggedFit], search: Any, results: Results) -> PlacedFits:
+    """Find the place of each fit: the row of its candidate, and its fold."""
+    rounds = results.columns.get("iter", [0] * len(results.search_of_row))
     first = {iteration: rounds.index(iteration) for iteration in rounds}
     placed = {}
     for fit in fits:
@@ -119,29 +123,31 @@ def _placed(fits: Sequence[LoggedFit], search: Any, results: Results) -> Placed:
     return placed
 
 
-def _agree(placed: Placed, results: Results) -> bool:
-    """Whether fits have the parameters of a search's candidates."""
+def _have_params_of_candidates(placed: PlacedFits, results: Results) -> bool:
+    """Whether each fit has the parameters of the candidate in its row."""
     params = results.columns.get("params", [])
     return bool(placed) and all(
-        row < len(params) and _has(fit.params, params[row])
+        row < len(params) and _has_params_of_candidate(fit.params, params[row])
         for (row, _), fit in placed.items()
     )
 
 
-def _has(own: Mapping[str, Any], candidate: Mapping[str, Any]) -> bool:
-    """Whether a net's parameters are those of a candidate, as far as it names them."""
+def _has_params_of_candidate(
+    net_params: Mapping[str, Any], candidate: Mapping[str, Any]
+) -> bool:
+    """Whether no parameter of a net differs from that of the candidate."""
     for key, value in candidate.items():
-        known = own.get(key.rpartition("__")[2])
-        (said,) = name_values([value])
-        # numbered names tell apart what one net alone has not
-        comparable = known is not None and " #" not in f"{known}{said}"
-        if comparable and type(known) is type(said) and known != said:
+        known = net_params.get(key.rpartition("__")[2])
+        (tried,) = name_values([value])
+        # a number in a name, such as "lambda #2", is not known from one net alone
+        is_comparable = known is not None and " #" not in f"{known}{tried}"
+        if is_comparable and type(known) is type(tried) and known != tried:
             return False
     return True
 
 
 def _log_of_search(search: Any) -> FitLog | None:
-    """Find the log of the searched net, or of a net among the candidates' values."""
+    """Return the log of the searched net, or of a net among the candidates' values."""
     log = log_of(getattr(search, "estimator", None))
     results = getattr(search, "cv_results_", {})
     for params in () if log is not None else results.get("params", ()):
@@ -150,10 +156,10 @@ def _log_of_search(search: Any) -> FitLog | None:
     return log
 
 
-def _why_none(search: Any, log: FitLog | None) -> str:
-    """Say why there are no epochs of a search, and what to do."""
+def _explain_missing_epochs(search: Any, log: FitLog | None) -> str:
+    """Say why a search has no epochs, and what the user can do."""
     kind = type(search).__name__
-    nets = parts_of(getattr(search, "estimator", None))
+    nets = estimators_inside(getattr(search, "estimator", None))
     net = next((type(n).__name__ for n in nets if hasattr(n, "history")), "ActMLP")
     if log is None:
         return (
@@ -167,8 +173,8 @@ def _why_none(search: Any, log: FitLog | None) -> str:
         )
     if not any(fit.place_in(kind) for fit in log.fits):
         return (
-            f"{kind} has a TrainingLog of {len(log.fits)} fits, but scikit-learn tells "
-            f"none of them its candidate and fold inside "
-            f"{type(search.estimator).__name__}. log.to_frame() has them, numbered."
+            f"{kind} has a TrainingLog of {len(log.fits)} fits, but inside "
+            f"{type(search.estimator).__name__} scikit-learn does not tell a fit its "
+            f"candidate and fold. log.to_frame() has these fits, numbered."
         )
     return f"{kind} has a TrainingLog, but its fits are those of other searches."

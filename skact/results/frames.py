@@ -1,8 +1,8 @@
-"""Results as plain rows, and as a tidy pandas frame: a row a candidate, fold or epoch.
+"""Results as a table and a pandas frame: a row for each candidate, fold or epoch.
 
-Between training and looking lies plain data. This module turns what searches and nets
-keep into rows of Python scalars, ranked and named as the user thinks of them. It knows
-neither torch nor HiPlot.
+This module turns results of searches and histories of nets into columns of Python
+scalars: rows are ranked, and parameters have short names. It imports neither torch nor
+HiPlot.
 """
 
 import itertools
@@ -14,27 +14,40 @@ from typing import Any
 import pandas as pd
 
 from skact.naming import Scalar, short_name
-from skact.results.cv_results import MISSING, TIMES, Results, has_results, results_of
+from skact.results.cv_results import (
+    MISSING,
+    TIME_KEYS,
+    Results,
+    is_search_or_results,
+    results_of,
+)
 from skact.results.epochs import epochs_of_search
-from skact.results.histories import epochs_of, is_net
-from skact.results.schema import MODEL, Schema, check_level, recorded_order, schema_of
+from skact.results.histories import epochs_of_net, is_net
+from skact.results.schema import (
+    MODEL,
+    Schema,
+    check_level,
+    labels_before,
+    schema_of,
+    sort_recorded,
+)
 
 
 @dataclass(frozen=True)
 class Table:
-    """Plain columns of one length."""
+    """Columns of one length."""
 
     columns: dict[str, list[Scalar | None]]  # None: missing
     level: str
 
     @property
     def schema(self) -> Schema:
-        """What the columns are."""
+        """The role of each column."""
         return schema_of(self.columns, self.level)
 
     @property
     def rows(self) -> list[dict[str, Scalar]]:
-        """The same as a dict a row, in which what is missing has no key."""
+        """A dict for each row; it has no key where the value is missing."""
         cells = zip(*self.columns.values(), strict=True)
         return [
             {k: v for k, v in zip(self.columns, row, strict=True) if v is not None}
@@ -43,12 +56,11 @@ class Table:
 
 
 def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
-    """Give results as a tidy frame: one row a candidate, a fold or an epoch.
+    """Return results as a tidy frame: a row for each candidate, fold or epoch.
 
-    Candidates are ranked as the search ranks them. With several metrics that is by the
-    metric which ``refit`` names, else by the first one. After successive halving the
-    last iteration comes first, for that is where the search looks for its best
-    candidate.
+    Candidates are ranked as the search ranks them. Of several metrics, the metric that
+    ``refit`` names ranks; otherwise the first metric ranks. After successive halving
+    the last iteration comes first: the search takes its best candidate from there.
 
     Parameters
     ----------
@@ -59,9 +71,9 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
         pipeline that ends in one. A list or dict of several gives one frame, in which
         the column ``model`` has the names.
     level : {"candidate", "fold", "epoch"}, default=None
-        What a row is. None is "candidate" for searches and "epoch" for nets, which have
-        no other level. A search has epochs if a :class:`~skact.TrainingLog` was set on
-        its net.
+        What a row is. None means "candidate" for searches and "epoch" for nets. Nets
+        have no other level. A search has epochs if its net had a
+        :class:`~skact.TrainingLog`.
 
     Returns
     -------
@@ -71,32 +83,32 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
         test scores, then of the train scores if there are any; the scores of each
         split; the times.
 
-        Columns of a fold: the rank of its candidate; ``candidate``, the place of that
-        in ``cv_results_``; the parameters; ``fold``, both counted from 0; the scores on
-        the fold, named as ``cross_validate`` names them (``test_score``); the mean
-        times of the candidate.
+        Columns of a fold: the rank of its candidate; ``candidate``, the position of the
+        candidate in ``cv_results_``; the parameters; ``fold``; the scores on the fold,
+        named as in ``cross_validate`` (``test_score``); the candidate's mean times.
+        ``candidate`` and ``fold`` count from 0.
 
-        Columns of an epoch: of a search first ``candidate``, the parameters and
-        ``fold``; ``epoch``, counted from 1; what the callbacks recorded
-        (``train_loss``, ``valid_acc``, ...); ``dur``, in seconds.
+        Columns of an epoch: first, for a search, ``candidate``, the parameters and
+        ``fold``; then ``epoch``, which counts from 1; the values that callbacks
+        recorded (``train_loss``, ``valid_acc``, ...); ``dur``, in seconds.
 
         Scores and times have scikit-learn's names. A parameter has the last part of its
-        name (``activation`` for ``actmlp__activation``), or its full name where that
-        would be some other column's name too. Numbers, booleans and strings stay what
-        they are; other values become short names: a class its ``__name__``, ``None``
-        the string ``"None"``, anything else a line of at most 60 characters. Different
-        values of the same short name are numbered (``"lambda #1"``).
+        name (``activation`` for ``actmlp__activation``), or its full name if another
+        column has that short name. Numbers, booleans and strings do not change. Other
+        values become short names: a class becomes its ``__name__``, ``None`` the string
+        ``"None"``, any other object a line of at most 60 characters. Different values
+        of the same short name are numbered (``"lambda #1"``).
 
-        Missing values (a parameter that is not in the candidate's grid, the score of a
-        failed fit, a loss that is no number) are those for which
-        :meth:`pandas.DataFrame.isna` is true. Integer and boolean columns that have
-        some are of dtype ``Int64`` and ``boolean``.
+        Some values are missing: a parameter that is not in the candidate's grid, the
+        score of a failed fit, a loss that is NaN. :meth:`pandas.DataFrame.isna` is true
+        for them. Integer and boolean columns with missing values have the dtypes
+        ``Int64`` and ``boolean``.
 
     Raises
     ------
     NotFittedError, TypeError, ValueError
-        If something is not fitted, is neither a search nor a net, is not a
-        ``cv_results_`` dict, or has no such level.
+        If `obj` is not fitted, is neither a search nor a net nor a ``cv_results_``
+        dict, or has no such level.
 
     Examples
     --------
@@ -114,33 +126,37 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
     1                2  0.01  linear             0.87
     """
     columns = table_of(obj, level).columns
-    return pd.DataFrame({key: _series(cells) for key, cells in columns.items()})
+    return pd.DataFrame({key: _series_of(cells) for key, cells in columns.items()})
 
 
 def table_of(obj: Any, level: str | None = None) -> Table:
-    """Give the columns of a frame, as `to_frame` does."""
+    """Return the columns of the frame that `to_frame` returns."""
     check_level(level)
-    several = _several(obj)
+    several = _names_and_sources(obj)
     names, sources = (None, [obj]) if several is None else several
     if level is None:
         level = "epoch" if any(map(is_net, sources)) else "candidate"
     if level == "epoch":
-        return _epochs(sources, names)
+        return _table_of_epochs(sources, names)
     results = results_of(sources)
-    models = None if names is None else [names[search] for search in results.searches]
-    return {"candidate": _candidates, "fold": _folds}[level](results, models)
+    models = (
+        None if names is None else [names[search] for search in results.search_of_row]
+    )
+    return {"candidate": _table_of_candidates, "fold": _table_of_folds}[level](
+        results, models
+    )
 
 
-def _several(obj: Any) -> tuple[list[str], list[Any]] | None:
-    """Return names and searches or nets, or None if there is but one."""
+def _names_and_sources(obj: Any) -> tuple[list[str], list[Any]] | None:
+    """Return the names and the searches or nets of a list or dict; else None."""
     if isinstance(obj, Mapping):
         sources = list(obj.values())
-        if not sources or not all(map(_may_be_source, sources)):
-            return None  # such as a cv_results_
+        if not sources or not all(map(_is_possible_source, sources)):
+            return None  # a cv_results_ dict, for example
         names = [str(name) for name in obj]
     elif isinstance(obj, list | tuple) and obj:
         sources = list(obj)
-        names = [_kind(source) for source in sources]
+        names = [_model_name_of(source) for source in sources]
     else:
         return None
     counts, taken = Counter(names), set(names)
@@ -152,38 +168,39 @@ def _several(obj: Any) -> tuple[list[str], list[Any]] | None:
     return names, sources
 
 
-def _may_be_source(value: Any) -> bool:
+def _is_possible_source(value: Any) -> bool:
     return isinstance(value, Mapping) or any(
         hasattr(value, name) for name in ("cv_results_", "get_params")
     )
 
 
-def _kind(source: Any) -> str:
-    """Name a search by what it searched, a net by what it is."""
+def _model_name_of(source: Any) -> str:
+    """Return the class of a net, or of the estimator that a search searched."""
     source = getattr(source, "estimator", source)
     steps = getattr(source, "steps", None)
     source = steps[-1][1] if isinstance(steps, list) and steps else source
     return "results" if isinstance(source, Mapping) else short_name(type(source))
 
 
-def _candidates(results: Results, models: list[str] | None) -> Table:
+def _table_of_candidates(results: Results, models: list[str] | None) -> Table:
     rank, *scores = results.score_keys()
     first = {} if models is None else {MODEL: list(models)}
-    short = results.short_names([*results.others, *first])
-    columns = first | {rank: results.numbers(rank)}
-    columns |= {name: results.values(f"param_{key}") for key, name in short.items()}
-    columns |= {key: results.values(key) for key in results.others}
-    columns |= {key: results.numbers(key) for key in scores}
-    times = [key for key in TIMES if key in results.columns]
-    columns |= {key: results.numbers(key) for key in times}
-    order = results.best_first()
+    short = results.short_param_names([*results.other_keys, *first])
+    columns = first | {rank: results.numbers_of(rank)}
+    columns |= {name: results.values_of(f"param_{key}") for key, name in short.items()}
+    columns |= {key: results.values_of(key) for key in results.other_keys}
+    columns |= {key: results.numbers_of(key) for key in scores}
+    times = [key for key in TIME_KEYS if key in results.columns]
+    columns |= {key: results.numbers_of(key) for key in times}
+    order = results.rows_best_first()
     best_first = {key: [cells[i] for i in order] for key, cells in columns.items()}
     return Table(best_first, "candidate")
 
 
-def _folds(results: Results, models: list[str] | None) -> Table:
+def _table_of_folds(results: Results, models: list[str] | None) -> Table:
     scores = {
-        (f"{part}_{metric}", fold): key for metric, part, fold, key in results.splits()
+        (f"{part}_{metric}", fold): key
+        for metric, part, fold, key in results.split_scores()
     }
     if not scores:
         raise ValueError(
@@ -192,44 +209,50 @@ def _folds(results: Results, models: list[str] | None) -> Table:
         )
     names = list(dict.fromkeys(name for name, _ in scores))
     first = {} if models is None else {MODEL: list(models)}
-    taken = [*results.others, *first, "candidate", "fold", *names]
-    short = results.short_names(taken)
+    taken = [*results.other_keys, *first, "candidate", "fold", *names]
+    short = results.short_param_names(taken)
     shared: dict[str, list[Any]] = {
         **first,
-        results.rank: results.numbers(results.rank),
+        results.rank_key: results.numbers_of(results.rank_key),
     }
-    shared["candidate"] = results.candidates
-    shared |= {name: results.values(f"param_{key}") for key, name in short.items()}
-    shared |= {key: results.values(key) for key in results.others}
+    shared["candidate"] = results.candidate_of_row
+    shared |= {name: results.values_of(f"param_{key}") for key, name in short.items()}
+    shared |= {key: results.values_of(key) for key in results.other_keys}
     times = [k for k in ("mean_fit_time", "mean_score_time") if k in results.columns]
-    ends = {key: results.numbers(key) for key in times}
-    cells = {place: results.numbers(key) for place, key in scores.items()}
-    # a search of fewer splits than another has no row for those that it lacks
-    has = {
+    mean_times = {key: results.numbers_of(key) for key in times}
+    cells = {place: results.numbers_of(key) for place, key in scores.items()}
+    # a search with fewer splits than another search has no rows for missing splits
+    existing = {
         (search, fold)
         for (_, fold), key in scores.items()
-        for search, cell in zip(results.searches, results.columns[key], strict=True)
+        for search, cell in zip(
+            results.search_of_row, results.columns[key], strict=True
+        )
         if cell is not MISSING
     }
     folds = sorted({fold for _, fold in scores})
     places = [
         (i, fold)
-        for i in results.best_first()
+        for i in results.rows_best_first()
         for fold in folds
-        if (results.searches[i], fold) in has
+        if (results.search_of_row[i], fold) in existing
     ]
     columns = {key: [of_all[i] for i, _ in places] for key, of_all in shared.items()}
     columns["fold"] = [fold for _, fold in places]
-    nothing = [None] * len(results.searches)
+    nothing = [None] * len(results.search_of_row)
     for name in names:
         columns[name] = [cells.get((name, fold), nothing)[i] for i, fold in places]
-    columns |= {key: [of_all[i] for i, _ in places] for key, of_all in ends.items()}
+    columns |= {
+        key: [of_all[i] for i, _ in places] for key, of_all in mean_times.items()
+    }
     return Table(columns, "fold")
 
 
-def _epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Table:
+def _table_of_epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Table:
     tables = [
-        epochs_of_search(source) if has_results(source) else epochs_of(source)
+        epochs_of_search(source)
+        if is_search_or_results(source)
+        else epochs_of_net(source)
         for source in sources
     ]
     lengths = [len(table["epoch"]) for table in tables]
@@ -237,32 +260,31 @@ def _epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Table:
     if names is not None:
         pairs = zip(names, lengths, strict=True)
         columns[MODEL] = [name for name, length in pairs for _ in range(length)]
-    for key in _in_order(tables):
+    for key in _order_epoch_columns(tables):
         columns[key] = []
         for table, length in zip(tables, lengths, strict=True):
             columns[key] += table.get(key, [None] * length)
     return Table(columns, "epoch")
 
 
-def _in_order(tables: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Order the columns of tables of epochs: what was recorded stands behind."""
+def _order_epoch_columns(tables: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Order the columns of several tables: ids and parameters first, then results."""
     front: dict[str, None] = {}
     for table in tables:
-        labels = list(table)
-        front |= dict.fromkeys(labels[: labels.index("epoch")])
+        front |= dict.fromkeys(labels_before("epoch", table))
     recorded = dict.fromkeys(
         key for table in tables for key in table if key not in front
     )
-    return [*sorted(front, key=lambda key: key == "fold"), *recorded_order(recorded)]
+    return [*sorted(front, key=lambda key: key == "fold"), *sort_recorded(recorded)]
 
 
-def _series(cells: Sequence[Any]) -> pd.Series:
-    """Give a column the narrowest dtype that holds it and its missing values."""
+def _series_of(cells: Sequence[Any]) -> pd.Series:
+    """Return a column with the narrowest dtype for its cells and missing values."""
     present = [cell for cell in cells if cell is not None]
     gaps = len(present) < len(cells)
     kinds = {type(cell) for cell in present}
     if kinds == {str}:
-        return pd.Series(cells)  # as pandas holds strings: str, or object before 3.0
+        return pd.Series(cells)  # pandas chooses: str, or object before version 3.0
     dtype = "object"
     if kinds == {bool}:
         dtype = "boolean" if gaps else "bool"

@@ -7,10 +7,10 @@ from typing import Any
 from sklearn.exceptions import NotFittedError
 
 from skact.naming import Scalar, name_values, short_name
-from skact.results.schema import recorded_order
+from skact.results.schema import sort_recorded
 
-# of each batch; a row an epoch has no place for them
-_OF_BATCHES = {"batches", "train_batch_count", "valid_batch_count"}
+# values of each batch: a row of an epoch has no place for them
+_BATCH_KEYS = {"batches", "train_batch_count", "valid_batch_count"}
 
 
 def net_of(estimator: Any) -> Any:
@@ -25,20 +25,22 @@ def is_net(estimator: Any) -> bool:
     return not isinstance(net, type) and hasattr(type(net), "history")
 
 
-def epochs_of(estimator: Any) -> dict[str, list[Scalar | None]]:
-    """Read the history of a fitted net: columns with a cell an epoch.
+def epochs_of_net(estimator: Any) -> dict[str, list[Scalar | None]]:
+    """Read the history of a fitted net: columns with a cell for each epoch.
 
-    What is missing, or is no number, is None.
+    A cell is None where the value is missing or NaN.
     """
-    return columns_of(_history_of(estimator))
+    return columns_of_history(_history_of(estimator))
 
 
-def columns_of(history: Sequence[Mapping[str, Any]]) -> dict[str, list[Scalar | None]]:
-    """Turn a history into columns, as `epochs_of` gives them."""
+def columns_of_history(
+    history: Sequence[Mapping[str, Any]],
+) -> dict[str, list[Scalar | None]]:
+    """Turn a history into columns with a cell for each epoch."""
     keys = dict.fromkeys(str(key) for epoch in history for key in epoch)
     columns: dict[str, list[Scalar | None]] = {}
-    for key in recorded_order(keys):
-        if key in _OF_BATCHES:
+    for key in sort_recorded(keys):
+        if key in _BATCH_KEYS:
             continue
         known = [i for i, epoch in enumerate(history) if not _is_missing(epoch, key)]
         named = name_values(history[i][key] for i in known)

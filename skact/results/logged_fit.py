@@ -1,4 +1,4 @@
-"""One fit, as a training log keeps it, and the log itself as those see it who read."""
+"""One fit as a training log keeps it, and the interface of the log for its readers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -14,43 +14,43 @@ from skact.results.histories import net_of
 
 @dataclass(frozen=True)
 class SearchPlace:
-    """Where in a search a fit stands."""
+    """The place of a fit in a search."""
 
     search: Any  # identifies the fit of the search
-    kind: str  # class of the search
+    kind: str  # name of the class of the search
     iteration: int = 0  # of successive halving
-    number: int | None = None  # of candidate and fold; None: the refit
+    number: int | None = None  # counts candidates and folds; None: the refit
 
 
 @dataclass(frozen=True)
 class LoggedFit:
-    """One fit, as its log has it."""
+    """One fit as a log keeps it."""
 
-    run: Any  # identifies the outermost fit that it belongs to
-    searches: tuple[SearchPlace, ...]  # around the fit, the outermost first
+    run: Any  # identifies the outermost fit around this fit
+    searches: tuple[SearchPlace, ...]  # around the fit, the outermost search first
     params: dict[str, Any]  # of the net
-    history: dict[str, list[Scalar | None]]  # columns, a cell an epoch
+    history: dict[str, list[Scalar | None]]  # columns with a cell for each epoch
 
     @property
     def is_refit(self) -> bool:
-        """Whether searches fitted their best candidate by this, and none scores it."""
+        """Whether this fit is the refit of every search around it; none scores it."""
         return bool(self.searches) and all(
             place.number is None for place in self.searches
         )
 
     def place_in(self, kind: str) -> SearchPlace | None:
-        """Return the place in the innermost search of this class, if there is one."""
+        """Return the place in the innermost search of this class, or None."""
         found = [place for place in self.searches if place.kind == kind]
         return found[-1] if found else None
 
 
 class FitLog(ABC):
-    """What knows the fits of searches: a training log, for those who read it."""
+    """A training log as its readers see it."""
 
     @property
     @abstractmethod
     def fits(self) -> list[LoggedFit]:
-        """All fits there were, those of one run together, sorted by their places."""
+        """All logged fits; fits of one run stand together, sorted by their places."""
 
     @abstractmethod
     def to_frame(self) -> pd.DataFrame:
@@ -58,16 +58,16 @@ class FitLog(ABC):
 
 
 def log_of(estimator: Any) -> FitLog | None:
-    """Return the log that was set on a net, wherever in an estimator the net is."""
-    for part in parts_of(estimator):
-        for callback in callbacks_of(part):
+    """Return the log that was set on a net inside an estimator, or None."""
+    for inner in estimators_inside(estimator):
+        for callback in callbacks_of(inner):
             if isinstance(callback, FitLog):
                 return callback
     return None
 
 
-def parts_of(estimator: Any) -> Iterator[Any]:
-    """Yield an estimator, and those inside it, as its parameters tell."""
+def estimators_inside(estimator: Any) -> Iterator[Any]:
+    """Yield an estimator and the estimators among its parameters."""
     yield estimator
     yield net_of(estimator)
     if hasattr(estimator, "get_params") and not isinstance(estimator, type):

@@ -1,27 +1,42 @@
-"""Which column of a table is what: a parameter, an id, a score, a result, a rank.
+"""The schema of a table: which columns are ids, parameters, results, scores, ranks.
 
-Whoever makes or reads a table of results asks here: the frames, the comparison, the
-diagnosis, the displays and the pages.
+All modules that make or read a table of results use this module: the frames, the
+comparison, the diagnosis, the displays and the pages.
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from skact.results.cv_results import RESULT_NAME
+from skact.results.cv_results import RESULT_NAME, ranked_metrics
 
 LEVELS = ("candidate", "fold", "epoch")
 MODEL = "model"  # the column that tells several searches or nets apart
-# what tells rows apart, from the whole to its parts; run, fit and refit are a log's
+CURVE_IDS = (MODEL, "candidate", "fold")  # columns that tell training curves apart
+# columns that tell rows apart, the largest unit first; only a log has run, fit, refit
 _IDS = (MODEL, "candidate", "run", "fit", "refit", "fold", "epoch")
-_HALVING = ("iter", "n_resources")
-_LOSSES = ("fold_loss", "valid_loss", "train_loss")  # the most telling first
+_HALVING_COLUMNS = ("iter", "n_resources")
+# the groups of results that pages draw; other results are details
+_GROUPS = {
+    "candidate": {
+        "time": "mean_fit_time",
+        "train": "mean_train_.+",
+        "test": "mean_test_.+",
+    },
+    "fold": {"time": "mean_fit_time", "train": "train_.+", "test": "test_.+"},
+    "epoch": {"recorded": "(?!dur$).*(?<!_best)"},
+}
+_DETAIL = "split|std_fit_|mean_score_time|std_score_time"
+_LOSSES = ("fold_loss", "valid_loss", "train_loss")  # the most informative first
 
 
 @dataclass(frozen=True)
 class Schema:
-    """What the columns of a table are; every column is one of the first four.
+    """The role of each column of a table.
+
+    Each column is in exactly one of `ids`, `resources`, `params` and `results`.
 
     Parameters
     ----------
@@ -30,15 +45,15 @@ class Schema:
     ids : tuple of str
         Columns that tell rows apart, such as ``candidate`` and ``fold``.
     resources : tuple of str
-        ``iter`` and ``n_resources``, of successive halving.
+        ``iter`` and ``n_resources`` of successive halving.
     params : tuple of str
-        What was tried.
+        Hyperparameters that the search tried.
     results : tuple of str
-        What came of it: ranks, scores, times, and what callbacks recorded.
+        Ranks, scores, times, and values that callbacks recorded.
     scores : tuple of str
-        The results to judge by, the one that counts first.
+        The results that judge a row; the most important score comes first.
     ranks : tuple of str
-        The ranks, that of the metric that counts first.
+        The ranks; the rank by the metric that ranks the search comes first.
     """
 
     level: str
@@ -50,50 +65,68 @@ class Schema:
     ranks: tuple[str, ...]
 
     @property
-    def several(self) -> bool:
+    def has_models(self) -> bool:
         """Whether the table is of several searches or nets."""
         return MODEL in self.ids
 
     @property
     def rank(self) -> str:
-        """The rank that counts; empty if there is none."""
+        """The first rank; empty if the table has no ranks."""
         return self.ranks[0] if self.ranks else ""
 
     @property
     def score(self) -> str:
-        """The score that counts; empty if there is none."""
+        """The first score; empty if the table has no scores."""
         return self.scores[0] if self.scores else ""
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of the metrics of a search, the one that ranks first."""
-        return _metrics_of(self.ranks)
+        """Names of the metrics of a search; the metric that ranks comes first."""
+        return tuple(ranked_metrics(self.ranks))
 
     def is_loss(self, label: str) -> bool:
-        """Whether callbacks recorded a loss under this name."""
-        return self.level == "epoch" and label.endswith("_loss")
+        """Whether a column is a loss that callbacks recorded."""
+        return self.level == "epoch" and is_name_of_loss(label)
 
     def is_better_low(self, label: str) -> bool:
-        """Whether small values of a column are the good ones."""
+        """Whether a small value in a column is better than a large value."""
         return label in self.ranks or self.is_loss(label)
+
+    def beside_score(self, statistic: str) -> str:
+        """Return the name of the "std" or "rank" of the first mean score."""
+        if self.level != "candidate":
+            return ""
+        return self.score.replace("mean", statistic, 1)
+
+    def group_of_result(self, label: str) -> str:
+        """Return "time", "train", "test" or "recorded"; "" if a result is a detail."""
+        for group, pattern in _GROUPS[self.level].items():
+            if re.fullmatch(pattern, label):
+                return group
+        return ""
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Results of candidates that are details: scores of splits, and minor times."""
+        return tuple(name for name in self.results if re.match(_DETAIL, name))
 
 
 def schema_of(labels: Iterable[Any], level: str | None = None) -> Schema:
-    """Tell what the columns of a table are, by the names that frames give them.
+    """Find the role of each column by the names that `to_frame` gives.
 
     Parameters
     ----------
     labels : iterable of str
-        Names of all columns. Their order counts in two places: ``model`` before all
-        that one search has tells several apart, and what stands behind ``fold`` or
-        ``epoch`` was found there.
+        Names of all columns. The order counts in two places: ``model`` tells several
+        searches apart only if it stands before the ids and ranks; columns behind
+        ``fold`` or ``epoch`` are results.
     level : {"candidate", "fold", "epoch"}, default=None
-        What a row is; None tells it by the names.
+        What a row is; None: the names decide.
 
     Returns
     -------
     Schema
-        What is not known otherwise is a parameter.
+        A column that has no other role is a parameter.
 
     Examples
     --------
@@ -105,9 +138,9 @@ def schema_of(labels: Iterable[Any], level: str | None = None) -> Schema:
     level = level_of(names) if level is None else level
     ids = _ids_of(names, level)
     ranks = tuple(name for name in names if name.startswith("rank_test_"))
-    measured = set(_measured(names, level, ranks))
+    measured = set(_result_names(names, level, ranks))
     results = tuple(name for name in names if name in measured and name not in ids)
-    halving = _HALVING if set(_HALVING) <= set(names) else ()
+    halving = _HALVING_COLUMNS if set(_HALVING_COLUMNS) <= set(names) else ()
     known = {*ids, *results, *halving}
     return Schema(
         level=level,
@@ -121,7 +154,7 @@ def schema_of(labels: Iterable[Any], level: str | None = None) -> Schema:
 
 
 def level_of(labels: Iterable[Any]) -> str:
-    """Tell what the rows of a table are, by the names of its columns."""
+    """Find out what a row of a table is, by the names of the columns."""
     names = {str(label) for label in labels}
     if any(name.startswith("mean_test_") for name in names):
         return "candidate"
@@ -131,20 +164,51 @@ def level_of(labels: Iterable[Any]) -> str:
 
 
 def check_level(level: Any) -> None:
-    """Raise ValueError unless there is such a level."""
+    """Raise ValueError if there is no such level."""
     if level not in (None, *LEVELS):
         raise ValueError(
             f"level must be 'candidate', 'fold', 'epoch' or None; got {level!r}."
         )
 
 
-def recorded_order(labels: Iterable[str]) -> list[str]:
-    """Sort what was recorded: the epoch first, and last its time, seldom looked at."""
+def sort_recorded(labels: Iterable[str]) -> list[str]:
+    """Sort the columns of a history: the epoch first, its duration last."""
     return sorted(labels, key=lambda label: (label != "epoch") + (label == "dur"))
 
 
-def best_losses(labels: Iterable[str]) -> list[str]:
-    """Return the losses among some columns: on the fold, held out, of training."""
+def labels_before(id_column: str, labels: Iterable[str]) -> list[str]:
+    """Return the columns before ``fold`` or ``epoch``; those behind it are results."""
+    names = list(labels)
+    return names[: names.index(id_column)]
+
+
+def is_name_of_loss(label: str) -> bool:
+    """Whether a recorded column is a loss."""
+    return label.endswith("_loss")
+
+
+def is_name_of_time_or_loss(label: str) -> bool:
+    """Whether a column holds times or losses; their deviations are neither."""
+    return label.endswith(("_time", "_loss")) and not label.startswith("std_")
+
+
+def is_name_of_best_flag(label: str) -> bool:
+    """Whether a recorded column says if an epoch was the best so far."""
+    return label.endswith("_best")
+
+
+def metric_of_score(label: str) -> str:
+    """Return the metric of a column of test scores of folds."""
+    return label.removeprefix("test_")
+
+
+def score_of_metric(metric: str) -> str:
+    """Return the column of test scores of folds by a metric."""
+    return f"test_{metric}"
+
+
+def losses_among(labels: Iterable[str]) -> list[str]:
+    """Return the losses among columns: on the fold, on validation rows, of training."""
     known = set(labels)
     return [name for name in _LOSSES if name in known]
 
@@ -157,37 +221,35 @@ def _ids_of(names: Sequence[str], level: str) -> tuple[str, ...]:
     else:
         possible = tuple(name for name in _IDS if name != MODEL)
     found = tuple(name for name in possible if name in names)
-    return (MODEL, *found) if _tells_apart(names) else found
+    return (MODEL, *found) if _has_model_id(names) else found
 
 
-def _tells_apart(names: Sequence[str]) -> bool:
-    """Whether a column "model" is no parameter: those stand behind ranks and ids."""
+def _has_model_id(names: Sequence[str]) -> bool:
+    """Whether a column "model" is an id: parameters stand behind ids and ranks."""
     for name in names:
         if name == MODEL or name in _IDS or name.startswith("rank_test_"):
             return name == MODEL
     return False
 
 
-def _measured(names: Sequence[str], level: str, ranks: Sequence[str]) -> Iterable[str]:
-    """Yield the names of what came of a row."""
+def _result_names(
+    names: Sequence[str], level: str, ranks: Sequence[str]
+) -> Iterable[str]:
+    """Yield the names of results."""
     yield from (name for name in names if RESULT_NAME.fullmatch(name))
     if level == "fold":
-        parts = itertools.product(("test", "train"), _metrics_of(ranks) or ("score",))
+        parts = itertools.product(("test", "train"), ranked_metrics(ranks) or ["score"])
         yield from (f"{part}_{metric}" for part, metric in parts)
     if level != "candidate" and level in names:
-        yield from names[list(names).index(level) + 1 :]
-
-
-def _metrics_of(ranks: Iterable[str]) -> tuple[str, ...]:
-    return tuple(rank.removeprefix("rank_test_") for rank in ranks)
+        yield from names[len(labels_before(level, names)) + 1 :]
 
 
 def _scores_of(
     names: Sequence[str], results: Sequence[str], level: str, ranks: Sequence[str]
 ) -> tuple[str, ...]:
     if level == "epoch":
-        return tuple(best_losses(names))
+        return tuple(losses_among(names))
     start = "test_" if level == "fold" else "mean_test_"
-    first = [f"{start}{metric}" for metric in _metrics_of(ranks)[:1]]
+    first = [f"{start}{metric}" for metric in ranked_metrics(ranks)[:1]]
     found = [name for name in names if name.startswith(start) and name in results]
     return tuple(sorted(found, key=lambda name: name not in first))

@@ -1,4 +1,4 @@
-"""Results of a search in a folder: a CSV that anything reads, and JSON for types."""
+"""Save the results of a search in a folder: tables as CSV, types as JSON. Load them."""
 
 import csv
 import io
@@ -11,33 +11,37 @@ from typing import Any
 
 import numpy as np
 
-from skact.results.cv_results import RESULT_NAME, Results, has_results, results_of
-from skact.results.epochs import epochs_of_search, knows_epochs
+from skact.results.cv_results import (
+    RESULT_NAME,
+    Results,
+    is_search_or_results,
+    results_of,
+)
+from skact.results.epochs import epochs_of_search, has_epochs
 
-_TABLE, _EPOCHS, _ABOUT = "results.csv", "epochs.csv", "results.json"
+_RESULTS_FILE, _EPOCHS_FILE, _TYPES_FILE = "results.csv", "epochs.csv", "results.json"
 _FORMAT = 1
-# strings of Python may hold halves of characters, which no encoding has
-_TEXT: Any = {"encoding": "utf-8", "errors": "surrogatepass", "newline": ""}
-_KINDS = {"bool": bool, "int": int, "float": float, "str": str}
+# a string of Python may hold half of a surrogate pair, which plain UTF-8 refuses
+_FILE_OPTIONS: Any = {"encoding": "utf-8", "errors": "surrogatepass", "newline": ""}
+_TYPES = {"bool": bool, "int": int, "float": float, "str": str}
 
 
 @dataclass(frozen=True)
 class SavedResults:
-    """What :func:`load_results` gives; whatever takes a search takes it.
+    """Results from :func:`load_results`; functions of skact take them as a search.
 
     Attributes
     ----------
     cv_results_ : dict of str to array
-        As the search had it, but that objects in the grid are strings, their short
-        names.
+        Results of the search; objects of the grid are replaced by their short names.
     refit : bool or str
-        As the search had it: it names the metric that ranks.
+        Parameter of the search; a string names the metric that ranks.
     search : str
         The class of the search, such as ``"GridSearchCV"``.
     estimator : str
-        The class of what was searched, such as ``"ActMLP"``.
+        The class of the searched estimator, such as ``"ActMLP"``.
     epochs_ : dict of str to list, or None
-        The training log, a cell for each epoch of each fit; None if there was none.
+        Columns of the training log; None if the search had no log.
     """
 
     cv_results_: dict[str, Any] = field(repr=False)
@@ -48,28 +52,27 @@ class SavedResults:
 
 
 def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
-    """Write the results of a search into a folder, to look at them later.
+    """Write the results of a search into a folder.
 
-    The folder gets ``results.csv``, a row a candidate, ``epochs.csv`` if a
-    :class:`~skact.TrainingLog` was set on the net, a row for each epoch of each fit,
-    and ``results.json``, which keeps the types. No pickle: opening the results of
-    others runs nothing.
+    The folder gets ``results.csv`` with a row for each candidate, ``results.json`` with
+    the types, and ``epochs.csv`` with a row for each epoch of each fit if the net had a
+    :class:`~skact.TrainingLog`. There is no pickle: to load results runs no code.
 
     Parameters
     ----------
     search : fitted search or dict
         Any search of scikit-learn, its ``cv_results_`` dict, or loaded results.
     folder : str or path
-        Made if it is not there. Results that it holds are replaced.
+        Created if it does not exist. Results in it are replaced.
 
     Raises
     ------
     NotFittedError, TypeError, ValueError
-        If that is not a fitted search; nothing is written then.
+        If `search` is not a fitted search; then nothing is written.
 
     See Also
     --------
-    load_results : Read them.
+    load_results : Read the results.
 
     Examples
     --------
@@ -84,41 +87,50 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
     [0.1, 1.0]
     """
     if isinstance(search, list | tuple) or (
-        isinstance(search, Mapping) and any(map(has_results, search.values()))
+        isinstance(search, Mapping) and any(map(is_search_or_results, search.values()))
     ):
         raise TypeError(
             "save_results takes one search: save each into a folder of its own; "
             "to_frame and to_hiplot take a list or dict of what load_results gives."
         )
     results = results_of([search])
-    columns = {key: _plain(results, key) for key in results.columns if key != "params"}
-    epochs = (
-        epochs_of_search(search, results) if knows_epochs(search, results) else None
-    )
+    columns = {
+        key: _scalars_of_column(results, key)
+        for key in results.columns
+        if key != "params"
+    }
+    epochs = epochs_of_search(search, results) if has_epochs(search, results) else None
     about = {
         "format": _FORMAT,
-        "search": _class_of(search, "search"),
-        "estimator": _class_of(search, "estimator"),
+        "search": _class_name_of(search, "search"),
+        "estimator": _class_name_of(search, "estimator"),
         "refit": _refit_of(search),
-        "columns": {key: _kind(cells) for key, cells in columns.items()},
-        "epochs": None if epochs is None else {k: _kind(v) for k, v in epochs.items()},
+        "columns": {key: _type_name_of(cells) for key, cells in columns.items()},
+        "epochs": None
+        if epochs is None
+        else {k: _type_name_of(v) for k, v in epochs.items()},
     }
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    written = {_TABLE: _csv(columns), _ABOUT: json.dumps(about, indent=1) + "\n"}
+    written = {
+        _RESULTS_FILE: _csv_text_of(columns),
+        _TYPES_FILE: json.dumps(about, indent=1) + "\n",
+    }
     if epochs is not None:
-        written[_EPOCHS] = _csv(epochs)
+        written[_EPOCHS_FILE] = _csv_text_of(epochs)
     for name, text in written.items():
-        with (folder / (name + ".part")).open("w", **_TEXT) as file:
+        with (folder / (name + ".part")).open("w", **_FILE_OPTIONS) as file:
             file.write(text)
-    for name in written:  # all are whole before one replaces another
+    for name in written:  # all new files are complete before the first old file goes
         (folder / (name + ".part")).replace(folder / name)
-    if epochs is None:  # of what was saved here before
-        (folder / _EPOCHS).unlink(missing_ok=True)
+    if epochs is None:  # epochs of the results before
+        (folder / _EPOCHS_FILE).unlink(missing_ok=True)
 
 
-def _csv(columns: Mapping[str, Sequence[Any]]) -> str:
-    cells = [_written(column, _kind(column)) for column in columns.values()]
+def _csv_text_of(columns: Mapping[str, Sequence[Any]]) -> str:
+    cells = [
+        _texts_of_cells(column, _type_name_of(column)) for column in columns.values()
+    ]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(columns)
@@ -127,7 +139,7 @@ def _csv(columns: Mapping[str, Sequence[Any]]) -> str:
 
 
 def load_results(folder: str | os.PathLike[str]) -> SavedResults:
-    """Read what :func:`save_results` wrote.
+    """Read results that :func:`save_results` wrote.
 
     Parameters
     ----------
@@ -136,15 +148,15 @@ def load_results(folder: str | os.PathLike[str]) -> SavedResults:
     Returns
     -------
     SavedResults
-        :func:`~skact.to_frame` and :func:`~skact.to_hiplot` take it as they take the
-        search, and give the same.
+        :func:`~skact.to_frame` and :func:`~skact.to_hiplot` return the same for these
+        results as for the search.
 
     Raises
     ------
     FileNotFoundError
         If the folder holds no results.
     ValueError
-        If its files are not as `save_results` writes them.
+        If the files are not as `save_results` writes them.
 
     Examples
     --------
@@ -156,22 +168,28 @@ def load_results(folder: str | os.PathLike[str]) -> SavedResults:
     array([0.9, 0.8])
     """
     folder = Path(folder)
-    missing = [name for name in (_TABLE, _ABOUT) if not (folder / name).is_file()]
+    missing = [
+        name for name in (_RESULTS_FILE, _TYPES_FILE) if not (folder / name).is_file()
+    ]
     if missing:
         raise FileNotFoundError(
             f"{folder} holds no saved results: there is no {' and no '.join(missing)}. "
             f"save_results(search, folder) writes them."
         )
     try:
-        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        about = json.loads((folder / _TYPES_FILE).read_text(encoding="utf-8"))
         if about["format"] != _FORMAT:
             raise ValueError(f"format {about['format']!r} is not {_FORMAT}")
         columns = {
-            key: _array(cells, about["columns"][key], gaps_are_nan=_is_score(key))
-            for key, cells in _read(folder / _TABLE, about["columns"]).items()
+            key: _make_array(
+                cells, about["columns"][key], gaps_are_nan=_is_score_or_time(key)
+            )
+            for key, cells in _read_csv(
+                folder / _RESULTS_FILE, about["columns"]
+            ).items()
         }
         columns["params"] = _params_of(columns)
-        epochs = about["epochs"] and _read(folder / _EPOCHS, about["epochs"])
+        epochs = about["epochs"] and _read_csv(folder / _EPOCHS_FILE, about["epochs"])
         names = about["refit"], about["search"], about["estimator"]
         return SavedResults(columns, *names, epochs_=epochs)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -180,53 +198,53 @@ def load_results(folder: str | os.PathLike[str]) -> SavedResults:
         ) from error
 
 
-def _plain(results: Results, key: str) -> list[Any]:
-    """Turn a column into scalars of Python; None is what is missing."""
-    if key.startswith("param_") or key in results.others:
-        return results.values(key)
-    return results.numbers(key)
+def _scalars_of_column(results: Results, key: str) -> list[Any]:
+    """Return a column as scalars of Python; None where a value is missing."""
+    if key.startswith("param_") or key in results.other_keys:
+        return results.values_of(key)
+    return results.numbers_of(key)
 
 
-def _kind(cells: Sequence[Any]) -> str:
-    """Name the type that all cells have; "json" where they differ."""
+def _type_name_of(cells: Sequence[Any]) -> str:
+    """Return the type that all cells have; "json" if the types differ."""
     kinds = {type(cell) for cell in cells if cell is not None}
-    for name, kind in _KINDS.items():
-        # an empty string in a CSV is what is missing
+    for name, kind in _TYPES.items():
+        # an empty cell of the CSV means a missing value, not an empty string
         if kinds == {kind} and "" not in cells:
             return name
     return "json" if kinds else "float"
 
 
-def _written(cells: Sequence[Any], kind: str) -> list[str]:
+def _texts_of_cells(cells: Sequence[Any], kind: str) -> list[str]:
     write = {"json": json.dumps, "float": repr}.get(kind, str)
     return ["" if cell is None else write(cell) for cell in cells]
 
 
-def _is_score(key: str) -> bool:
+def _is_score_or_time(key: str) -> bool:
     return RESULT_NAME.fullmatch(key) is not None
 
 
-def _read(path: Path, kinds: Mapping[str, str]) -> dict[str, list[Any]]:
-    """Read columns of these kinds; None is what is missing."""
-    with path.open(**_TEXT) as file:
+def _read_csv(path: Path, kinds: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Read columns of given types; None where a value is missing."""
+    with path.open(**_FILE_OPTIONS) as file:
         header, *rows = csv.reader(file)
     if header != list(kinds):
-        raise ValueError(f"{path.name} and {_ABOUT} name different columns")
+        raise ValueError(f"{path.name} and {_TYPES_FILE} name different columns")
     columns = zip(*rows, strict=True) if rows else [()] * len(header)
     return {
-        key: [None if text == "" else _cell(text, kinds[key]) for text in texts]
+        key: [None if text == "" else _parse_cell(text, kinds[key]) for text in texts]
         for key, texts in zip(header, columns, strict=True)
     }
 
 
-def _cell(text: str, kind: str) -> Any:
+def _parse_cell(text: str, kind: str) -> Any:
     if kind == "bool":
         return {"True": True, "False": False}[text]
-    return json.loads(text) if kind == "json" else _KINDS[kind](text)
+    return json.loads(text) if kind == "json" else _TYPES[kind](text)
 
 
-def _array(cells: Sequence[Any], kind: str, *, gaps_are_nan: bool) -> Any:
-    """Make the array that scikit-learn would have made."""
+def _make_array(cells: Sequence[Any], kind: str, *, gaps_are_nan: bool) -> Any:
+    """Build the array that scikit-learn builds for such cells."""
     mask = np.array([cell is None for cell in cells], dtype=bool)
     values = np.empty(len(cells), dtype=object)
     for i, cell in enumerate(cells):
@@ -253,9 +271,9 @@ def _params_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _class_of(search: Any, which: str) -> str:
+def _class_name_of(search: Any, which: str) -> str:
     kept = getattr(search, which, None)
-    if isinstance(kept, str):  # loaded results are saved again
+    if isinstance(kept, str):  # these are loaded results, saved again
         return kept
     found = search if which == "search" else kept
     if found is None or isinstance(search, Mapping):

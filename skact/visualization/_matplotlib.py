@@ -1,19 +1,19 @@
-"""What all displays share: matplotlib, imported when something is drawn."""
+"""Figures, axes and colours for all displays; matplotlib is imported at first use."""
 
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
 
-def axes_of(ax: Any, who: str) -> tuple[Any, Any]:
+def open_axes(ax: Any, display: str) -> tuple[Any, Any]:
     """Return a figure and the axes to draw in.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes or None
         None opens a new figure.
-    who : str
-        Who draws, for the message.
+    display : str
+        Name of the display, for the message of the error.
 
     Returns
     -------
@@ -25,15 +25,15 @@ def axes_of(ax: Any, who: str) -> tuple[Any, Any]:
     ImportError
         If matplotlib is missing.
     """
-    plt = _pyplot(who)
+    plt = _import_pyplot(display)
     if ax is None:
         return plt.subplots(layout="constrained")
     return ax.figure, ax
 
 
-def grid_of(n: int, who: str) -> tuple[Any, Any]:
-    """Return a new figure and n axes of it, in rows, with common scales."""
-    plt = _pyplot(who)
+def open_grid(n: int, display: str) -> tuple[Any, Any]:
+    """Return a new figure and its n axes in rows; all axes have the same scales."""
+    plt = _import_pyplot(display)
     n_columns = min(n, 4 if n <= 12 else 6)
     n_rows = -(-n // n_columns)
     figure, axes = plt.subplots(
@@ -50,37 +50,37 @@ def grid_of(n: int, who: str) -> tuple[Any, Any]:
     return figure, axes.ravel()[:n]
 
 
-def _pyplot(who: str) -> Any:
+def _import_pyplot(display: str) -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f"{who} draws with matplotlib, which is not installed: "
+            f"{display} draws with matplotlib, which is not installed: "
             f'pip install "skact[plot]".'
         ) from error
     return plt
 
 
-def plain(text: Any) -> str:
-    """Make a text that matplotlib draws as it is: dollars would begin mathematics."""
+def escape_dollars(text: Any) -> str:
+    """Escape dollars, which matplotlib would read as the start of a formula."""
     return str(text).replace("$", r"\$")
 
 
 def are_numbers(values: Sequence[Any]) -> bool:
-    """Whether all values are numbers, and none a boolean."""
+    """Whether all values are numbers and no value is a boolean."""
     return all(isinstance(v, Real) and not isinstance(v, bool) for v in values)
 
 
 def colors_of(values: Sequence[Any]) -> list[Any]:
-    """Give each value a colour: numbers from dark to light, words from the cycle.
+    """Return a colour for each value: numbers from dark to light, words by the cycle.
 
-    Words are coloured in their order by letters, so that the same words have the same
-    colours in another picture, whatever came first there.
+    Words get their colours in alphabetical order, so that the same words have the same
+    colours in every picture.
     """
     import matplotlib as mpl
 
     if are_numbers(values):
-        scale = scale_of(values)
+        scale = color_scale_of(values)
         return [scale.to_rgba(value) for value in values]
     cycle = mpl.rcParams["axes.prop_cycle"].by_key().get("color", ["C0"])
     if len(values) > len(cycle):
@@ -92,10 +92,10 @@ def colors_of(values: Sequence[Any]) -> list[Any]:
     return found
 
 
-def scale_of(values: Sequence[Any]) -> Any:
+def color_scale_of(values: Sequence[Any]) -> Any:
     """Return a scale of colours over numbers; logarithmic if they span a factor of ten.
 
-    Its light end is left out: yellow lines are hard to see on white.
+    The scale has no yellow, because yellow lines are hard to see on white.
     """
     import matplotlib as mpl
     from matplotlib.cm import ScalarMappable

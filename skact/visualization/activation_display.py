@@ -1,4 +1,4 @@
-"""Activations in matplotlib: functions, and their derivatives."""
+"""Activation functions and their derivatives in matplotlib."""
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,15 +14,20 @@ from skact.activations.build import make_activation
 from skact.activations.catalogue import get_activation
 from skact.activations.modules import activation_name
 from skact.results.histories import net_of
-from skact.visualization._matplotlib import axes_of, colors_of, grid_of, plain
+from skact.visualization._matplotlib import (
+    colors_of,
+    escape_dollars,
+    open_axes,
+    open_grid,
+)
 
-_POINTS = 1001
-_MOST_TOGETHER = 4  # activations that one pair of axes holds, unless told otherwise
+_N_POINTS = 1001
+_MAX_ON_ONE_AXES = 4  # activations; more have axes of their own
 
 
 @dataclass(frozen=True)
 class Curve:
-    """An activation at some points; a column for each unit, if they differ."""
+    """An activation at some points; a column for each unit if units differ."""
 
     label: str
     values: np.ndarray  # (n_points, n_units)
@@ -30,34 +35,34 @@ class Curve:
 
 
 class ActivationDisplay:
-    """Activation functions, and their derivatives.
+    """Plot activation functions and their derivatives.
 
-    Make one with :meth:`from_activations` or :meth:`from_estimator`. Derivatives are
-    those that training uses: torch's, or a function's own. Where a curve jumps, its
-    line is interrupted. What draws random numbers is drawn as it is in evaluation mode,
-    and softmax as one output by its own input, beside another that stays 0.
+    Create one with :meth:`from_activations` or :meth:`from_estimator`. Derivatives are
+    those that training uses: torch's, or a function's own. A line is interrupted where
+    the function jumps. A random activation is drawn in evaluation mode. Softmax is
+    drawn as one output over its own input, with a second input of 0.
 
     Parameters
     ----------
     x : ndarray of shape (n_points,)
-        Where the functions were evaluated.
+        Points where the functions were evaluated.
     curves : sequence of Curve
-        What they gave there.
+        Values of the functions at these points.
     derivative : bool or "only", default=False
-        Whether to draw derivatives, too: dashed.
+        Whether to draw derivatives, too, as dashed lines.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        The axes, or the first of several.
+        The axes, or the first of several axes.
     axes_ : ndarray of matplotlib.axes.Axes
-        All of them.
+        All axes.
     figure_ : matplotlib.figure.Figure
-        Their figure.
+        The figure.
     lines_ : list of matplotlib.lines.Line2D
-        The functions.
+        Lines of the functions.
     derivative_lines_ : list of matplotlib.lines.Line2D
-        Their derivatives.
+        Lines of the derivatives.
 
     Examples
     --------
@@ -89,20 +94,20 @@ class ActivationDisplay:
         ax: Any = None,
         line_kw: Mapping[str, Any] | None = None,
     ) -> "ActivationDisplay":
-        """Draw what may be given to an estimator as an activation.
+        """Draw activations: all that an estimator takes as `activation`.
 
         Parameters
         ----------
         activations : activation spec or list of them
             Names with or without parameters, ``nn.Module`` classes or instances,
-            functions, as the parameter `activation` takes them; or a dict of such, by
-            label.
+            functions, as the parameter `activation` takes them; or a dict from labels
+            to these.
         derivative : bool or "only", default=False
             Whether to draw derivatives, too.
         x : tuple of two floats or array of shape (n_points,), default=(-5, 5)
-            Where: between these ends, or at these points.
+            The ends of the interval, or the points.
         multiples : bool or None, default=None
-            Whether each activation has axes of its own; None: more than four have.
+            Whether each activation has its own axes. None: if there are more than four.
         ax : matplotlib.axes.Axes, default=None
             Where to draw, all in one; None opens a new figure.
         line_kw : dict, default=None
@@ -115,7 +120,7 @@ class ActivationDisplay:
         Raises
         ------
         ValueError, TypeError
-            If something is no activation, or x is not increasing and finite.
+            If a value is no activation, or x is not increasing and finite.
         """
         if isinstance(activations, Mapping):
             labels, specs = [*map(str, activations)], [*activations.values()]
@@ -126,9 +131,11 @@ class ActivationDisplay:
             labels, specs = [activation_name(activations)], [activations]
         if not specs:
             raise ValueError("activations must name at least one; got none.")
-        points = _points(x)
+        points = _evaluation_points(x)
         curves = [
-            _curve(label, make_activation(spec), points, _units(spec))
+            _evaluate_curve(
+                label, make_activation(spec), points, _number_of_inputs(spec)
+            )
             for label, spec in zip(labels, specs, strict=True)
         ]
         display = cls(points, curves, derivative=derivative)
@@ -145,10 +152,10 @@ class ActivationDisplay:
         ax: Any = None,
         line_kw: Mapping[str, Any] | None = None,
     ) -> "ActivationDisplay":
-        """Draw the activations of a fitted net, as they have become.
+        """Draw the activations of a fitted net with their learned parameters.
 
-        Layers whose activations are alike share a line. One that has learned a shape of
-        its own for each unit has a thin line for each, and their mean.
+        Layers with equal activations share a line. An activation that differs between
+        units has a thin line for each unit, and a thick line for their mean.
 
         Parameters
         ----------
@@ -165,13 +172,13 @@ class ActivationDisplay:
         check_is_fitted(net)
         if not len(net.module_.hidden):
             raise ValueError("estimator has no hidden layer, and so no activation.")
-        points = _points(x)
-        found: list[tuple[Curve, list[str]]] = []  # and the layers that have it
+        points = _evaluation_points(x)
+        found: list[tuple[Curve, list[str]]] = []  # curves, and the layers of each
         for i, layer in enumerate(net.module_.hidden, start=1):
-            # a copy on the CPU: what is drawn is the function itself, in float64
+            # a copy on the CPU, because the curve is computed in float64
             module = copy.deepcopy(layer.activation).cpu()
-            label = _learned(layer.activation)
-            curve = _curve(label, module, points, layer.linear.out_features)
+            label = _name_with_parameters(layer.activation)
+            curve = _evaluate_curve(label, module, points, layer.linear.out_features)
             alike = (
                 layers
                 for known, layers in found
@@ -184,7 +191,7 @@ class ActivationDisplay:
         curves = [
             replace(
                 curve,
-                label=f"layer{'s' * (len(layers) > 1)} {', '.join(layers)}: "
+                label=f"layer{'s' if len(layers) > 1 else ''} {', '.join(layers)}: "
                 f"{curve.label}",
             )
             for curve, layers in found
@@ -206,58 +213,58 @@ class ActivationDisplay:
         ax : matplotlib.axes.Axes, default=None
             Where to draw, all in one; None opens a new figure.
         multiples : bool or None, default=None
-            Whether each has axes of its own; None: more than four have.
+            Whether each activation has its own axes. None: if there are more than four.
         line_kw : dict, default=None
             Keywords of ``plot``.
 
         Returns
         -------
         ActivationDisplay
-            This one.
+            This display.
         """
-        who = type(self).__name__
+        name = type(self).__name__
         if multiples is None:
-            multiples = ax is None and len(self.curves) > _MOST_TOGETHER
+            multiples = ax is None and len(self.curves) > _MAX_ON_ONE_AXES
         if multiples and ax is None:
-            self.figure_, self.axes_ = grid_of(len(self.curves), who)
+            self.figure_, self.axes_ = open_grid(len(self.curves), name)
         else:
-            self.figure_, ax = axes_of(ax, who)
+            self.figure_, ax = open_axes(ax, name)
             self.axes_ = np.array([ax])
         self.ax_ = self.axes_[0]
         self.lines_: list[Any] = []
         self.derivative_lines_: list[Any] = []
-        apart = len(self.axes_) > 1
+        is_grid = len(self.axes_) > 1
         colors = colors_of([curve.label for curve in self.curves])
         for i, (curve, color) in enumerate(zip(self.curves, colors, strict=True)):
-            look = {"color": "C0" if apart else color, **(line_kw or {})}
-            self._draw(self.axes_[i if apart else 0], curve, look)
+            look = {"color": "C0" if is_grid else color, **(line_kw or {})}
+            self._draw_curve(self.axes_[i if is_grid else 0], curve, look)
         for one, curve in zip(self.axes_, self.curves, strict=False):
             one.axhline(0, color="0.8", linewidth=0.8, zorder=0)
             one.axvline(0, color="0.8", linewidth=0.8, zorder=0)
-            if apart:
-                one.set_title(plain(curve.label), fontsize="medium")
-        self._explain(apart)
+            if is_grid:
+                one.set_title(escape_dollars(curve.label), fontsize="medium")
+        self._label_axes(is_grid)
         return self
 
-    def _draw(self, ax: Any, curve: Curve, look: dict[str, Any]) -> None:
+    def _draw_curve(self, ax: Any, curve: Curve, look: dict[str, Any]) -> None:
         kinds = []
         if self.derivative != "only":
-            kinds.append((curve.values, "-", plain(curve.label), self.lines_))
+            kinds.append((curve.values, "-", escape_dollars(curve.label), self.lines_))
         if self.derivative:
-            label = f"{plain(curve.label)}'"
+            label = f"{escape_dollars(curve.label)}'"
             kinds.append((curve.slopes, "--", label, self.derivative_lines_))
         for jumping, style, label, lines in kinds:
-            heights = _interrupted(jumping)
+            heights = _break_at_jumps(jumping)
             if heights.shape[1] > 1:
                 thin = {**look, "linewidth": 0.5, "alpha": 0.3}
                 ax.plot(self.x, heights, linestyle=style, **thin)
             thick = {"linewidth": 2.0, "linestyle": style, "label": label, **look}
             lines += ax.plot(self.x, heights.mean(axis=1), **thick)
 
-    def _explain(self, apart: bool) -> None:
-        """Name the axes, and what is solid and dashed."""
+    def _label_axes(self, is_grid: bool) -> None:
+        """Name the axes, and say which lines are functions and which derivatives."""
         first = self.axes_[0]
-        if not apart:
+        if not is_grid:
             first.set_xlabel("x")
             first.legend()
             return
@@ -268,12 +275,12 @@ class ActivationDisplay:
             )
 
 
-def _points(x: Any) -> np.ndarray:
+def _evaluation_points(x: Any) -> np.ndarray:
     points = np.asarray(x, dtype=float)
     if points.shape == (2,) and np.isfinite(points).all():
-        points = np.linspace(points[0], points[1], _POINTS)
-    good = points.ndim == 1 and len(points) > 1 and np.isfinite(points).all()
-    if not good or (np.diff(points) <= 0).any():
+        points = np.linspace(points[0], points[1], _N_POINTS)
+    is_good = points.ndim == 1 and len(points) > 1 and np.isfinite(points).all()
+    if not is_good or (np.diff(points) <= 0).any():
         raise ValueError(
             f"x must be two finite numbers, the smaller one first, or increasing "
             f"points; got {x!r}."
@@ -281,8 +288,8 @@ def _points(x: Any) -> np.ndarray:
     return points
 
 
-def _units(spec: Any) -> int:
-    """Return how many inputs an activation needs to be drawn."""
+def _number_of_inputs(spec: Any) -> int:
+    """Return the number of inputs that an activation needs."""
     if isinstance(spec, nn.PReLU):
         return spec.num_parameters
     name = spec.partition("(")[0] if isinstance(spec, str) else ""
@@ -291,31 +298,35 @@ def _units(spec: Any) -> int:
     return 2 if mixing or (name and not get_activation(name).elementwise) else 1
 
 
-def _curve(label: str, module: nn.Module, x: np.ndarray, n_units: int) -> Curve:
-    """Evaluate a module in each of its units: all get the same input."""
+def _evaluate_curve(
+    label: str, module: nn.Module, x: np.ndarray, n_units: int
+) -> Curve:
+    """Evaluate a module with the same input for each of its units."""
     module = module.double().eval()
     column = torch.from_numpy(x)[:, None]
     try:
-        alone = _evaluated(module, column.expand(-1, n_units).clone(), label)
+        results = _outputs_and_derivatives(
+            module, column.expand(-1, n_units).clone(), label
+        )
     except RuntimeError as error:
         raise ValueError(f"{label} could not be applied to a column: {error}") from None
     if n_units > 1:
-        # one that mixes its inputs is drawn as one output by its own input
+        # an activation that mixes inputs is drawn as one output over its own input
         zeros = torch.zeros(len(x), n_units, dtype=torch.float64)
         zeros[:, :1] = column
-        beside = _evaluated(module, zeros, label)
-        if not np.allclose(beside[0][:, 0], alone[0][:, 0], equal_nan=True):
-            return Curve(label, beside[0][:, :1], beside[1][:, :1])
-    values, slopes = alone
+        first = _outputs_and_derivatives(module, zeros, label)
+        if not np.allclose(first[0][:, 0], results[0][:, 0], equal_nan=True):
+            return Curve(label, first[0][:, :1], first[1][:, :1])
+    values, slopes = results
     if (values == values[:, :1]).all():
         values, slopes = values[:, :1], slopes[:, :1]
     return Curve(label, values, slopes)
 
 
-def _evaluated(
+def _outputs_and_derivatives(
     module: nn.Module, x: Tensor, label: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return values and derivatives, each output's by its own input."""
+    """Return outputs, and the derivative of each output by its own input."""
     x = x.requires_grad_()
     values = module(x)
     if values.shape != x.shape:
@@ -331,8 +342,8 @@ def _evaluated(
     return values.detach().numpy().copy(), slopes.numpy()
 
 
-def _interrupted(curve: np.ndarray) -> np.ndarray:
-    """Put a gap where a curve jumps: no line should stand there."""
+def _break_at_jumps(curve: np.ndarray) -> np.ndarray:
+    """Put NaN where a curve jumps, so that no line joins both sides."""
     steps = np.abs(np.diff(curve, axis=0))
     before, after = (
         np.vstack([steps[:1], steps[:-1]]),
@@ -343,14 +354,14 @@ def _interrupted(curve: np.ndarray) -> np.ndarray:
     return curve
 
 
-def _learned(module: nn.Module) -> str:
-    """Name an activation by what it has learned."""
+def _name_with_parameters(module: nn.Module) -> str:
+    """Return the name of an activation with its learned parameters."""
     name = type(module).__name__
     parameters = list(module.named_parameters())
     if not parameters:
         return activation_name(module)
-    said = [
+    learned = [
         f"{key}={value.item():.3g}" if value.numel() == 1 else f"{value.numel()} {key}s"
         for key, value in parameters
     ]
-    return f"{name} ({', '.join(said)})"
+    return f"{name} ({', '.join(learned)})"

@@ -1,34 +1,35 @@
-"""A comparison as a critical-difference diagram."""
+"""The critical-difference diagram of a comparison."""
 
 from typing import Any
 
 from skact.analysis.comparison import Comparison, compare
-from skact.visualization._matplotlib import axes_of, plain
+from skact.results.schema import metric_of_score
+from skact.visualization._matplotlib import escape_dollars, open_axes
 
 
 class ComparisonDisplay:
-    """Mean scores on an axis; a bar joins what cannot be told apart.
+    """Plot mean scores on an axis; a bar joins values that do not differ.
 
-    The diagram of Demsar (2006), with mean scores in place of ranks: the best is on the
-    right. A bar joins neighbours of which no pair differs after Holm's adjustment.
+    The diagram of Demsar (2006), with mean scores instead of ranks: the best value is
+    on the right. A bar joins neighbours if no pair differs after Holm's adjustment.
 
-    Make one with :meth:`from_search` or :meth:`from_comparison`.
+    Create one with :meth:`from_search` or :meth:`from_comparison`.
 
     Parameters
     ----------
     comparison : Comparison
-        What :func:`~skact.compare` gave.
+        The result of :func:`~skact.compare`.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        Where it was drawn.
+        The axes.
     figure_ : matplotlib.figure.Figure
-        Its figure.
+        The figure.
     bars_ : list of matplotlib.lines.Line2D
         The bars.
     groups_ : list of list
-        What each of them joins.
+        The values that each bar joins.
 
     References
     ----------
@@ -58,7 +59,7 @@ class ComparisonDisplay:
     def from_comparison(
         cls, comparison: Comparison, *, ax: Any = None
     ) -> "ComparisonDisplay":
-        """Draw what `compare` gave.
+        """Draw a comparison.
 
         Parameters
         ----------
@@ -76,7 +77,7 @@ class ComparisonDisplay:
     def from_search(
         cls, search: Any, by: Any = "activation", *, ax: Any = None, **options: Any
     ) -> "ComparisonDisplay":
-        """Compare and draw.
+        """Compare the values of a search, and draw the comparison.
 
         Parameters
         ----------
@@ -102,26 +103,28 @@ class ComparisonDisplay:
         Returns
         -------
         ComparisonDisplay
-            This one.
+            This display.
         """
-        own = ax is None
-        self.figure_, ax = axes_of(ax, type(self).__name__)
+        is_new = ax is None
+        self.figure_, ax = open_axes(ax, type(self).__name__)
         self.ax_ = ax
-        means = self.comparison.means[::-1]  # the worst first: from left to right
+        means = self.comparison.means[::-1]  # the worst first, from left to right
         n_left = len(means) // 2
         rows = max(n_left, len(means) - n_left)
-        self.groups_ = _groups(self.comparison)
+        self.groups_ = _groups_without_difference(self.comparison)
         bars = 0.35 * len(self.groups_)
-        if own:
+        if is_new:
             self.figure_.set_size_inches(6.4, 1.0 + 0.26 * (rows + bars))
         low, high = float(means.min()), float(means.max())
         room = (high - low or 1.0) * 0.08
         ax.set_xlim(low - room, high + room)
         ax.set_ylim(-(rows + bars + 0.8), 0)
         for place, (value, mean) in enumerate(means.items()):
-            left = place < n_left
-            row = place if left else len(means) - 1 - place
-            self._label(plain(value), float(mean), -(row + bars + 0.8), left)
+            is_left = place < n_left
+            row = place if is_left else len(means) - 1 - place
+            self._draw_label(
+                escape_dollars(value), float(mean), -(row + bars + 0.8), is_left
+            )
         self.bars_ = []
         for i, group in enumerate(self.groups_):
             ends = [float(means[value]) for value in (group[0], group[-1])]
@@ -134,42 +137,42 @@ class ComparisonDisplay:
                 linewidth=4,
                 solid_capstyle="butt",
             )
-        self._tidy()
+        self._style_axes()
         return self
 
-    def _label(self, text: str, mean: float, height: float, left: bool) -> None:
-        """Lead a line from the axis to a name at the side."""
+    def _draw_label(self, text: str, mean: float, height: float, is_left: bool) -> None:
+        """Draw a line from the axis to a name at the side."""
         ax = self.ax_
-        edge = ax.get_xlim()[0 if left else 1]
+        edge = ax.get_xlim()[0 if is_left else 1]
         ax.plot([mean, mean, edge], [0, height, height], color="0.4", linewidth=0.9)
         ax.annotate(
-            f"{text}  {mean:#.4g}" if left else f"{mean:#.4g}  {text}",
+            f"{text}  {mean:#.4g}" if is_left else f"{mean:#.4g}  {text}",
             (edge, height),
-            xytext=(-4 if left else 4, 0),
+            xytext=(-4 if is_left else 4, 0),
             textcoords="offset points",
-            ha="right" if left else "left",
+            ha="right" if is_left else "left",
             va="center",
             annotation_clip=False,
         )
 
-    def _tidy(self) -> None:
+    def _style_axes(self) -> None:
         from matplotlib.ticker import MaxNLocator
 
         ax, found = self.ax_, self.comparison
-        ax.xaxis.set_major_locator(MaxNLocator(5))  # their labels are long
+        ax.xaxis.set_major_locator(MaxNLocator(5))  # few, because labels are long
         ax.xaxis.tick_top()
         ax.xaxis.set_label_position("top")
-        name = found.metric.removeprefix("test_")
+        name = metric_of_score(found.metric)
         ax.set_xlabel(f"mean {name} of {len(found.scores)} folds")
         ax.yaxis.set_visible(False)
         for side in ("left", "right", "bottom"):
             ax.spines[side].set_visible(False)
 
 
-def _groups(found: Comparison) -> list[list[Any]]:
-    """Find the longest runs of neighbours of which no pair differs."""
+def _groups_without_difference(found: Comparison) -> list[list[Any]]:
+    """Return the longest runs of neighbours in which no pair differs."""
     order = list(found.means.index[::-1])
-    apart = {
+    different = {
         frozenset((row.a, row.b))
         for row in found.frame.itertuples()
         if row.p_holm < found.alpha
@@ -178,10 +181,10 @@ def _groups(found: Comparison) -> list[list[Any]]:
     for start in range(len(order)):
         stop = start + 1
         while stop < len(order) and not any(
-            frozenset((value, order[stop])) in apart for value in order[start:stop]
+            frozenset((value, order[stop])) in different for value in order[start:stop]
         ):
             stop += 1
-        within = any(a <= start and stop <= b for a, b in runs)
-        if stop - start > 1 and not within:
+        is_inside = any(a <= start and stop <= b for a, b in runs)
+        if stop - start > 1 and not is_inside:
             runs.append((start, stop))
     return [order[start:stop] for start, stop in runs]

@@ -1,7 +1,7 @@
-"""Frames of results as HiPlot pages that are right, safe and offline.
+"""HiPlot pages of frames of results; pages are correct, safe and work offline.
 
-HiPlot 0.1.33 is frozen and full of traps: `hiplot_page` decides what a page shows, and
-this module and `hiplot_server` alone import HiPlot.
+HiPlot 0.1.33 has faults that nobody mends. `hiplot_page` plans what a page shows; only
+this module and `hiplot_server` import HiPlot.
 """
 
 import html
@@ -16,10 +16,16 @@ import pandas as pd
 
 from skact.results.frames import table_of
 from skact.results.schema import check_level, schema_of
-from skact.visualization.hiplot_page import Options, PlotInfo, cells_of, plot_info
+from skact.visualization.hiplot_page import (
+    PageOptions,
+    PagePlan,
+    plan_page,
+    scalars_of_frame,
+)
 
-# A page needs its own scripts, eval, and nothing from anywhere else. HiPlot cuts words
-# off at the edges, shrinks the last label, and scrolls the whole page with the table.
+# The policy allows scripts of the page and eval, and no address outside the page.
+# HiPlot cuts words off at the edges, shrinks the last label, and scrolls the whole page
+# with the table; the styles undo this.
 _HEAD = """<head>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:;
 script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; font-src data:"/>
@@ -35,21 +41,21 @@ div:has(> .pplot-root) { box-sizing: content-box !important; padding-bottom: 8px
 
 
 # how HiPlot draws curves
-_CURVES: dict[str, Any] = {
+_CURVE_OPTIONS: dict[str, Any] = {
     "lines_thickness": 1.5,
     "lines_opacity": 0.8,
     "dots_thickness": 1.5,
     "height": 420,
 }
-# pixels of a notebook that they take; other plots are not there until asked for
-_HEIGHTS = {hiplot.Displays.PARALLEL_PLOT: 650, hiplot.Displays.TABLE: 520}
+# pixels of each plot in a notebook; other plots are hidden until the user opens them
+_PIXELS = {hiplot.Displays.PARALLEL_PLOT: 650, hiplot.Displays.TABLE: 520}
 
 
 class Experiment(hiplot.Experiment):
-    """A :class:`hiplot.Experiment` with pages that keep their axes and stay at home.
+    """A :class:`hiplot.Experiment` whose pages keep their axes and work offline.
 
-    A reload does not mirror the axes, nothing is loaded from outside, and a notebook
-    shows the page in a sandbox.
+    A reload does not mirror the axes, the page loads nothing from other addresses, and
+    a notebook shows the page in a sandbox.
 
     Examples
     --------
@@ -59,25 +65,25 @@ class Experiment(hiplot.Experiment):
     >>> page = to_hiplot(results).to_html()  # or .to_html("search.html"), or .display()
     """
 
-    notice = ""  # what a page says of itself, above all else
-    letters = 0  # of the longest word on the left, which needs room
+    notice = ""  # a sentence above the plots
+    n_letters = 0  # of the longest word on the left; the page makes room
 
     def to_html(self, file: Any = None, **opts: Any) -> str | None:  # type: ignore[override]
         """Write the page to a path or open file; without one, return it.
 
-        The page needs nothing else. It is over a megabyte long, so a cell that ends
-        with ``to_html(path)`` had better not show it.
+        The page needs no other file. It has more than a megabyte, so with a path
+        `to_html` returns None, and a notebook does not show the text.
         """
-        # A page that kept its state in its address would mirror its axes on reload.
+        # with its state in the address, a page would mirror its axes on reload
         opts.setdefault("persistentState", None)
         with warnings.catch_warnings():
-            # HiPlot never closes the file of the icon that it embeds.
+            # HiPlot does not close the file of the icon that it embeds
             warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
-            head = _HEAD.replace("LEFT", str(max(70, 7 * self.letters - 35)))
+            head = _HEAD.replace("LEFT", str(max(70, 7 * self.n_letters - 35)))
             page = super().to_html(None, **opts).replace("<head>", head, 1)
         if self.notice:
-            said = f'<p class="skact-notice">{html.escape(self.notice)}</p>'
-            page = re.sub("<body[^>]*>", lambda tag: tag[0] + said, page, count=1)
+            notice = f'<p class="skact-notice">{html.escape(self.notice)}</p>'
+            page = re.sub("<body[^>]*>", lambda tag: tag[0] + notice, page, count=1)
         if file is None:
             return page
         if isinstance(file, str | Path):
@@ -87,8 +93,8 @@ class Experiment(hiplot.Experiment):
         return None
 
     def display(self, **opts: Any) -> None:  # type: ignore[override]
-        """Show the page in a notebook; elsewhere there is :meth:`to_html`."""
-        import IPython.display  # here, for it is slow and only notebooks need it
+        """Show the page in a notebook; elsewhere use :meth:`to_html`."""
+        import IPython.display  # slow, and only notebooks need it
 
         if not hasattr(IPython.get_ipython(), "kernel"):
             raise RuntimeError(
@@ -98,13 +104,13 @@ class Experiment(hiplot.Experiment):
         IPython.display.display(IPython.display.HTML(self._repr_html_(**opts)))
 
     def _repr_html_(self, **opts: Any) -> str:
-        height = sum(_HEIGHTS.get(display, 0) for display in self.enabledDisplays)
+        height = sum(_PIXELS.get(display, 0) for display in self.enabledDisplays)
         if self.enabledDisplays[0] == hiplot.Displays.XY:
-            height += 30 + _CURVES["height"]
+            height += 30 + _CURVE_OPTIONS["height"]
         style = f"width: 100%; height: {height}px; border: 0"
         page = html.escape(self.to_html(**opts) or "")
         frame = f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{page}">'
-        return f"<div>{frame}</iframe></div>"  # IPython warns of HTML that is an iframe
+        return f"<div>{frame}</iframe></div>"  # IPython warns of a bare iframe
 
 
 def to_hiplot(
@@ -117,46 +123,46 @@ def to_hiplot(
     log: str | Iterable[str] = (),
     max_rows: int | None = 20_000,
 ) -> Experiment:
-    """Draw results: a line through parameters and scores for each row of `to_frame`.
+    """Draw a page of results: a line through parameters and scores for each row.
 
-    From left to right the axes of a search are the parameters, the time, the rank and
-    the mean test score; what does not vary, or is a detail, is only in the table below.
-    A page of epochs begins with the curves: the loss against the epoch, a curve for
-    each net.
+    A row is a row of :func:`~skact.to_frame`. From left to right the axes of a search
+    are the parameters, the time, the rank and the mean test score. Columns that do not
+    vary, and details, are only in the table below. A page of epochs begins with curves:
+    the loss against the epoch, a curve for each fit.
 
     Parameters
     ----------
     obj : fitted search, dict, fitted net or pipeline, several of them, or DataFrame
-        As for :func:`~skact.to_frame`, or a frame that it has made, perhaps with
-        columns of yours or without some rows.
+        As for :func:`~skact.to_frame`, or a frame from it, also with other columns or
+        without some rows.
     level : {"candidate", "fold", "epoch"}, default=None
-        What a line is, as for :func:`~skact.to_frame`; a frame tells by its columns.
+        What a line is, as for :func:`~skact.to_frame`; for a frame, its columns decide.
     color : str, default=None
-        The column that colours the lines; None for the mean test score, and on a page
-        of epochs for what tells the curves apart.
+        The column that colours the lines. None: the mean test score; on a page of
+        epochs, the parameter that separates the curves best.
     order : str or iterable of str, default=()
-        Columns whose axes come first, from left to right; they have one even if they
-        are a detail. The others follow as usual.
+        Columns whose axes come first, from left to right. Also details in `order` have
+        an axis. Other axes follow as usual.
     hide : str or iterable of str, default=()
-        Further columns without an axis. The table keeps them.
+        Further columns without an axis. The table shows them.
     log : str or iterable of str, default=()
-        Columns with a logarithmic axis, besides those parameters and times that are
-        positive and span a factor of 100 or more (10 for ``lr`` and its like).
+        Columns with a logarithmic axis. Positive parameters and times have one anyway
+        if they span a factor of 100 or more (10 for ``lr`` and similar parameters).
     max_rows : int or None, default=20000
-        Rows shown at most, spread over all; then the page says so. More lines are a
-        solid block. None shows all.
+        The largest number of rows to show. Of more rows the page shows an even choice,
+        and says so. None shows all rows.
 
     Returns
     -------
     Experiment
-        A :class:`hiplot.Experiment` that shows itself as the last line of a cell, or by
-        ``display()``; its ``to_html(path)`` writes a page.
+        A :class:`hiplot.Experiment`. A notebook shows it as the last line of a cell, or
+        by ``display()``; ``to_html(path)`` writes a page.
 
     Raises
     ------
     NotFittedError, TypeError, ValueError
-        As :func:`~skact.to_frame`; or if an option names a column that is not there, a
-        logarithmic axis would have to show 0, or there is no row.
+        As :func:`~skact.to_frame`; or if an option names a column that does not exist,
+        if a logarithmic axis would have to show 0, or if there are no rows.
 
     Examples
     --------
@@ -168,7 +174,7 @@ def to_hiplot(
     >>> experiment.colorby
     'mean_test_score'
     """
-    options = Options(color, order, hide, log, max_rows)
+    options = PageOptions(color, order, hide, log, max_rows)
     if isinstance(obj, pd.DataFrame):
         check_level(level)
         schema = schema_of(obj.columns)
@@ -177,43 +183,43 @@ def to_hiplot(
                 f"level={level!r}, but this frame has a row for each {schema.level}: "
                 f"give to_hiplot the search or net itself."
             )
-        info = plot_info(cells_of(obj), obj.index.tolist(), options, schema)
+        plan = plan_page(scalars_of_frame(obj), obj.index.tolist(), options, schema)
     else:
         table = table_of(obj, level)
         cells = list(table.columns.items())
-        info = plot_info(cells, range(len(cells[0][1])), options, table.schema)
-    return _experiment(info)
+        plan = plan_page(cells, range(len(cells[0][1])), options, table.schema)
+    return _make_experiment(plan)
 
 
-def _experiment(info: PlotInfo) -> Experiment:
-    """Hand all decisions to HiPlot, which is to take none itself."""
-    types = {k: hiplot.ValueDef(hiplot.ValueType(v)) for k, v in info.types.items()}
-    if info.colors:
-        types[info.color].colors = info.colors
-    parents = info.parents or [None] * len(info.rows)
+def _make_experiment(plan: PagePlan) -> Experiment:
+    """Build the experiment; the plan sets all that HiPlot would choose itself."""
+    types = {k: hiplot.ValueDef(hiplot.ValueType(v)) for k, v in plan.types.items()}
+    if plan.colors:
+        types[plan.color].colors = plan.colors
+    parents = plan.parents or [None] * len(plan.rows)
     points = [
         hiplot.Datapoint(row, uid=uid, from_uid=parent)
-        for row, uid, parent in zip(info.rows, info.uids, parents, strict=True)
+        for row, uid, parent in zip(plan.rows, plan.uids, parents, strict=True)
     ]
     experiment = Experiment(points, types, colormap="interpolateViridis")
-    experiment.notice, experiment.letters = info.notice, info.letters
-    experiment.colorby = info.color
-    # HiPlot's first axis is the rightmost.
+    experiment.notice, experiment.n_letters = plan.notice, plan.n_letters
+    experiment.colorby = plan.color
+    # HiPlot's first axis is the rightmost axis
     experiment.display_data(hiplot.Displays.PARALLEL_PLOT).update(
-        order=info.axes[::-1], hide=info.hidden, invert=info.inverted
+        order=plan.axes[::-1], hide=plan.hidden, invert=plan.inverted
     )
     experiment.display_data(hiplot.Displays.TABLE).update(
-        order=list(info.types),
-        order_by=[list(by) for by in info.sort],
+        order=list(plan.types),
+        order_by=[list(by) for by in plan.sort],
         hide=["uid", "from_uid"],
     )
     shown = hiplot.Displays
     displays = [shown.PARALLEL_PLOT, shown.XY, shown.DISTRIBUTION, shown.TABLE]
-    if not info.axes:  # the whole page would crash over an empty plot
+    if not plan.axes:  # an empty plot would crash the whole page
         displays = [shown.TABLE]
-    if info.curves is not None:
+    if plan.curves is not None:
         displays = [shown.XY, *(one for one in displays if one != shown.XY)]
-        x, y = info.curves
-        experiment.display_data(shown.XY).update(_CURVES, axis_x=x, axis_y=y)
+        x, y = plan.curves
+        experiment.display_data(shown.XY).update(_CURVE_OPTIONS, axis_x=x, axis_y=y)
     experiment.enabledDisplays = displays
     return experiment

@@ -1,4 +1,4 @@
-"""Saved results in HiPlot's web server, by addresses such as ``skact://digits``."""
+"""Serve saved results in HiPlot's web server, as addresses like ``skact://digits``."""
 
 import os
 from collections.abc import Callable
@@ -15,23 +15,23 @@ _SCHEME = "skact://"
 
 
 def hiplot_fetcher(root: str | os.PathLike[str]) -> Callable[[str], Experiment]:
-    """Let HiPlot's web server open what `save_results` wrote below a folder.
+    """Let HiPlot's web server open the results that `save_results` wrote in a folder.
 
-    HiPlot's own fetchers open any file of yours that ends in ``.csv`` or ``.json``, for
-    whoever reaches the server. Give ``hiplot.server.run_server`` a list of this one
-    alone: it reads saved results only, and none outside of `root`.
+    HiPlot's own fetchers open every ``.csv`` and ``.json`` file of the computer, for
+    everybody who reaches the server. Give ``hiplot.server.run_server`` a list of only
+    this fetcher: it reads only saved results below `root`.
 
     Parameters
     ----------
     root : str or path
-        The folder with the folders of :func:`~skact.save_results`.
+        The folder that contains the folders of :func:`~skact.save_results`.
 
     Returns
     -------
     callable
-        Turns ``skact://<folder below root>`` into an experiment; with ``?level=fold``
-        at its end a line is a fold, with ``?level=epoch`` an epoch. For other addresses
-        it raises HiPlot's ``ExperimentFetcherDoesntApply``.
+        A function from ``skact://<folder below root>`` to an experiment. With
+        ``?level=fold`` at the end, a line is a fold; with ``?level=epoch``, an epoch.
+        Other addresses raise HiPlot's ``ExperimentFetcherDoesntApply``.
 
     Examples
     --------

@@ -1,8 +1,9 @@
-"""Tasks spread over worker processes, each of which fuses what it gets."""
+"""The two backends: one fuses in this process, one in each of its workers."""
 
 import importlib.util
 import os
 import signal
+import time
 
 import joblib
 import numpy as np
@@ -14,10 +15,68 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validat
 
 from skact import ActMLP
 from skact.backend.context import fused
-from skact.backend.joblib_backends import WorkersBackend, run_piece
+from skact.backend.joblib_backends import FusingBackend, WorkersBackend, run_piece
 from skact.backend.session import Session
-from skact.engine.current_trainer import current_trainer, trained_by
+from skact.engine.current_trainer import current_trainer, hand_fits_to
 from skact.engine.jobs import FitJob, Outcome, Seeds, StackReport, Training
+
+# ---------------------------------------------------------------- in this process
+
+
+def test_a_generator_may_be_read_after_the_block(engine, data, Toy):
+    session = Session(engine)
+    with joblib.parallel_config(backend=FusingBackend(session)):
+        tasks = (joblib.delayed(lambda i: Toy(i).fit(*data).a)(i) for i in range(4))
+        results = joblib.Parallel(return_as="generator")(tasks)
+    assert list(results) == [0, 1, 2, 3]
+    assert engine.sizes == [4]
+
+
+def test_a_generator_that_is_never_read_leaves_nothing_behind(session, data, Toy):
+    tasks = (joblib.delayed(lambda i: Toy(i).fit(*data).a)(i) for i in range(600))
+    results = joblib.Parallel(return_as="generator")(tasks)
+    with pytest.warns(UserWarning, match="512 tasks .* cancelled"):
+        results.close()
+
+
+@pytest.mark.parametrize("hint", [{"prefer": "threads"}, {"require": "sharedmem"}])
+def test_those_that_want_threads_get_as_many_as_they_ask_for(session, hint):
+    with joblib.Parallel(n_jobs=3, **hint) as parallel:
+        assert parallel._backend.effective_n_jobs(parallel.n_jobs) == 3
+        parallel(joblib.delayed(time.sleep)(0.001) for _ in range(6))
+    with joblib.Parallel(**hint) as parallel:  # None means 1
+        assert parallel._backend.effective_n_jobs(parallel.n_jobs) == 1
+
+
+@pytest.mark.parametrize(("asked", "threads"), [(None, 1), (3, 3), (-1, None)])
+def test_our_window_is_not_taken_for_a_number_of_threads(session, asked, threads):
+    # a forest that predicts: it asks how many jobs there are, and wants threads then
+    n_jobs = min(joblib.effective_n_jobs(asked), 100)
+    with joblib.Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
+        expected = threads or joblib.cpu_count()
+        assert parallel._backend.effective_n_jobs(parallel.n_jobs) == expected
+
+
+def test_no_jobs_at_all_are_refused_as_by_joblib(session):
+    with pytest.raises(ValueError, match="n_jobs == 0 in Parallel has no meaning"):
+        joblib.Parallel(n_jobs=0)([])
+
+
+@pytest.mark.parametrize(
+    ("fail", "message"), [(True, "before parking"), ("train", "lane diverged")]
+)
+def test_error_score_raise_raises_and_shows_the_line(session, data, fail, message, Toy):
+    grid = {"a": [1, 2], "fail": [False, fail]}
+    search = GridSearchCV(Toy(), grid, cv=3, error_score="raise")
+    with pytest.raises(ValueError, match=message) as info:
+        search.fit(*data)
+    assert "raise outcome.error" in info.value.__notes__[0] or fail is True
+    assert "in fit" in info.value.__notes__[0]
+    GridSearchCV(Toy(), {"a": [1, 2]}, cv=3).fit(*data)  # and it goes on
+
+
+# ---------------------------------------------------------------- in worker processes
+
 
 SEEDS = Seeds(0, 0, 0, 0)
 
@@ -56,7 +115,7 @@ def make_engine():
 def make_estimator(train):
     """Return an estimator that is trained by the stand-in."""
 
-    class Toy(ClassifierMixin, BaseEstimator):
+    class PickledToy(ClassifierMixin, BaseEstimator):
         def __init__(self, a=1, fail=False):
             self.a, self.fail = a, fail
 
@@ -79,11 +138,11 @@ def make_estimator(train):
             side = X @ (self.center_ + self.a) > 0
             return self.classes_[np.where(side, 0, -1)]
 
-    return Toy
+    return PickledToy
 
 
 train = make_engine()
-Toy = make_estimator(train)
+PickledToy = make_estimator(train)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +161,7 @@ class Workers:
     def __enter__(self):
         self.config = joblib.parallel_config(backend=self.backend)
         self.config.__enter__()
-        self.trainer = trained_by(self.session)
+        self.trainer = hand_fits_to(self.session)
         self.trainer.__enter__()
         return self.session
 
@@ -120,7 +179,7 @@ def same(a, b):
 
 
 def grid(**kwargs):
-    return GridSearchCV(Toy(), {"a": range(6)}, cv=3, **kwargs)
+    return GridSearchCV(PickledToy(), {"a": range(6)}, cv=3, **kwargs)
 
 
 @pytest.fixture(params=["loky", "dask"])
@@ -159,7 +218,9 @@ def test_nested_searches_are_fused_in_the_workers(inner, data):
 @pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
 def test_a_fit_that_fails_fails_alone(inner, data):
     with Workers(inner) as session:
-        search = GridSearchCV(Toy(), {"fail": [False, "train"]}, cv=3, refit=False)
+        search = GridSearchCV(
+            PickledToy(), {"fail": [False, "train"]}, cv=3, refit=False
+        )
         search.fit(*data)
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
     assert session.report.failed == {"ValueError": 3}
@@ -167,8 +228,8 @@ def test_a_fit_that_fails_fails_alone(inner, data):
 
 def test_an_error_comes_home_and_shows_the_line(inner, data):
     with Workers(inner), pytest.raises(ValueError, match="lane diverged") as info:
-        cross_validate(Toy(fail="train"), *data, cv=3, error_score="raise")
-    assert "raise outcome.error" in info.value.__notes__[0]
+        cross_validate(PickledToy(fail="train"), *data, cv=3, error_score="raise")
+    assert ", in fit" in info.value.__notes__[0]  # where it was raised
 
 
 def test_an_error_that_cannot_be_pickled_comes_home_in_words(data):
@@ -243,7 +304,7 @@ def test_generators_work(data):
 def test_ctrl_c_in_a_worker_reaches_the_caller(data, n_jobs):
     with Workers("loky", n_jobs) as session:
         with pytest.raises(KeyboardInterrupt):
-            cross_validate(Toy(fail=KeyboardInterrupt), *data, cv=3)
+            cross_validate(PickledToy(fail=KeyboardInterrupt), *data, cv=3)
         grid(refit=False).fit(*data)
     assert session.report.n_fused == 18
 
@@ -252,7 +313,7 @@ def test_ctrl_c_is_told_to_all_who_wait(data):
     with Workers("loky", n_jobs=1):
         other = joblib.Parallel(return_as="generator")([joblib.delayed(abs)(-1)] * 2)
         with pytest.raises(KeyboardInterrupt):
-            cross_validate(Toy(fail=KeyboardInterrupt), *data, cv=3)
+            cross_validate(PickledToy(fail=KeyboardInterrupt), *data, cv=3)
         with pytest.raises(RuntimeError, match="was cancelled"):
             list(other)
 
@@ -269,7 +330,9 @@ def test_a_worker_that_dies_in_mid_search_is_replaced(client, data, tmp_path):
 
     before = set(client.scheduler_info()["workers"])
     with Workers("dask") as session:
-        search = GridSearchCV(Toy(fail=die_once), {"a": range(6)}, cv=3, refit=False)
+        search = GridSearchCV(
+            PickledToy(fail=die_once), {"a": range(6)}, cv=3, refit=False
+        )
         search.fit(*data)
     assert marker.exists()
     alone = grid(refit=False).fit(*data)

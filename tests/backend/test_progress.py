@@ -16,7 +16,7 @@ from skact.backend.context import fused
 from skact.backend.joblib_backends import FusingBackend, WorkersBackend
 from skact.backend.progress import ProgressBar
 from skact.backend.session import Session
-from skact.engine.current_trainer import current_trainer, trained_by
+from skact.engine.current_trainer import current_trainer, hand_fits_to
 from skact.engine.jobs import FitJob, Outcome, Seeds, Training
 
 console = pytest.importorskip("rich.console")
@@ -62,7 +62,7 @@ def fit(n_epochs):
 
 def test_it_counts_epochs_of_all_fits_and_grows_with_the_waves(bar, screen):
     session = Session(train, progress=bar)
-    with joblib.parallel_config(backend=FusingBackend(session)), trained_by(session):
+    with joblib.parallel_config(backend=FusingBackend(session)), hand_fits_to(session):
         joblib.Parallel()(joblib.delayed(fit)(3) for _ in range(4))
         assert (bar.done, bar.total) == (12, 12)  # also those that were not needed
         fit(3)
@@ -80,9 +80,9 @@ def test_it_counts_tasks_when_workers_train(bar, screen):
 
 def test_work_that_was_broken_off_counts_no_more(bar):
     def broken():
-        with bar.work(3) as outer:
+        with bar.count_work(3) as outer:
             outer(1)
-            with bar.work(10) as inner:
+            with bar.count_work(10) as inner:
                 inner(4)
             raise KeyboardInterrupt
 
@@ -102,7 +102,7 @@ def test_it_gives_the_terminal_back_after_an_error(bar):
     session = Session(train, progress=bar)
 
     def failing():
-        with trained_by(session), contextlib.closing(bar):
+        with hand_fits_to(session), contextlib.closing(bar):
             fit(3)
             raise ZeroDivisionError
 
@@ -116,7 +116,7 @@ def test_it_is_a_widget_in_a_notebook(monkeypatch):
     widgets, shown = pytest.importorskip("ipywidgets"), []
     monkeypatch.setattr("IPython.display.display", shown.append)
     bar = ProgressBar(console=console.Console(force_jupyter=True))
-    with bar.work(3):
+    with bar.count_work(3):
         pass
     bar.close()
     assert isinstance(shown[0], widgets.Output)

@@ -69,3 +69,7 @@ def test_stacks_that_are_apart_have_descriptions_of_their_own():
     assert "3-4-2, batch norm, dropout, cross_entropy, adam, 3 batches of 32, " in (
         " ".join(descriptions)
     )
+
+
+def test_the_report_of_nothing_says_so():
+    assert str(Report()) == "Nothing was trained."

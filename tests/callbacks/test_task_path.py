@@ -73,12 +73,15 @@ def test_a_search_in_a_transformed_target_regressor_is_found() -> None:
     assert [fit.is_refit for fit in log.fits] == [False] * 4 + [True]
 
 
-def test_a_scorer_of_the_log_sees_the_folds_of_a_search_in_a_pipeline() -> None:
+def test_a_scorer_of_the_log_sees_the_folds_of_a_search_in_a_pipeline(
+    kept_weights: Any,
+) -> None:
     log = TrainingLog()
     search = GridSearchCV(a_net(log), {"lr": [0.1]}, cv=2, scoring=log.scorer())
     pipeline = make_pipeline(StandardScaler(), search).fit(X, y)
     assert to_frame(pipeline[-1], "epoch")["fold_loss"].notna().all()
-    assert not log._unscored  # the refit, which nobody scores, is not kept
+    assert kept_weights.n_received == 2 + 1
+    assert kept_weights.n_alive == 0  # the refit, which nobody scores, is not kept
 
 
 def test_halving_has_iterations() -> None:

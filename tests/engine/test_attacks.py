@@ -1,4 +1,4 @@
-"""Inputs that once made the engine wrong, or that a hostile but fair user would try.
+"""Unusual inputs: some once gave wrong results, others a careful user may try.
 
 Unless a test says otherwise, right is what skorch's own loop makes of the same net, to
 1e-8 in float64; and what a network becomes alone, bit for bit.
@@ -22,9 +22,6 @@ from torch.utils.data import ConcatDataset
 import skact
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor, DivergedError
 from skact.engine import batches
-from skact.engine.jobs import FitJob, Seeds
-from skact.engine.train import train
-from skact.nets.mlp import MLP
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(83, 5)), np.arange(83) % 3
@@ -42,7 +39,7 @@ def on_skorch(cls):
 
 
 def outcome(net, *data):
-    """Fit; return what came of it: tensors and history, or the error's words."""
+    """Fit; return tensors and history, or the message of the error and the history."""
     try:
         net.fit(*data)
     except DivergedError as error:
@@ -164,7 +161,7 @@ def test_a_memory_mapped_X_changes_no_bit(tmp_path):
 def test_a_sparse_table_too_large_to_be_dense_changes_no_bit(shuffle, monkeypatch):
     sparse = sp.csr_matrix(X * (abs(X) > 1))
     plain = ActMLP(**BASE, shuffle=shuffle).fit(sparse.toarray(), y)
-    monkeypatch.setattr(batches, "_DENSE_ONCE", 8)
+    monkeypatch.setattr(batches, "_MAX_DENSE_BYTES", 8)
     net = ActMLP(**BASE, shuffle=shuffle).fit(sparse, y)
     assert_equal(weights(net), weights(plain))
 
@@ -263,7 +260,7 @@ class CentredGradient(torch.autograd.Function):
 
 
 def signed_root(x):
-    """Infinitely steep at 0, where rows that only fill a batch up may lie."""
+    """Infinitely steep at 0; rows that only fill a batch up may be 0."""
     return torch.sign(x) * x.abs().sqrt()
 
 
@@ -373,32 +370,6 @@ def test_one_instance_given_to_many_candidates_is_copied_for_each():
 # ------------------------------------------------------------------ one lane fails
 
 
-def make_job(activation="relu", *, lr=0.01, seed=0, n_epochs=4, **network):
-    seeds = Seeds.from_random_state(seed)
-    module = MLP(
-        5,
-        1,
-        hidden=(6,),
-        activation=activation,
-        dtype=torch.float64,
-        seed=seeds.weights,
-        **network,
-    )
-    return FitJob(
-        X=X,
-        targets=NUMBERS.reshape(-1, 1),
-        sample_weight=None,
-        seeds=seeds,
-        n_epochs=n_epochs,
-        first_epoch=0,
-        batch_size=16,
-        shuffle=True,
-        loss="squared_error",
-        module=module,
-        optimizer=torch.optim.SGD(module.parameters(), lr=lr),
-    )
-
-
 class Tires(nn.Module):
     """A module that fails in the second epoch."""
 
@@ -411,81 +382,6 @@ class Tires(nn.Module):
         if self.calls > 8:
             raise ValueError("tired")
         return x.tanh()
-
-
-class FailsBackward(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x.tanh()
-
-    @staticmethod
-    def backward(ctx, grad):
-        (x,) = ctx.saved_tensors
-        if not x.abs().max() < 50:
-            raise RuntimeError("too steep")
-        return grad / torch.cosh(x) ** 2
-
-
-def strict(x):
-    if not torch.isfinite(x).all():
-        raise FloatingPointError("no number")
-    return x.tanh()
-
-
-def test_a_lane_that_fails_or_diverges_leaves_its_neighbours_as_they_are_alone():
-    def build():
-        return [
-            make_job("relu"),
-            make_job(Tires()),
-            make_job(strict),
-            make_job(strict, lr=1e200),
-            make_job(strict, lr=0.02, seed=1),
-            make_job(FailsBackward),
-            make_job(FailsBackward, lr=1e4),
-            make_job("relu", lr=1e300),
-            make_job("tanh", n_epochs=6),
-        ]
-
-    fused = build()
-    outcomes = train(fused).outcomes
-    for job, alone, ours in zip(fused, build(), outcomes, strict=True):
-        (lone,) = train([alone]).outcomes
-        assert repr(ours.error) == repr(lone.error)
-        assert repr(ours.diverged) == repr(lone.diverged)
-        assert [r.train_loss for r in ours.records[:-1]] == [
-            r.train_loss for r in lone.records[:-1]
-        ]
-        if ours.error is None and ours.diverged is None:
-            assert_equal(job.module.state_dict(), alone.module.state_dict())
-    failed = [type(o.error).__name__ for o in outcomes if o.error is not None]
-    assert failed == ["ValueError", "FloatingPointError", "RuntimeError"]
-    assert [len(o.records) for o in outcomes] == [4, 1, 4, 0, 4, 4, 0, 1, 6]
-
-
-def test_a_stack_that_fails_leaves_other_stacks_alone(monkeypatch):
-    jobs = [make_job(seed=0), make_job(seed=1), make_job(norm="layer")]
-    monkeypatch.setattr(type(jobs[0].seeds), "of_epoch", failing_for(jobs[0].seeds))
-    outcomes = train([jobs[0], jobs[2], jobs[1]]).outcomes
-    assert [type(o.error) for o in outcomes] == [OSError, type(None), OSError]
-    assert outcomes[0].error is not outcomes[2].error  # each is raised on its own
-    for job in jobs:
-        for parameter in job.module.parameters():
-            size = parameter.numel() * parameter.element_size()
-            assert parameter.untyped_storage().nbytes() == size
-
-
-def failing_for(seeds):
-    of_epoch = type(seeds).of_epoch
-
-    def fail(seed, epoch):
-        if seed == seeds.order and not fail.done:
-            fail.done = True
-            raise OSError("no such epoch")
-        return of_epoch(seed, epoch)
-
-    fail.done = False
-    return staticmethod(fail)
 
 
 def test_a_search_scores_the_others_when_one_activation_raises():
@@ -687,7 +583,7 @@ def test_a_split_that_gives_a_dataset_of_its_own_is_trained_on():
 
 
 class Plain(torch.utils.data.DataLoader):
-    """A loader of the user's own."""
+    """A custom loader."""
 
 
 def collate(samples):

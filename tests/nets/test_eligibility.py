@@ -1,4 +1,4 @@
-"""A fit is planned in one place: a table of nets, and how each of them is to run."""
+"""The plan of a fit: tables of nets, and the loop and the callbacks of each."""
 
 from typing import Any
 
@@ -92,6 +92,7 @@ ON_THE_ENGINE: list[tuple[str, dict[str, Any], str]] = [
     ("stops by training loss", {"callbacks": [EarlyStopping("train_loss")]}, "looks"),
     ("scores by epoch", {"callbacks": [EpochScoring("accuracy")]}, "looks"),
     ("a schedule", {"callbacks": [LRScheduler("StepLR", step_size=1)]}, "changes"),
+    ("prints elsewhere", {"callbacks__print_log__sink": lambda line: None}, "looks"),
     ("a callback", {"callbacks": [Epochs()]}, "changes"),
     ("a subclass that looks on", {"kind": OwnEpochs}, "changes"),
     ("a subclass that predicts", {"kind": OwnPredict}, "nobody"),
@@ -117,7 +118,7 @@ def test_the_engine_serves(params: dict[str, Any], between: str) -> None:
 # parameters of a net -> why it trains by skorch's own loop
 BY_SKORCH: list[tuple[dict[str, Any], str]] = [
     ({"iterator_train": type("Own", (torch.utils.data.DataLoader,), {})}, "iterator"),
-    ({"dataset": OwnDataset}, "the iterator or dataset is a class"),
+    ({"dataset": OwnDataset}, "the iterator or dataset is a custom class"),
     ({"dataset__length": 60}, "dataset__* is set"),
     ({"iterator_train__drop_last": True}, "iterator_train__drop_last is set"),
     ({"kind": OwnLoss}, "OwnLoss overrides get_loss"),
@@ -141,7 +142,7 @@ BY_SKORCH: list[tuple[dict[str, Any], str]] = [
     ({"optimizer": torch.optim.RMSprop}, "the optimizer RMSprop has no stacked form"),
     ({"optimizer__amsgrad": True}, "Adam(amsgrad=True) has no stacked form"),
     ({"activation": noisy}, "draws from a global generator"),
-    ({"train_split": own_split}, "train_split gives a dataset of its own"),
+    ({"train_split": own_split}, "train_split returns a custom dataset"),
 ]
 
 

@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
 from skact import ActMLP, fused
-from skact.nets.interrupts import n_interrupts, watching_interrupts
+from skact.nets.interrupts import count_interrupts, n_interrupts
 
 X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
 
@@ -112,7 +112,7 @@ def test_a_handler_that_is_set_during_a_fit_stays():
 
 
 def test_blocks_may_overlap():
-    first, second = watching_interrupts(), watching_interrupts()
+    first, second = count_interrupts(), count_interrupts()
     before = n_interrupts()
     first.__enter__()
     second.__enter__()
@@ -130,7 +130,7 @@ def test_other_threads_leave_signals_alone():
     found = []
 
     def work():
-        with watching_interrupts():
+        with count_interrupts():
             found.append(signal.getsignal(signal.SIGINT))
             found.append(len(a_net(Stopping()).fit(X, y).history))
 

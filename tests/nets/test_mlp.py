@@ -5,14 +5,17 @@ import math
 import pickle
 import re
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from skact import MLP, activation_gain
+from skact import MLP, ActMLP, activation_gain
 from skact.nets.mlp import activation_per_layer
+
+X, Y = np.arange(20.0).reshape(10, 2), np.tile([0, 1], 5)
 
 
 def weights(module):
@@ -168,3 +171,19 @@ def test_copies_and_pickles_are_equal_and_independent():
         with torch.no_grad():
             other.output.bias.add_(1)
         assert not torch.equal(weights(mlp), weights(other))
+
+
+@pytest.mark.parametrize(
+    ("activation", "message"),
+    [
+        (lambda x: x.sum(), "into one of the same shape, got () for (2, 5)"),
+        (lambda x: x[:, :3], "into one of the same shape, got (2, 3) for (2, 5)"),
+        (lambda x: x.detach().numpy(), "same shape, got ndarray for (2, 5)"),
+        (np.tanh, "activation=tanh must turn a tensor of shape (rows, width) into"),
+        (nn.PReLU(7), "activation=PReLU(num_parameters=7) must turn a tensor"),
+    ],
+    ids=["scalar", "narrow", "ndarray", "numpy", "another width"],
+)
+def test_an_activation_that_does_not_keep_the_shape_is_named(activation, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ActMLP(activation, width=5).fit(X, Y)

@@ -1,15 +1,13 @@
 """Wrong values raise from fit: the parameter, the value, what is allowed."""
 
-import copy
 import re
 
 import numpy as np
 import pytest
 import torch
-from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from skact import ActMLP, ActMLPBinary, ActMLPRegressor
+from skact import ActMLP, ActMLPRegressor
 
 X, Y = np.arange(20.0).reshape(10, 2), np.tile([0, 1], 5)
 
@@ -151,87 +149,6 @@ def test_a_regressor_has_no_class_weight():
         ActMLPRegressor(class_weight="balanced").fit(X, Y)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("net", [ActMLP(), ActMLPBinary(), ActMLPRegressor()])
-def test_nan_and_infinity_in_x_are_located(net, bad):
-    dirty = X.copy()
-    dirty[3, 1] = dirty[7, 0] = bad
-    kind = "NaN" if np.isnan(bad) else "infinity (inf)"
-    message = f"Input X contains {kind} at row 3, column 1, and 1 more such values."
-    with pytest.raises(ValueError, match=re.escape(message)):
-        net.fit(dirty, Y)
-
-
-def test_predict_locates_nan_too():
-    net = ActMLP(max_epochs=1).fit(X, Y)
-    with pytest.raises(ValueError, match="Input X contains NaN at row 0, column 0"):
-        net.predict(np.full((1, 2), np.nan))
-
-
-def test_a_value_too_large_for_float32_is_located():
-    large = X.copy()
-    large[2, 0] = 1e300
-    message = "infinity (inf) at row 2, column 0. Impute"
-    with pytest.raises(ValueError, match=re.escape(message)) as caught:
-        ActMLP(dtype="float32").fit(large, Y)
-    assert "too large for float32" in str(caught.value)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_nan_and_infinity_in_y_are_refused(bad):
-    y = Y.astype(float)
-    y[3] = bad
-    for net in (ActMLP(), ActMLPRegressor()):
-        with pytest.raises(ValueError, match=r"Input y contains (NaN|infinity)"):
-            net.fit(X, y)
-
-
-def test_y_of_the_wrong_kind_is_refused():
-    with pytest.raises(ValueError, match="Unknown label type: continuous"):
-        ActMLP().fit(X, np.linspace(0, 1, 10))
-    with pytest.raises(ValueError, match="Only binary classification is supported"):
-        ActMLPBinary().fit(X, np.arange(10) % 3)
-    with pytest.raises(ValueError, match="y should be a 1d array"):
-        ActMLP().fit(X, np.eye(10, 2, dtype=int))
-    with pytest.raises(
-        ValueError, match=r"could not convert string to float|Unable to convert"
-    ):
-        ActMLPRegressor().fit(X, np.array(list("abcdefghij")))
-    with pytest.raises(
-        ValueError, match="requires y to be passed, but the target y is None"
-    ):
-        ActMLP().fit(X, None)
-
-
-def test_sample_weights_of_the_wrong_kind_are_refused():
-    for weight, message in [
-        (
-            np.ones(9),
-            "sample_weight must have shape (10,), one weight a row of X, got (9,)",
-        ),
-        (
-            np.zeros(10),
-            "must not be negative, nor zero for all rows; got values from 0.0 to 0.0",
-        ),
-        (-np.ones(10), "must not be negative, nor zero for all rows"),
-        (np.full(10, np.nan), "Input sample_weight contains NaN at row 0"),
-    ]:
-        with pytest.raises(ValueError, match=re.escape(message)):
-            ActMLP(max_epochs=1).fit(X, Y, sample_weight=weight)
-
-
-def test_x_that_is_no_table_is_refused():
-    with pytest.raises(TypeError, match="X must be one table of shape"):
-        ActMLP().fit({"a": X}, Y)
-    dataset = torch.utils.data.ConcatDataset(
-        [torch.utils.data.TensorDataset(torch.ones(3, 2))]
-    )
-    with pytest.raises(
-        TypeError, match="X is a ConcatDataset, from which X and y cannot"
-    ):
-        ActMLP().fit(dataset, None)
-
-
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
@@ -246,129 +163,3 @@ def test_names_of_mlpclassifier_are_answered_with_ours(theirs, ours):
     message = f"unexpected parameter {theirs!r}; did you mean {ours!r}?"
     with pytest.raises(ValueError, match=re.escape(message)):
         ActMLP(**{theirs: 1}).fit(X, Y)
-
-
-@pytest.mark.parametrize(
-    ("activation", "message"),
-    [
-        (lambda x: x.sum(), "into one of the same shape, got () for (2, 5)"),
-        (lambda x: x[:, :3], "into one of the same shape, got (2, 3) for (2, 5)"),
-        (lambda x: x.detach().numpy(), "same shape, got ndarray for (2, 5)"),
-        (np.tanh, "activation=tanh must turn a tensor of shape (rows, width) into"),
-        (nn.PReLU(7), "activation=PReLU(num_parameters=7) must turn a tensor"),
-    ],
-    ids=["scalar", "narrow", "ndarray", "numpy", "another width"],
-)
-def test_an_activation_that_does_not_keep_the_shape_is_named(activation, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        ActMLP(activation, width=5).fit(X, Y)
-
-
-def test_early_stopping_on_too_few_rows_names_its_parameters():
-    message = "early_stopping=True cannot hold out validation_fraction=0.1 of 10 rows: "
-    with pytest.raises(ValueError, match=re.escape(message)):
-        ActMLP(early_stopping=True).fit(X, Y)
-
-
-@pytest.mark.parametrize("train_on", ["fit", "partial_fit"])
-def test_a_network_is_not_trained_on_under_other_parameters(train_on):
-    net = ActMLP(max_epochs=1, warm_start=True).fit(X, Y)
-    net.set_params(width=5, activation="tanh")
-    message = "it was built with hidden=(100,), activation='relu': set that back"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        getattr(net, train_on)(X, Y)
-    assert (
-        len(net.set_params(width=100, activation="relu", lr=0.1).fit(X, Y).history) == 2
-    )
-    for change in ({"optimizer": "sgd"}, {"early_stopping": True}, {"callbacks": []}):
-        with pytest.raises(
-            ValueError, match="cannot train on, because it was built with"
-        ):
-            copy.deepcopy(net).set_params(**change).fit(X, Y)
-    net.set_params(width=5, warm_start=False).fit(X, Y)
-    assert net.module_.output.in_features == 5
-
-
-def test_an_equal_module_is_no_other_architecture():
-    net = ActMLP(nn.PReLU(), max_epochs=1, warm_start=True).fit(X, Y)
-    assert len(net.set_params(activation=nn.PReLU()).fit(X, Y).history) == 2
-
-
-@pytest.mark.parametrize(
-    "weights", [{0: -1}, {0: np.nan}, {0: 0, 1: 0}, {0: 1, "no such label": 2}], ids=str
-)
-def test_class_weights_are_checked(weights):
-    message = (
-        "'class_weight' parameter of ActMLP must give weights that are finite, >= 0"
-    )
-    with pytest.raises(ValueError, match=re.escape(message)):
-        ActMLP(class_weight=weights).fit(X, Y)
-
-
-def test_classes_cannot_change_between_calls_of_partial_fit():
-    net = ActMLP(max_epochs=1).partial_fit(X, Y, classes=[0, 1, 2])
-    message = (
-        "classes=[0, 1] is not what the first call to partial_fit was told: [0, 1, 2]"
-    )
-    with pytest.raises(ValueError, match=re.escape(message)):
-        net.partial_fit(X, Y, classes=[0, 1])
-
-
-def test_y_too_large_for_float32_is_refused():
-    y = Y * 1e300
-    with pytest.raises(ValueError, match=re.escape("y (as float32) contains infinity")):
-        ActMLPRegressor(dtype="float32").fit(X, y)
-
-
-def test_a_fit_that_fails_at_its_start_leaves_no_net_that_answers():
-    net = ActMLP(early_stopping=True)
-    with pytest.raises(ValueError, match="cannot hold out"):
-        net.fit(X[:3], [0, 1, 2])
-    with pytest.raises(NotFittedError):
-        net.predict(X)
-    fitted = ActMLP(max_epochs=2, random_state=0).fit(X, Y)
-    before, epochs = fitted.predict_proba(X), len(fitted.history)
-    fitted.optimizer__no_such = 1
-    with pytest.raises(TypeError, match="no_such"):
-        fitted.fit(X, Y)
-    np.testing.assert_array_equal(before, fitted.predict_proba(X))
-    assert len(fitted.history) == epochs
-
-
-def test_ctrl_c_before_the_first_epoch_leaves_a_fitted_net_as_it_was(monkeypatch):
-    net = ActMLP(max_epochs=2, random_state=0).fit(X, Y)
-    before = net.predict_proba(X)
-
-    def interrupted(self, triggered_directly=None):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ActMLP, "initialize_optimizer", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        net.fit(np.ones((4, 3)), list("abcd"))
-    np.testing.assert_array_equal(before, net.predict_proba(X))
-    assert net.classes_.tolist() == [0, 1]
-
-
-def test_a_subclass_may_hand_its_arguments_on():
-    class Mine(ActMLP):
-        def __init__(self, *args, extra=1, **kwargs):
-            super().__init__(*args, **kwargs)
-            self.extra = extra
-
-    assert Mine("tanh", extra=2, width=3, max_epochs=1).fit(X, Y).extra == 2
-
-
-def test_a_refused_fit_leaves_the_fitted_net_as_it_was():
-    net = ActMLP(max_epochs=2, random_state=0).fit(X, Y)
-    before = net.predict_proba(X)
-    with pytest.raises(ValueError, match="'lr' parameter"):
-        net.set_params(lr=-1).fit(X, Y)
-    dirty = X.copy()
-    dirty[0, 0] = np.nan
-    with pytest.raises(ValueError, match="contains NaN"):
-        net.set_params(lr=0.1).fit(dirty, Y)
-    with pytest.raises(ValueError, match="sample_weight must not be negative"):
-        net.fit(np.ones((4, 3)), list("abcd"), sample_weight=[-1, 1, 1, 1])
-    assert net.n_features_in_ == 2
-    assert net.classes_.tolist() == [0, 1]
-    np.testing.assert_array_equal(before, net.predict_proba(X))

@@ -1,4 +1,4 @@
-"""Predictions: which threads compute them is seen nowhere but on the clock."""
+"""Predictions are the same in any number of threads."""
 
 import threading
 
@@ -19,7 +19,7 @@ HERE = threading.get_ident
 @pytest.fixture(autouse=True)
 def many_small_batches(monkeypatch):
     """Let threads have work at a size that suits a test."""
-    monkeypatch.setattr(forward, "_VALUES_OF_A_LAYER", 1)  # batches of 256 rows
+    monkeypatch.setattr(forward, "_MAX_LAYER_VALUES", 1)  # batches of 256 rows
     monkeypatch.setattr(forward, "LITTLE_WORK", 1)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -223,7 +223,7 @@ def test_what_an_array_is_like_changes_no_prediction(table):
 def test_nan_is_found_in_any_part_of_large_input_and_overflow_is_none(
     number, table, monkeypatch
 ):
-    monkeypatch.setattr("skact.nets.inputs._LARGE", 1000)
+    monkeypatch.setattr("skact.nets.inputs._VALUES_PER_CHECK", 1000)
     torch.set_num_threads(number)
     net, X = fitted(table), table[0].copy()
     expected = net.predict_proba(X)

@@ -1,14 +1,22 @@
-"""skorch's loop trains what a loop written by hand trains."""
+"""skorch's loop trains as a loop written by hand, and does so where it must."""
 
 import numpy as np
 import pytest
 import torch
-from sklearn.exceptions import NotFittedError
-from skorch.dataset import ValidSplit
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EpochScoring,
+    Freezer,
+    LRScheduler,
+)
 from torch import nn
 
-from skact import ActMLP, ActMLPBinary, ActMLPRegressor, DivergedError
+from skact import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.engine.jobs import Seeds
+
+X = np.random.default_rng(0).normal(size=(83, 5))
+y = np.array(["setosa", "versicolor", "virginica"])[np.arange(83) % 3]
 
 bce = nn.functional.binary_cross_entropy_with_logits
 
@@ -98,86 +106,6 @@ def test_a_fit_is_the_loop_one_would_write(kind, optimizer, iris):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-def test_the_recorded_loss_is_the_mean_over_the_rows(iris):
-    X, y = iris
-    net = ActMLP(max_epochs=1, random_state=0, lr=1e-30, batch_size=40).fit(X, y)
-    start = ActMLP(random_state=0).initialize(X, y)
-    expected = nn.functional.cross_entropy(start.forward(X), torch.from_numpy(y)).item()
-    assert net.history[-1, "train_loss"] == pytest.approx(expected)
-
-
-def test_weights_of_a_criterion_count_as_torchs_mean_counts_them(iris):
-    X, y = iris
-    weight = torch.tensor([1.0, 2.0, 5.0])
-    options = {"max_epochs": 1, "random_state": 0, "lr": 1e-30, "batch_size": -1}
-    net = ActMLP(**options, criterion__weight=weight).fit(X, y)
-    logits = ActMLP(random_state=0).initialize(X, y).forward(X)
-    expected = nn.CrossEntropyLoss(weight=weight.double())(logits, torch.from_numpy(y))
-    assert net.history[-1, "train_loss"] == pytest.approx(expected.item())
-
-
-def test_the_loss_of_an_epoch_is_weighted_over_batches_too(iris):
-    X, y = iris
-    weight = np.where(np.arange(150) < 50, 1.0, 0.01)
-    split = ValidSplit(5, stratified=True)
-    options = {"max_epochs": 1, "lr": 1e-30, "shuffle": False, "random_state": 0}
-    recorded = [
-        ActMLP(train_split=split, batch_size=size, **options)
-        .fit(X, y, sample_weight=weight)
-        .history[-1, ("train_loss", "valid_loss")]
-        for size in (10, 50, -1)
-    ]
-    np.testing.assert_allclose(recorded[0], recorded[2])
-    np.testing.assert_allclose(recorded[1], recorded[2])
-    logits = ActMLP(random_state=0).initialize(X, y).forward(X)
-    losses = nn.functional.cross_entropy(logits, torch.from_numpy(y), reduction="none")
-    train, valid = next(split.check_cv(y).split(X, y))
-    expected = [
-        np.average(losses[rows], weights=weight[rows]) for rows in (train, valid)
-    ]
-    np.testing.assert_allclose(recorded[2], expected)
-
-
-def test_labels_that_the_criterion_ignores_do_not_count(iris):
-    X, y = iris
-    options = {"max_epochs": 1, "random_state": 0, "lr": 1e-30, "batch_size": -1}
-    net = ActMLP(**options, criterion__ignore_index=1).fit(X, y)
-    logits = ActMLP(random_state=0).initialize(X, y).forward(X)
-    expected = nn.CrossEntropyLoss(ignore_index=1)(logits, torch.from_numpy(y))
-    assert net.history[-1, "train_loss"] == pytest.approx(expected.item())
-
-
-def test_weights_in_a_binary_criterion_are_not_class_weights(cancer):
-    X, y = cancer
-    options = {"max_epochs": 1, "random_state": 0, "lr": 1e-30, "batch_size": -1}
-    pos_weight = torch.tensor(3.0)
-    net = ActMLPBinary(**options, criterion__pos_weight=pos_weight).fit(X, y)
-    logits = ActMLPBinary(random_state=0).initialize(X, y).forward(X)
-    loss = nn.BCEWithLogitsLoss(pos_weight=pos_weight.double())
-    expected = loss(logits, torch.from_numpy(y).double())
-    assert net.history[-1, "train_loss"] == pytest.approx(expected.item())
-
-
-def test_a_criterion_instance_is_copied_and_rebuilt_for_parameters_as_in_skorch(iris):
-    mine = nn.CrossEntropyLoss()
-    net = ActMLP(criterion=mine, max_epochs=1).fit(*iris)
-    assert (mine.reduction, net.criterion_.reduction) == ("mean", "none")
-    rebuilt = ActMLP(criterion=mine, criterion__label_smoothing=0.2, max_epochs=1)
-    assert rebuilt.fit(*iris).criterion_.label_smoothing == 0.2
-
-
-def test_a_criterion_that_averages_by_itself_works_but_takes_no_weights(iris):
-    class MeanMargin(nn.Module):
-        def forward(self, logits, y):
-            return nn.functional.multi_margin_loss(logits, y)
-
-    X, y = iris
-    net = ActMLP(criterion=MeanMargin, max_epochs=10, random_state=0)
-    assert net.fit(X, y).score(X, y) > 0.8
-    with pytest.raises(ValueError, match="returns one value for the whole batch"):
-        net.fit(X, y, sample_weight=np.ones(len(X)))
-
-
 def test_nll_loss_takes_probabilities_as_in_skorch(iris):
     X, y = iris
     options = {"max_epochs": 5, "random_state": 0, "depth": 0}
@@ -188,52 +116,58 @@ def test_nll_loss_takes_probabilities_as_in_skorch(iris):
     )
 
 
-@pytest.mark.parametrize(("lr", "epochs"), [(1e3, 50), (1e200, 1)])
-def test_a_fit_that_diverges_says_when_and_what_to_try(lr, epochs, diabetes):
-    X, y = diabetes
-    net = ActMLPRegressor(optimizer="sgd", lr=lr, max_epochs=epochs, random_state=0)
-    with pytest.raises(DivergedError, match="Try a smaller lr, for example") as caught:
-        net.fit(X, y)
-    assert caught.value.epoch == len(net.history)
-    assert f"in epoch {caught.value.epoch} (lr={lr}" in str(caught.value)
-
-
-def test_a_loss_that_is_nan_from_the_start_does_not_blame_the_rate(iris):
-    net = ActMLP(torch.log, max_epochs=2, init="torch", random_state=0)
-    with pytest.raises(DivergedError, match="No step was taken yet") as caught:
-        net.fit(*iris)
-    assert caught.value.epoch == 1
-
-
-def test_a_net_that_diverged_does_not_answer_and_starts_afresh(diabetes):
-    X, y = diabetes
-    net = ActMLPRegressor(optimizer="sgd", lr=1e3, warm_start=True, random_state=0)
-    with pytest.raises(DivergedError):
-        net.fit(X, y)
-    assert len(net.history) >= 1  # up to the failure
-    with pytest.raises(NotFittedError):
-        net.predict(X)
-    assert np.isfinite(net.set_params(lr=0.001).fit(X, y).predict(X)).all()
-
-
-def test_weights_that_overflow_in_the_very_last_step_are_found(diabetes):
-    X, y = diabetes
-    net = ActMLPRegressor(
-        optimizer="sgd",
-        lr=1e307,
-        max_epochs=1,
-        batch_size=-1,
-        random_state=0,
-        dropout=0.1,
+def test_a_rate_scheduled_by_batches_trains_by_skorchs_loop(fit):
+    cyclic = LRScheduler(
+        "CyclicLR", base_lr=0.01, max_lr=0.1, step_every="batch", step_size_up=3
     )
-    with pytest.raises(
-        DivergedError, match="the weights became NaN or infinite in epoch 1"
-    ):
-        net.fit(X * 1e3, y)
+    net = fit([("lr_scheduler", cyclic)])
+    why = "skorch's loop, because the callback 'lr_scheduler' works batch by batch"
+    assert net.trained_by_ == why
+    assert len(set(net.history[-1, "batches", :, "event_lr"])) > 1
 
 
-def test_diverged_errors_come_home_from_a_worker():
-    import pickle
+@pytest.mark.parametrize("kind", [EpochScoring, BatchScoring])
+def test_scores_of_training_batches_are_for_skorchs_loop(kind, fit):
+    net = fit([("acc", kind("accuracy", name="acc", on_train=True))])
+    why = "skorch's loop, because the callback 'acc' works batch by batch"
+    assert net.trained_by_ == why
+    assert 0 < net.history[-1, "acc"] <= 1
 
-    error = pickle.loads(pickle.dumps(DivergedError("why", epoch=7)))
-    assert (str(error), error.epoch) == ("why", 7)
+
+def test_a_batch_hook_set_on_an_instance_is_called(fit):
+    seen = []
+    callback = Callback()
+    callback.on_batch_end = lambda net, **kwargs: seen.append(net.module_.training)
+    assert "works batch by batch" in fit([callback]).trained_by_
+    assert len(seen) == 4 * 5
+
+
+def test_a_freezer_trains_by_skorchs_loop_and_freezes(fit, net_params):
+    net = fit([("freezer", Freezer("output.*"))])
+    assert net.trained_by_ == (
+        "skorch's loop, because the callback 'freezer' freezes parameters"
+    )
+    start = ActMLP(**net_params).initialize(X, y).module_.output.weight
+    assert torch.equal(net.module_.output.weight, start)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: net.module_.output.register_forward_hook(lambda m, i, o: o * 0.5),
+        lambda net: net.module_.register_forward_pre_hook(lambda m, i: (i[0] * 0.5,)),
+        lambda net: net.module_.output.weight.register_hook(lambda g: g.clamp(-1, 0)),
+        lambda net: net.optimizer_.register_step_pre_hook(lambda *args: None),
+        lambda net: vars(net.module_.hidden[0].norm).update(momentum=0.5),
+        lambda net: net.optimizer_.param_groups[0].update(maximize=True),
+    ],
+    ids=["module", "network", "gradient", "optimizer", "momentum", "maximize"],
+)
+def test_what_a_callback_prepares_for_training_is_for_skorchs_loop(
+    change, at, assert_same, fit, net_params, on_skorch
+):
+    callbacks = [at("on_train_begin", change)]
+    net = fit(callbacks)
+    assert net.trained_by_.startswith("skorch's loop, because ")
+    theirs = on_skorch(callbacks=callbacks, **net_params).fit(X, y)
+    assert_same(net, theirs)

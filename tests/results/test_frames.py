@@ -1,41 +1,42 @@
-"""What a frame promises about any fitted scikit-learn search."""
+"""A frame has a row for each candidate, fold or epoch of its source."""
 
-import functools
+import json
 import math
-import re
 from typing import Any
 
-import hypothesis
-import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.decomposition import PCA
-from sklearn.exceptions import FitFailedWarning, NotFittedError
+from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
-    HalvingRandomSearchCV,
-    KFold,
     RandomizedSearchCV,
 )
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from skorch import NeuralNetClassifier
+from skorch.dataset import ValidSplit
 from torch import nn
 
+from skact import MLP, ActMLP, fused, load_results, save_results
 from skact.naming import name_values
 from skact.results.frames import table_of, to_frame
+from skact.visualization.hiplot_experiment import to_hiplot
 
 X, y = load_iris(return_X_y=True)
 TREE = DecisionTreeClassifier(random_state=0)
 GRID = {"max_depth": [1, 2, 3], "criterion": ["gini", "entropy"]}
 TIMES = ["mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time"]
+X32 = X.astype(np.float32)
+DEPTHS = {"max_depth": [1, 2, 3]}
+TREE_SCORES = {"acc": "accuracy", "f1": "f1_macro"}
 
 
 class Constant(ClassifierMixin, BaseEstimator):
@@ -75,7 +76,68 @@ def results_of(**params: Any) -> dict[str, Any]:
     }
 
 
-# Rows and columns
+def grid(estimator: Any, parameters: Any, **options: Any) -> GridSearchCV:
+    return GridSearchCV(estimator, parameters, cv=3, **options).fit(X32, y)
+
+
+def nets(**parameters: Any) -> Any:
+    net = ActMLP(max_epochs=2, batch_size=50, random_state=0)
+    return make_pipeline(StandardScaler(), net.set_params(**parameters))
+
+
+@pytest.fixture(scope="module")
+def net_grid() -> GridSearchCV:
+    parameters = {"actmlp__activation": ["relu", "tanh"], "actmlp__lr": [0.1, 0.01]}
+    with fused():
+        return grid(nets(), parameters)
+
+
+def fitted_net(**parameters: Any) -> ActMLP:
+    split = ValidSplit(0.2, stratified=True, random_state=0)
+    net = ActMLP(max_epochs=3, random_state=0, train_split=split)
+    return net.set_params(**parameters).fit(X32, y)
+
+
+def saved(search: Any, tmp_path: Any) -> Any:
+    save_results(search, tmp_path / "saved")
+    return load_results(tmp_path / "saved")
+
+
+SEARCHES = {
+    "grid": lambda: grid(TREE, DEPTHS),
+    "randomized": lambda: RandomizedSearchCV(
+        TREE, DEPTHS, n_iter=3, cv=3, random_state=0
+    ).fit(X, y),
+    "halving": lambda: HalvingGridSearchCV(TREE, DEPTHS, cv=3, min_resources=40).fit(
+        X, y
+    ),
+    "several metrics": lambda: grid(TREE, DEPTHS, scoring=TREE_SCORES, refit="f1"),
+    "pipeline": lambda: grid(nets(), {"actmlp__lr": [0.1, 0.01]}),
+    "list of grids": lambda: grid(
+        TREE, [{"max_depth": [1, 2]}, {"criterion": ["entropy"]}]
+    ),
+    "estimator of others": lambda: grid(SVC(), {"C": [0.1, 1.0]}),
+    "cv_results_": lambda: grid(TREE, DEPTHS).cv_results_,
+}
+NETS = {
+    "net": fitted_net,
+    "pipeline with a net": lambda: nets().fit(X32, y),
+    "net of skorch": lambda: NeuralNetClassifier(
+        MLP,
+        criterion=nn.CrossEntropyLoss,
+        module__n_features=4,
+        module__n_outputs=3,
+        max_epochs=2,
+        verbose=0,
+    ).fit(X32, y),
+}
+
+
+def check_page(source: Any, level: str, n_rows: int) -> None:
+    """A page shows each row of the frame, in plain JSON without markup."""
+    experiment = to_hiplot(source, level).validate()
+    assert len(experiment.datapoints) == n_rows
+    assert "<" not in json.dumps(experiment._asdict(), allow_nan=False)
 
 
 def test_columns_are_the_rank_the_parameters_the_scores_the_splits_and_the_times() -> (
@@ -105,31 +167,6 @@ def test_every_row_holds_the_numbers_of_its_candidate() -> None:
         assert frame[name].tolist() == results[name].tolist()
     for name in GRID:
         assert frame[name].tolist() == results[f"param_{name}"].tolist()
-
-
-def test_ranks_never_fall_and_ties_keep_the_order_of_the_search() -> None:
-    frame = to_frame(search_of(Constant(), {"width": [1, 2, 3, 4, 5, 6]}))
-    assert frame["rank_test_score"].is_monotonic_increasing
-    for _, tied in frame.groupby("rank_test_score"):
-        assert tied["width"].is_monotonic_increasing
-
-
-SEARCHES = {
-    "grid": GridSearchCV(TREE, GRID),
-    "random": RandomizedSearchCV(TREE, GRID, n_iter=4, random_state=0),
-    "refit by name": GridSearchCV(
-        TREE, GRID, scoring=["accuracy", "neg_log_loss"], refit="neg_log_loss"
-    ),
-    "halving": HalvingGridSearchCV(TREE, GRID, random_state=0, factor=2),
-    "halving at random": HalvingRandomSearchCV(TREE, GRID, random_state=0, factor=2),
-    "no refit": GridSearchCV(TREE, GRID, refit=False),
-}
-
-
-@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
-def test_the_first_row_is_the_candidate_that_the_search_prefers(search: Any) -> None:
-    first = to_frame(search.fit(X, y)).iloc[0]
-    assert {name: first[name] for name in GRID} == search.best_params_
 
 
 def test_a_dict_of_results_gives_the_same_frame_as_its_search() -> None:
@@ -186,15 +223,8 @@ def test_train_scores_come_between_the_test_scores_and_the_splits() -> None:
     ]
 
 
-def test_splits_are_in_the_order_of_their_numbers() -> None:
-    search = GridSearchCV(Constant(), {"width": [1, 2]}, cv=KFold(12)).fit(X, y)
-    results = dict(sorted(search.cv_results_.items()))  # split10 before split2
-    splits = [name for name in to_frame(results) if name.startswith("split")]
-    assert splits == [f"split{k}_test_score" for k in range(12)]
-
-
 def test_halving_tells_iteration_and_resources_after_the_parameters() -> None:
-    search = SEARCHES["halving"].fit(X, y)
+    search = HalvingGridSearchCV(TREE, GRID, random_state=0, factor=2).fit(X, y)
     frame = to_frame(search)
     assert frame.columns.tolist()[:5] == [
         "rank_test_score",
@@ -234,91 +264,6 @@ def test_rows_are_the_frame_in_plain_python_values() -> None:
     assert kinds == {int, float, str}
 
 
-# Names of parameters
-
-
-def test_a_parameter_has_the_last_part_of_its_name() -> None:
-    pipe = make_pipeline(StandardScaler(), SVC())
-    frame = to_frame(
-        search_of(pipe, {"svc__C": [1.0], "standardscaler__with_mean": [True]})
-    )
-    assert {"C", "with_mean"} < set(frame.columns)
-
-
-def test_parameters_of_one_short_name_all_keep_their_full_names() -> None:
-    pipe = Pipeline([("pca", PCA()), ("model", SVC())])
-    grid = [
-        {"model": [SVC()], "model__C": [1.0, 2.0], "pca__random_state": [0]},
-        {"model": [TREE], "model__random_state": [1], "pca__random_state": [0]},
-    ]
-    frame = to_frame(search_of(pipe, grid))
-    assert frame.columns.tolist()[1:5] == [
-        "model",
-        "C",
-        "pca__random_state",
-        "model__random_state",
-    ]
-
-
-@pytest.mark.parametrize(
-    "name", ["rank_test_score", "mean_test_x", "split0_test_score", "mean_fit_time"]
-)
-def test_no_parameter_takes_the_name_of_a_score_or_time(name: str) -> None:
-    frame = to_frame(results_of(**{f"step__{name}": ["a", "b"], name: ["c", "d"]}))
-    assert frame[f"step__{name}"].tolist() == ["a", "b"]
-    assert frame[f"param_{name}"].tolist() == ["c", "d"]
-    assert frame["rank_test_score"].tolist() == [1, 2]
-
-
-def test_no_parameter_takes_the_name_of_another_column() -> None:
-    frame = to_frame(results_of(step__iter=["a", "b"]) | {"iter": [0, 0]})
-    assert frame.columns.tolist()[1:3] == ["step__iter", "iter"]
-
-
-@hypothesis.given(
-    st.lists(
-        st.lists(st.sampled_from(["a", "param_a", "params", "iter", ""]), min_size=1),
-        unique_by=tuple,
-        min_size=1,
-        max_size=6,
-    )
-)
-def test_no_two_columns_ever_have_one_name(names: list[list[str]]) -> None:
-    params = {"__".join(parts): ["x", "y"] for parts in names}
-    table = table_of(results_of(**params) | {"iter": [1, 2], "a": [3, 4]})
-    columns, rows = table.columns, table.rows
-    assert len(set(columns)) == len(columns) == len(params) + 4
-    assert all(len(row) == len(columns) for row in rows)
-
-
-# Values
-
-
-def test_a_parameter_is_missing_exactly_where_its_grid_has_none() -> None:
-    grid = [
-        {"kernel": ["rbf"], "gamma": [0.1], "max_iter": [-1], "shrinking": [True]},
-        {"kernel": ["poly"], "degree": [2, 3], "decision_function_shape": ["ovo"]},
-    ]
-    frame = to_frame(search_of(SVC(), grid))
-    is_poly = frame["kernel"] == "poly"
-    for name in ["gamma", "max_iter", "shrinking"]:
-        assert frame[name].isna().tolist() == is_poly.tolist()
-    for name in ["degree", "decision_function_shape"]:
-        assert frame[name].isna().tolist() == (~is_poly).tolist()
-    assert sorted(frame.loc[is_poly, "degree"]) == [2, 3]
-    dtypes = frame.dtypes.astype(str)
-    assert dtypes["gamma"] == "float64"
-    assert dtypes["max_iter"] == dtypes["degree"] == "Int64"
-    assert dtypes["shrinking"] == "boolean"
-
-
-def test_a_none_in_the_grid_is_a_value_and_not_missing() -> None:
-    grid = [{"max_depth": [None, 2]}, {"criterion": ["gini"]}]
-    frame = to_frame(search_of(TREE, grid))
-    assert set(frame["max_depth"].dropna()) == {"None", 2}
-    assert frame["max_depth"].isna().tolist() == frame["criterion"].notna().tolist()
-
-
 @pytest.mark.parametrize(
     ("values", "dtype"),
     [
@@ -342,69 +287,6 @@ def test_numbers_booleans_and_strings_stay_what_they_are(
 def test_columns_of_strings_are_as_pandas_makes_them() -> None:
     column = to_frame(results_of(x=["a", "b"]))["x"]
     assert column.dtype == pd.Series(["a", "b"]).dtype
-
-
-def half(x: Any) -> Any:
-    return x / 2
-
-
-@pytest.mark.parametrize(
-    ("value", "name"),
-    [
-        (nn.ReLU, "ReLU"),
-        (nn.LeakyReLU(0.2), "LeakyReLU(negative_slope=0.2)"),
-        (Constant, "Constant"),
-        (half, "half"),
-        (len, "len"),
-        (np.tanh, "tanh"),
-        (lambda x: x, "lambda"),
-        (functools.partial(nn.LeakyReLU, 0.2), "partial(LeakyReLU, 0.2)"),
-        (functools.partial(half, x=1), "partial(half, x=1)"),
-        (functools.partial(lambda x: x, 1), "partial(lambda, 1)"),
-        (SVC(C=2), "SVC(C=2)"),
-        (SVC(C=np.float64(2)), "SVC(C=2.0)"),
-        (FunctionTransformer(half), "FunctionTransformer(func=half)"),
-        (object(), "object()"),
-        ((64, 32), "(64, 32)"),
-        ((np.int64(64), np.True_), "(64, True)"),
-        ([nn.ReLU, nn.Tanh()], "[ReLU, Tanh()]"),
-        ({0: 1, 1: 5}, "{0: 1, 1: 5}"),
-        (None, "None"),
-        (math.nan, "nan"),
-        (np.bool_(True), True),
-        (np.int16(3), 3),
-        (np.str_("relu"), "relu"),
-    ],
-)
-def test_other_values_become_short_names(value: Any, name: Any) -> None:
-    (shown,) = name_values([value])
-    assert shown == name
-    assert type(shown) is type(name)
-
-
-def test_long_values_become_one_short_line() -> None:
-    many = nn.Sequential(*(nn.Linear(2, 2) for _ in range(10)))
-    steps = make_pipeline(StandardScaler(), PCA(), LogisticRegression(C=0.1, tol=0.1))
-    for name in name_values([many, steps, np.arange(200).reshape(2, 100)]):
-        assert isinstance(name, str)
-        assert len(name) == 60
-        assert name.endswith("…")
-        assert "\n" not in name
-        assert "  " not in name
-
-
-def test_no_name_tells_a_memory_address() -> None:
-    values = [
-        half,
-        object(),
-        object,
-        Constant().fit,
-        [half, object()],
-        nn.ReLU().forward,
-    ]
-    for name in name_values([*values, *(functools.partial(half, v) for v in values)]):
-        assert "0x" not in str(name)
-        assert "<" not in str(name)
 
 
 def test_a_grid_of_modules_and_classes_reads_as_their_names() -> None:
@@ -438,74 +320,213 @@ def test_copies_of_one_value_have_one_name() -> None:
     }
 
 
-def test_strings_of_numpy_are_strings() -> None:
-    assert name_values(["relu", np.str_("relu")]) == ["relu", "relu"]
+@pytest.mark.parametrize("source", ["as it is", "saved"])
+@pytest.mark.parametrize("kind", SEARCHES)
+def test_a_search_has_candidates(kind: str, source: str, tmp_path: Any) -> None:
+    search = SEARCHES[kind]()
+    results = getattr(search, "cv_results_", search)
+    given = search if source == "as it is" else saved(search, tmp_path)
+    frame = to_frame(given, "candidate")
+    assert len(frame) == len(results["params"])
+    pd.testing.assert_frame_equal(frame, to_frame(search))
+    check_page(given, "candidate", len(frame))
 
 
-def test_a_frame_leaves_the_results_alone() -> None:
-    search = search_of(Constant(), [{"activation": [nn.ReLU, None]}, {"width": [2]}])
-    before = {key: np.ma.copy(value) for key, value in search.cv_results_.items()}
-    to_frame(search)
-    for key, value in search.cv_results_.items():
-        assert np.array_equal(
-            np.ma.getmaskarray(value), np.ma.getmaskarray(before[key])
-        )
-        assert np.ma.getdata(value).tolist() == np.ma.getdata(before[key]).tolist()
+@pytest.mark.parametrize("source", ["as it is", "saved"])
+@pytest.mark.parametrize("kind", SEARCHES)
+def test_a_search_has_folds(kind: str, source: str, tmp_path: Any) -> None:
+    search = SEARCHES[kind]()
+    results = getattr(search, "cv_results_", search)
+    metrics = ["acc", "f1"] if kind == "several metrics" else ["score"]
+    given = search if source == "as it is" else saved(search, tmp_path)
+    frame = to_frame(given, "fold")
+    assert len(frame) == 3 * len(results["params"])
+    for row in frame.to_dict("records"):
+        for metric in metrics:
+            scores = results[f"split{row['fold']}_test_{metric}"]
+            assert row[f"test_{metric}"] == scores[row["candidate"]]
+    assert not frame.duplicated(["candidate", "fold"]).any()
+    check_page(given, "fold", len(frame))
 
 
-# Errors
+@pytest.mark.parametrize("kind", SEARCHES)
+def test_a_search_without_a_log_has_no_epochs_and_says_how_to_attach_one(
+    kind: str,
+) -> None:
+    search = SEARCHES[kind]()
+    message = r"Attach a log to the net before the search: .*set_callbacks\(TrainingLog"
+    with pytest.raises(ValueError, match=message):
+        to_frame(search, "epoch")
 
 
-@pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
-def test_a_search_that_is_not_fitted_says_so_by_its_name(search: Any) -> None:
-    name = type(search).__name__
-    message = f"This {name} is not fitted yet: call its 'fit' before looking at it."
-    with pytest.raises(NotFittedError, match=re.escape(message)):
-        to_frame(type(search)(TREE, GRID))
+@pytest.mark.parametrize("kind", NETS)
+def test_a_net_has_epochs(kind: str) -> None:
+    net = NETS[kind]()
+    history = getattr(net, "steps", [(0, net)])[-1][1].history
+    frame = to_frame(net)
+    assert frame["epoch"].tolist() == history[:, "epoch"]
+    assert frame["train_loss"].tolist() == history[:, "train_loss"]
+    assert frame.columns[0] == "epoch"
+    assert frame.columns[-1] == "dur"
+    assert not {"batches", "train_batch_count"} & set(frame.columns)
+    pd.testing.assert_frame_equal(frame, to_frame(net, "epoch"))
+    check_page(net, "epoch", len(frame))
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (None, "'None' of type NoneType"),
-        (
-            TREE,
-            "'DecisionTreeClassifier(random_state=0)' of type DecisionTreeClassifier",
-        ),
-        (GridSearchCV, "'GridSearchCV' of type ABCMeta"),
-        (RidgeCV(store_cv_results=True), "'RidgeCV(store_cv_results=True)' of type"),
-        ([1, 2], "'1' of type int"),
-        ([], "'[]' of type list"),
-    ],
-)
-def test_anything_but_a_search_is_refused(value: Any, shown: str) -> None:
-    message = (
-        "obj must be a fitted scikit-learn search (GridSearchCV, "
-        "RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV, ...), its "
-        "cv_results_ dict, what load_results gave, or a list or dict of several; "
-        f"got {shown}"
-    )
-    with pytest.raises(TypeError, match=re.escape(message)):
-        to_frame(value)
+@pytest.mark.parametrize("level", ["candidate", "fold"])
+@pytest.mark.parametrize("kind", NETS)
+def test_a_net_has_neither_candidates_nor_folds(kind: str, level: str) -> None:
+    with pytest.raises(TypeError, match="obj must be a fitted scikit-learn search"):
+        to_frame(NETS[kind](), level)
 
 
-@pytest.mark.parametrize(
-    "results", [{}, {"mean_test_score": [1.0]}, {"rank_test_score": [1]}, {1: [2]}]
-)
-def test_a_dict_without_ranks_and_scores_is_refused(results: dict[str, Any]) -> None:
-    message = (
-        "obj must have columns 'rank_test_<metric>' and 'mean_test_<metric>' as "
-        f"cv_results_ has; got a dict with the keys {list(results)!r}."
-    )
-    with pytest.raises(ValueError, match=re.escape(message)):
-        to_frame(results)
+@pytest.mark.parametrize("level", ["candidate", "fold"])
+def test_several_searches_have_the_rows_of_each(net_grid: Any, level: str) -> None:
+    trees = grid(TREE, DEPTHS)
+    frame = to_frame({"mlp": net_grid, "tree": trees}, level)
+    for name, search in [("mlp", net_grid), ("tree", trees)]:
+        alone = to_frame(search, level)
+        part = frame[frame["model"] == name].reset_index(drop=True)
+        assert len(part) == len(alone)
+        for column in alone.columns:
+            assert part[column].tolist() == alone[column].tolist()
+    assert frame.columns[0] == "model"
+    assert frame.loc[frame["model"] == "tree", "lr"].isna().all()
+    assert list(dict.fromkeys(frame["model"])) == ["mlp", "tree"]
+    check_page({"mlp": net_grid, "tree": trees}, level, len(frame))
 
 
-def test_a_dict_of_columns_of_different_lengths_is_refused() -> None:
-    results = {"param_x": [1, 2], "mean_test_score": [1.0], "rank_test_score": [1]}
-    message = (
-        "obj must have columns of one length; got a dict with "
-        "{'param_x': 2, 'mean_test_score': 1, 'rank_test_score': 1}."
-    )
-    with pytest.raises(ValueError, match=re.escape(message)):
-        to_frame(results)
+def test_several_nets_have_the_epochs_of_each() -> None:
+    both = {"relu": fitted_net(), "tanh": fitted_net(activation="tanh", max_epochs=2)}
+    frame = to_frame(both)
+    assert frame["model"].tolist() == ["relu"] * 3 + ["tanh"] * 2
+    assert frame["epoch"].tolist() == [1, 2, 3, 1, 2]
+    assert frame["valid_loss"].tolist()[3:] == both["tanh"].history[:, "valid_loss"]
+    check_page(both, "epoch", 5)
+
+
+def test_a_row_of_a_fold_has_rank_candidate_parameters_fold_scores_and_times(
+    net_grid: Any,
+) -> None:
+    frame = to_frame(net_grid, "fold")
+    assert frame.columns.tolist() == [
+        "rank_test_score",
+        "candidate",
+        "activation",
+        "lr",
+        "fold",
+        "test_score",
+        "mean_fit_time",
+        "mean_score_time",
+    ]
+    assert frame["fold"].tolist() == [0, 1, 2] * 4
+    assert frame["rank_test_score"].is_monotonic_increasing
+    params = net_grid.cv_results_["params"]
+    for row in frame.to_dict("records"):
+        assert params[row["candidate"]] == {
+            "actmlp__activation": row["activation"],
+            "actmlp__lr": row["lr"],
+        }
+
+
+def test_folds_have_train_scores_if_the_search_has() -> None:
+    frame = to_frame(grid(TREE, DEPTHS, return_train_score=True), "fold")
+    assert frame.columns.tolist()[4:6] == ["test_score", "train_score"]
+
+
+def test_the_score_of_a_fold_whose_fit_failed_is_missing() -> None:
+    search = GridSearchCV(SVC(), {"C": [-1.0, 1.0]}, cv=2)
+    with pytest.warns(FitFailedWarning), pytest.warns(UserWarning, match="non-finite"):
+        frame = to_frame(search.fit(X, y), "fold")
+    assert frame["test_score"].isna().tolist() == [False, False, True, True]
+    assert frame["C"].tolist() == [1.0, 1.0, -1.0, -1.0]
+
+
+def test_a_parameter_that_is_called_as_a_column_of_folds_keeps_its_full_name() -> None:
+    results = {
+        "param_a__fold": [1, 2],
+        "param_a__candidate": [1, 2],
+        "param_a__test_score": [1, 2],
+        "mean_test_score": [0.9, 0.8],
+        "rank_test_score": [1, 2],
+        "split0_test_score": [0.9, 0.8],
+    }
+    frame = to_frame(results, "fold")
+    assert set(frame.columns) >= {"a__fold", "a__candidate", "a__test_score"}
+    assert frame["fold"].tolist() == [0, 0]
+
+
+def test_results_without_splits_have_no_folds() -> None:
+    results = {"mean_test_score": [0.9], "rank_test_score": [1]}
+    with pytest.raises(ValueError, match=r"level='fold' needs the score of each split"):
+        to_frame(results, "fold")
+
+
+def test_searches_with_different_numbers_of_folds_have_their_own() -> None:
+    two = GridSearchCV(TREE, DEPTHS, cv=2).fit(X, y)
+    frame = to_frame([two, grid(TREE, DEPTHS)], "fold")
+    assert frame.groupby("model")["fold"].max().tolist() == [1, 2]
+    assert len(frame) == 2 * 3 + 3 * 3
+
+
+def test_a_list_names_searches_by_what_they_searched() -> None:
+    trees, other = grid(TREE, DEPTHS), grid(SVC(), {"C": [1.0, 2.0]})
+    frame = to_frame([trees, other, trees])
+    assert list(dict.fromkeys(frame["model"])) == [
+        "DecisionTreeClassifier #1",
+        "SVC",
+        "DecisionTreeClassifier #2",
+    ]
+    names = to_frame([trees.cv_results_])["model"]
+    assert set(names) == {"results"}
+
+
+def test_a_parameter_called_model_keeps_its_full_name_beside_the_models() -> None:
+    results = {
+        "param_a__model": ["x", "y"],
+        "mean_test_score": [0.9, 0.8],
+        "rank_test_score": [1, 2],
+    }
+    assert "model" in to_frame(results).columns
+    frame = to_frame({"one": results, "two": results})
+    assert frame["model"].tolist() == ["one", "one", "two", "two"]
+    assert frame["a__model"].tolist() == ["x", "y"] * 2
+
+
+def test_values_of_one_name_in_two_searches_are_numbered_apart() -> None:
+    def results(value: Any) -> dict[str, Any]:
+        return {
+            "param_f": np.array([value, "x"], dtype=object),
+            "mean_test_score": [0.9, 0.8],
+            "rank_test_score": [1, 2],
+        }
+
+    one, other = (lambda x: x), (lambda x: 2 * x)
+    frame = to_frame([results(one), results(other), results(one)])
+    assert frame["f"].tolist()[::2] == ["lambda #1", "lambda #2", "lambda #1"]
+
+
+def test_each_search_ranks_its_own_candidates() -> None:
+    frame = to_frame({"b": grid(TREE, DEPTHS), "a": grid(TREE, DEPTHS)})
+    ranks = frame.groupby("model", sort=False)["rank_test_score"]
+    assert all(rank.is_monotonic_increasing for _, rank in ranks)
+
+
+def test_names_that_are_one_as_strings_stay_two() -> None:
+    both = {1: grid(TREE, DEPTHS), "1": grid(TREE, {"max_depth": [4]})}
+    frame = to_frame(both)
+    assert frame["model"].tolist() == ["1 #1"] * 3 + ["1 #2"]
+    three = {1: both[1], "1": both["1"], "1 #1": both["1"]}
+    assert to_frame(three)["model"].nunique() == 3
+    other = grid(TREE, DEPTHS, scoring=TREE_SCORES, refit="f1")
+    notice = to_hiplot({"a": both[1], "b": other}).notice
+    assert "3 of 6 rows have no mean_test_score." in notice  # nothing failed
+
+
+def test_dates_are_written_as_one_writes_them() -> None:
+    results = {
+        "param_day": [pd.Timestamp("2026-11-24"), pd.Timestamp("2026-11-25")],
+        "mean_test_score": [0.6, 0.5],
+        "rank_test_score": [1, 2],
+    }
+    assert to_frame(results)["day"].tolist()[0] == "2026-11-24 00:00:00"

@@ -1,7 +1,9 @@
 """One place knows what a column is: the schema of a table, or of a frame made of it."""
 
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +15,23 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skact import ActMLP, TrainingLog, compare, diagnose, to_frame, to_hiplot
 from skact.results.frames import table_of
-from skact.results.schema import LEVELS, level_of, recorded_order, schema_of
+from skact.results.schema import (
+    LEVELS,
+    is_name_of_best_flag,
+    is_name_of_time_or_loss,
+    labels_before,
+    level_of,
+    metric_of_score,
+    schema_of,
+    score_of_metric,
+    sort_recorded,
+)
 from skact.visualization.training_display import TrainingDisplay
 
 X, y = load_iris(return_X_y=True)
+TREE = DecisionTreeClassifier(random_state=0)
+DEPTHS = {"max_depth": [1, 2, 3]}
+X32 = X.astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +48,10 @@ def halving() -> Any:
     return HalvingGridSearchCV(tree, {"max_depth": [1, 2, 3]}, cv=2).fit(X, y)
 
 
+def grid(estimator: Any, parameters: Any, **options: Any) -> GridSearchCV:
+    return GridSearchCV(estimator, parameters, cv=3, **options).fit(X32, y)
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_column_of_a_frame_is_one_thing(net_search: Any, level: str) -> None:
     for obj in (net_search, [net_search, net_search]):
@@ -41,7 +60,7 @@ def test_every_column_of_a_frame_is_one_thing(net_search: Any, level: str) -> No
         parts = [schema.ids, schema.resources, schema.params, schema.results]
         assert sorted(name for part in parts for name in part) == sorted(labels)
         assert schema.level == level
-        assert schema.several == isinstance(obj, list)
+        assert schema.has_models == isinstance(obj, list)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -72,7 +91,7 @@ def test_losses_are_the_scores_of_epochs(net_search: Any) -> None:
     assert schema.scores == ("train_loss",)
     assert schema.is_better_low("train_loss")
     assert not schema.is_better_low("dur")
-    assert recorded_order(["dur", "b", "epoch", "a"]) == ["epoch", "b", "a", "dur"]
+    assert sort_recorded(["dur", "b", "epoch", "a"]) == ["epoch", "b", "a", "dur"]
 
 
 def test_halving_has_resources(halving: Any) -> None:
@@ -90,9 +109,9 @@ def test_a_parameter_called_iter_is_one() -> None:
 def test_a_parameter_called_model_is_one_where_one_search_is_shown() -> None:
     labels = ["rank_test_score", "model", "mean_test_score"]
     assert schema_of(labels).params == ("model",)
-    assert not schema_of(labels).several
-    assert schema_of(["model", *labels[:1], *labels[2:]]).several
-    assert schema_of(["index", "model", "candidate", "fold", "test_score"]).several
+    assert not schema_of(labels).has_models
+    assert schema_of(["model", *labels[:1], *labels[2:]]).has_models
+    assert schema_of(["index", "model", "candidate", "fold", "test_score"]).has_models
 
 
 def test_what_callbacks_recorded_under_any_name_is_a_result() -> None:
@@ -147,3 +166,77 @@ def test_a_pipeline_keeps_short_names() -> None:
     grid = {"decisiontreeclassifier__max_depth": [1, 2]}
     search = GridSearchCV(tree, grid, cv=2).fit(X, y)
     assert table_of(search, "candidate").schema.params == ("max_depth",)
+
+
+@pytest.mark.parametrize("level", ["candidates", 1, "Fold"])
+def test_a_level_that_is_none_is_refused(level: Any) -> None:
+    message = f"level must be 'candidate', 'fold', 'epoch' or None; got {level!r}."
+    for draw in (to_frame, to_hiplot):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            draw(grid(TREE, DEPTHS), level)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        to_hiplot(to_frame(grid(TREE, DEPTHS)), level)
+
+
+def test_what_is_beside_the_score_belongs_to_the_metric_of_the_score() -> None:
+    labels = ["rank_test_b", "lr", "mean_test_b", "std_test_b", "mean_test_a"]
+    schema = schema_of(labels)
+    assert schema.score == "mean_test_b"
+    assert schema.beside_score("std") == "std_test_b"
+    assert schema.beside_score("rank") == "rank_test_b"
+    assert schema_of(["epoch", "train_loss"]).beside_score("std") == ""
+
+
+@pytest.mark.parametrize(
+    ("level", "label", "group"),
+    [
+        ("candidate", "mean_fit_time", "time"),
+        ("candidate", "mean_train_f1", "train"),
+        ("candidate", "mean_test_f1", "test"),
+        ("candidate", "std_test_f1", ""),
+        ("candidate", "split0_test_f1", ""),
+        ("candidate", "mean_score_time", ""),
+        ("fold", "test_f1", "test"),
+        ("fold", "train_f1", "train"),
+        ("epoch", "valid_acc", "recorded"),
+        ("epoch", "valid_loss_best", ""),
+        ("epoch", "dur", ""),
+    ],
+)
+def test_a_result_is_in_one_group_or_a_detail(
+    level: str, label: str, group: str
+) -> None:
+    assert schema_of([label], level).group_of_result(label) == group
+
+
+def test_details_are_scores_of_splits_and_minor_times(net_search: Any) -> None:
+    frame = to_frame(net_search)
+    schema = schema_of(frame.columns)
+    kept = [name for name in frame if name not in schema.details]
+    assert not any(name.startswith("split") for name in kept)
+    assert [name for name in kept if name.endswith("_time")] == ["mean_fit_time"]
+    assert set(kept) >= {*schema.params, *schema.scores, *schema.ranks}
+    # a parameter is never a detail, whatever its name is
+    named = schema_of(["rank_test_score", "split", "mean_test_score"])
+    assert (named.params, named.details) == (("split",), ())
+
+
+def test_ids_and_parameters_stand_before_the_epoch(net_search: Any) -> None:
+    labels = list(to_frame(net_search, "epoch").columns)
+    before = ["candidate", "activation", "width", "fold"]
+    assert labels_before("epoch", labels) == before
+
+
+def test_a_metric_and_its_scores_of_folds_name_each_other(net_search: Any) -> None:
+    scores = table_of(net_search, "fold").schema.scores
+    metrics = [metric_of_score(name) for name in scores]
+    assert tuple(metrics) == table_of(net_search, "candidate").schema.metrics
+    assert tuple(map(score_of_metric, metrics)) == scores
+
+
+def test_deviations_are_neither_times_nor_losses() -> None:
+    for name in ("mean_fit_time", "valid_loss"):
+        assert is_name_of_time_or_loss(name)
+    for name in ("std_fit_time", "lr", "valid_loss_best"):
+        assert not is_name_of_time_or_loss(name)
+    assert is_name_of_best_flag("valid_loss_best")

@@ -167,7 +167,7 @@ def test_saving_again_replaces_what_was_there(search: Any, tmp_path: Path) -> No
 
 def test_the_table_is_a_csv_like_any_other(search: Any, tmp_path: Path) -> None:
     save_results(search, tmp_path)
-    frame = pd.read_csv(tmp_path / "results.csv")
+    frame = pd.read_csv(tmp_path / "results.csv", float_precision="round_trip")
     assert frame["mean_test_f1"].tolist() == search.cv_results_["mean_test_f1"].tolist()
     assert frame["param_svc__kernel"].tolist()[:2] == ["rbf", "poly"]
 

@@ -187,9 +187,6 @@ def test_bad_input_is_named() -> None:
         ActivationDisplay.from_estimator(ActMLP(depth=0, max_epochs=1).fit(X, y))
 
 
-# ---------------------------------------------------------------- the catalogue
-
-
 def test_the_frame_says_what_the_catalogue_says() -> None:
     frame = activations_frame().set_index("name")
     assert frame.index.tolist() == list_activations()
@@ -214,12 +211,3 @@ def test_what_a_registered_one_does_not_tell_is_missing() -> None:
         to_hiplot(activations_frame()).to_html()
     finally:
         unregister_activation("sine_for_a_test")
-
-
-def test_its_page_has_axes_for_numbers_and_short_words() -> None:
-    experiment = to_hiplot(activations_frame())
-    hidden = experiment._asdict()["display_data"]["PARALLEL_PLOT"]["hide"]
-    assert {"formula", "good", "bad", "paper", "derivative"} <= set(hidden)
-    assert not {"name", "bounded", "gain", "low", "high"} & set(hidden)
-    asked = to_hiplot(activations_frame(), order="formula")
-    assert "formula" not in asked._asdict()["display_data"]["PARALLEL_PLOT"]["hide"]

@@ -1,7 +1,5 @@
 """Training curves are drawn: fits as thin lines, their mean as a thick one."""
 
-import subprocess
-import sys
 from typing import Any
 
 import matplotlib as mpl
@@ -109,17 +107,6 @@ def test_folds_are_those_of_the_best_candidate(search: Any) -> None:
         assert line.get_ydata().tolist() == expected
 
 
-def test_the_same_words_have_the_same_colours_in_every_picture() -> None:
-    def colors(order: list[str]) -> dict[str, Any]:
-        rows = [(name, e, 1.0 / e) for name in order for e in (1, 2)]
-        frame = pd.DataFrame(rows, columns=["activation", "epoch", "train_loss"])
-        display = TrainingDisplay.from_estimator(frame)
-        lines = zip(display.groups, display.lines_, strict=True)
-        return {label: line.get_color() for label, line in lines}
-
-    assert colors(["relu", "tanh", "elu"]) == colors(["elu", "relu", "tanh"])
-
-
 def test_many_numbers_have_a_bar_and_many_words_a_legend_outside() -> None:
     rows = [(10.0**-i, e, 1.0 + i) for i in range(12) for e in (1, 2)]
     frame = pd.DataFrame(rows, columns=["lr", "epoch", "train_loss"])
@@ -186,24 +173,6 @@ def test_groups_can_be_told_apart_by_anything(search: Any) -> None:
         f"{a}, lr={lr}" for a in GRID["activation"] for lr in GRID["lr"]
     }
     assert len(both.fit_lines_) == 12
-
-
-def test_numbers_are_coloured_in_their_order() -> None:
-    rows = [(lr, e, 1 / e + lr) for lr in (0.1, 0.001, 0.01) for e in (1, 2)]
-    frame = pd.DataFrame(rows, columns=["lr", "epoch", "train_loss"])
-    display = TrainingDisplay.from_estimator(frame)
-    light = {
-        label: mpl.colors.rgb_to_hsv(mpl.colors.to_rgb(line.get_color()))[2]
-        for label, line in zip(legend(display), display.lines_, strict=True)
-    }
-    assert light["lr=0.001"] < light["lr=0.01"] < light["lr=0.1"]
-
-
-def test_more_words_than_colours_of_the_cycle_have_all_their_own() -> None:
-    rows = [(f"f{i}", e, 1.0 + i) for i in range(14) for e in (1, 2)]
-    frame = pd.DataFrame(rows, columns=["activation", "epoch", "train_loss"])
-    display = TrainingDisplay.from_estimator(frame)
-    assert len({tuple(line.get_color()) for line in display.lines_}) == 14
 
 
 def test_a_net_alone_has_one_thick_line() -> None:
@@ -324,20 +293,6 @@ def test_bad_input_is_named(search: Any) -> None:
         TrainingDisplay.from_log(TrainingLog())
     with pytest.raises(ValueError, match="Attach a log"):
         draw(GridSearchCV(ActMLP(max_epochs=1), {"lr": [0.1]}, cv=2).fit(X, y))
-
-
-def test_without_matplotlib_it_says_what_to_install() -> None:
-    script = (
-        "import sys; sys.modules['matplotlib'] = None\n"
-        "import pandas, skact\n"
-        "frame = pandas.DataFrame({'epoch': [1], 'train_loss': [1.0]})\n"
-        "try: skact.TrainingDisplay.from_estimator(frame)\n"
-        "except ImportError as error: print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert 'pip install "skact[plot]"' in done.stdout
 
 
 def test_frames_that_were_put_together_are_drawn() -> None:

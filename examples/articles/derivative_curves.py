@@ -1,8 +1,8 @@
 """Derivatives of activation functions: autograd's beside those of the catalogue.
 
-    python examples/seeds/derivative_curves.py    # seconds
+    python examples/articles/derivative_curves.py    # seconds
 
-The notebook that this example comes from, here called the seed, draws activations and
+The notebook that this example comes from (the original) draws activations and
 their derivatives at 100 points of [-10, 10], prints the gradient that autograd finds
 for the sigmoid, and sees that it is its own formula's to 4 digits. Here it is all five
 activations against the catalogue's formulas, and the gradient to every printed digit.
@@ -19,10 +19,10 @@ import torch
 from skact import ActivationDisplay, get_activation, make_activation
 
 NAMES = ["sigmoid", "tanh", "relu", "leaky_relu", "softplus"]
-# The gradient of the sigmoid at the left half of the points, as the seed prints it; the
-# right half mirrors it.
+# The gradient of the sigmoid at the left half of the points, as the original prints it;
+# the right half mirrors it.
 # fmt: off
-SEED_GRADIENT = [
+ORIGINAL_GRADIENT = [
     4.5396e-05, 5.5558e-05, 6.7994e-05, 8.3213e-05, 1.0184e-04, 1.2463e-04, 1.5252e-04,
     1.8666e-04, 2.2843e-04, 2.7954e-04, 3.4207e-04, 4.1859e-04, 5.1221e-04, 6.2673e-04,
     7.6682e-04, 9.3817e-04, 1.1477e-03, 1.4039e-03, 1.7172e-03, 2.1000e-03, 2.5677e-03,
@@ -47,17 +47,20 @@ def autograd(name: str) -> torch.Tensor:
     return x.grad
 
 
-# %% The gradient of the sigmoid, beside the one that the seed prints
+# %% The gradient of the sigmoid, beside the one that the original prints
 ours = np.array([float(f"{value:.4e}") for value in autograd("sigmoid")])
-seed = np.array([*SEED_GRADIENT, *reversed(SEED_GRADIENT)])
-columns = {"z": z, "ours": ours, "seed": seed, "difference": ours - seed}
+original = np.array([*ORIGINAL_GRADIENT, *reversed(ORIGINAL_GRADIENT)])
+columns = {"z": z, "ours": ours, "original": original, "difference": ours - original}
 some = [0, 25, 49, 50, 99]  # the table is for the eye; the sentence speaks of all
 table = pd.DataFrame(columns).iloc[some]
 print(table.to_string(index=False, float_format=lambda value: f"{value:.5g}"))
-equal = (ours == seed).sum()
-print(f"{equal} of {len(z)} gradients of the sigmoid are the seed's to the last digit.")
+equal = (ours == original).sum()
+print(
+    f"{equal} of {len(z)} gradients of the sigmoid are the original's, to the last "
+    "digit."
+)
 
-# %% Autograd against the catalogue, as the seed compares them: rounded to 4 digits
+# %% Autograd against the catalogue, as the original compares them: rounded to 4 digits
 rows = []
 for name in NAMES:
     entry = get_activation(name)
@@ -66,23 +69,23 @@ for name in NAMES:
     rows.append((name, entry.derivative_formula, rounded, np.abs(difference).max()))
 columns = ["activation", "derivative", "rounded difference", "largest difference"]
 print(f"\n{pd.DataFrame(rows, columns=columns).to_string(index=False)}")
-print("(The seed has array([0.]) for the sigmoid, and compares no other.)")
+print("(The original has array([0.]) for the sigmoid, and compares no other.)")
 
 
-# %% The seed's derivative of leaky ReLU is wrong
+# %% The original's derivative of leaky ReLU is wrong
 # It gives the small slope to the positive side, where it is 1, and 0 to the negative
 # side, where it is the small slope: no gradient at all for the inputs that leaky ReLU
 # is there to save.
-def seed_leaky_relu_derivative(a: np.ndarray) -> np.ndarray:
+def original_derivative(a: np.ndarray) -> np.ndarray:
     return 0.01 * (a > 0)
 
 
 at = torch.tensor([-1.0, 1.0])
 correct = get_activation("leaky_relu").derivative(at).numpy()
-wrong = seed_leaky_relu_derivative(make_activation("leaky_relu")(at).numpy())
+wrong = original_derivative(make_activation("leaky_relu")(at).numpy())
 rows = zip(at.numpy(), correct, wrong, correct - wrong, strict=True)
-table = pd.DataFrame(rows, columns=["z", "ours", "seed", "difference"])
-print("\nThe derivative of leaky ReLU, which the seed has wrong:")
+table = pd.DataFrame(rows, columns=["z", "ours", "original", "difference"])
+print("\nThe derivative of leaky ReLU, which the original has wrong:")
 print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
 
 # %% Each activation with its derivative
@@ -91,15 +94,17 @@ each = args.figure.with_stem(f"{args.figure.stem}_each")
 display.figure_.savefig(each)
 print(f"\nEach with its activation: {each.resolve().as_uri()}")
 
-# %% The seed's last figure: the derivatives, and what it drew for leaky ReLU
+# %% The original's last figure: the derivatives, and what it drew for leaky ReLU
 display = ActivationDisplay.from_activations(
     NAMES, derivative="only", x=z, multiples=False
 )
 for name, line in zip(NAMES, display.derivative_lines_, strict=True):
     # leaky ReLU hides ReLU, unless it leaves gaps
     line.set_linestyle("--" if name == "leaky_relu" else "-")
-wrong = seed_leaky_relu_derivative(make_activation("leaky_relu")(torch.tensor(z)))
-display.ax_.plot(z, wrong, color="0.3", linestyle=":", label="leaky_relu', as the seed")
+wrong = original_derivative(make_activation("leaky_relu")(torch.tensor(z)))
+display.ax_.plot(
+    z, wrong, color="0.3", linestyle=":", label="leaky_relu', as the original"
+)
 display.ax_.set(title="Derivatives of activation functions", xlabel="z")
 display.ax_.legend()
 display.figure_.savefig(args.figure)

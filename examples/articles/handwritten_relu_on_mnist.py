@@ -1,11 +1,11 @@
 """A ReLU written by hand, as a torch.autograd.Function, is trained on MNIST.
 
-    SKACT_DATA=<folder> python examples/seeds/handwritten_relu_on_mnist.py
-    python examples/seeds/handwritten_relu_on_mnist.py --quick    # digits, seconds
+    SKACT_DATA=<folder> python examples/articles/handwritten_relu_on_mnist.py
+    python examples/articles/handwritten_relu_on_mnist.py --quick    # digits, seconds
 
 The first takes about 4 minutes.
 
-The notebook that this example comes from, here called the seed, writes the forward and
+The notebook that this example comes from (the original) writes the forward and
 the backward pass of ReLU, trains 784-128-64-10 with it (SGD, lr .01, momentum .95,
 batches of 128, 25 epochs, a fifth of the rows held out), and compares it with Tanh and
 LeakyReLU in a grid search of 3 folds. Here the class itself is the activation.
@@ -35,8 +35,8 @@ from torch import nn
 
 from skact import ActMLP, fused, make_activation, to_frame, to_hiplot
 
-# The seed's history as printed; the page cuts it off after epoch 15
-SEED_HISTORY = pd.DataFrame(
+# The original's history as printed; the page cuts it off after epoch 15
+ORIGINAL_HISTORY = pd.DataFrame(
     [
         (1, 0.4752, 0.9411, 0.1882),
         (2, 0.1566, 0.9623, 0.1273),
@@ -56,7 +56,7 @@ SEED_HISTORY = pd.DataFrame(
     ],
     columns=["epoch", "train_loss", "valid_acc", "valid_loss"],
 )
-SEED_SEARCH = {
+ORIGINAL_SEARCH = {
     "HandwrittenReLU": 0.97453,
     "Tanh()": 0.97205,
     "LeakyReLU(negative_slope=0.01)": 0.97468,
@@ -68,7 +68,7 @@ parser.add_argument("--page", type=Path, default=Path("handwritten_relu.html"))
 args = parser.parse_args()
 
 
-# %% The function, as the seed has it
+# %% The function, as the original has it
 class HandwrittenReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx, z):
@@ -150,7 +150,7 @@ print(
     f"'relu'; the same losses in all epochs: {same}"
 )
 
-# %% Its training, from three initialisations: the seed's is not known
+# %% Its training, from three initialisations: the original's is not known
 with fused(progress=True) as session:
     nets = Parallel()(
         delayed(clone(net).set_params(random_state=number).fit)(X, y)
@@ -164,15 +164,20 @@ ours, spread = of_epochs.mean(), of_epochs.std()
 if args.quick:
     print(ours.to_string(float_format=lambda value: f"{value:.4f}"))
 else:
-    seed = SEED_HISTORY.set_index("epoch")
-    parts = {"ours": ours, "seed": seed, "difference": ours - seed, "spread": spread}
+    original = ORIGINAL_HISTORY.set_index("epoch")
+    parts = {
+        "ours": ours,
+        "original": original,
+        "difference": ours - original,
+        "spread": spread,
+    }
     table = pd.concat({part: frame.loc[:15] for part, frame in parts.items()}, axis=1)
     table = table.swaplevel(axis=1)[figures]
     print(table.to_string(float_format=lambda value: f"{value:.4f}"))
     last, off = ours["valid_acc"].iloc[-1], spread["valid_acc"].iloc[-1]
     print(
-        "The spread is the standard deviation over initialisations, of which the seed "
-        "has another one.\nIts page is cut off after epoch 15; after all 25 our "
+        "The spread is the standard deviation over initialisations; the original has "
+        "another initialisation.\nIts page is cut off after epoch 15; after all 25 our "
         f"valid_acc is {last:.4f} +- {off:.4f}."
     )
 
@@ -192,8 +197,8 @@ splits = [f"split{fold}_test_score" for fold in range(3)]
 table = frame[["activation", *splits, "mean_test_score", "std_test_score"]]
 table = table.rename(columns={"mean_test_score": "ours", "std_test_score": "spread"})
 if not args.quick:
-    table["seed"] = table["activation"].map(SEED_SEARCH)
-    table["difference"] = table["ours"] - table["seed"]
+    table["original"] = table["activation"].map(ORIGINAL_SEARCH)
+    table["difference"] = table["ours"] - table["original"]
 print(table.to_string(index=False, float_format=lambda value: f"{value:.5f}"))
 print("The spread is the standard deviation over the folds.")
 

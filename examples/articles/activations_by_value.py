@@ -1,9 +1,9 @@
 """Six activations by value, and a network that applies softmax twice.
 
-    python examples/seeds/activations_by_value.py            # 15 seconds
-    python examples/seeds/activations_by_value.py --quick    # 3 initialisations
+    python examples/articles/activations_by_value.py            # 15 seconds
+    python examples/articles/activations_by_value.py --quick    # 3 initialisations
 
-The course page that this example comes from, here called the seed, prints the values of
+The course page that this example comes from (the original) prints the values of
 six activations, and ends with an exercise: 20 features, 50 ReLU units, Adam with lr
 .001, 20 epochs of all rows in one batch. Its network ends in a softmax and goes into
 cross-entropy, which applies a softmax itself. That is `output_activation="softmax"`
@@ -32,7 +32,7 @@ from skact import (
     to_hiplot,
 )
 
-SEED = {
+ORIGINAL = {
     "linear": ([1, 2, 3], [1.0, 2.0, 3.0]),
     "sigmoid": ([1, 2, 3], [0.7311, 0.8808, 0.9526]),
     "tanh": ([1, 2, 3], [0.7616, 0.9640, 0.9951]),
@@ -47,13 +47,13 @@ parser.add_argument("--page", type=Path, default=Path("activations_by_value.html
 parser.add_argument("--figure", type=Path, default=Path("softmax_twice.png"))
 args = parser.parse_args()
 
-# %% The values, beside those that the seed prints
+# %% The values, beside those that the original prints
 rows = []
-for name, (x, seed) in SEED.items():
+for name, (x, original) in ORIGINAL.items():
     ours = make_activation(name)(torch.tensor(x, dtype=torch.float32)).numpy()
-    difference = np.abs(ours.round(4) - np.float32(seed)).max()
-    rows.append((name, x, ours.round(4), seed, difference))
-columns = ["activation", "x", "ours", "seed", "difference"]
+    difference = np.abs(ours.round(4) - np.float32(original)).max()
+    rows.append((name, x, ours.round(4), original, difference))
+columns = ["activation", "x", "ours", "original", "difference"]
 print(pd.DataFrame(rows, columns=columns).to_string(index=False))
 
 # %% The exercise: softmax twice or once, and the activations it asks to be compared
@@ -70,7 +70,7 @@ net = ActMLP(
 grid = {
     "actmlp__activation": ["relu", "leaky_relu", "tanh", "sigmoid", "identity"],
     "actmlp__output_activation": ["softmax", None],
-    # the seed sets no random_state: its accuracy is one of such a spread
+    # the original sets no random_state: its accuracy is one of such a spread
     "actmlp__random_state": range(3 if args.quick else 10),
 }
 search = GridSearchCV(
@@ -80,13 +80,13 @@ with fused() as session:
     search.fit(X, y)
 print(f"\n{session.report}")
 
-# %% The accuracy on the seed's test rows; each row is a mean of initialisations
+# %% The accuracy on the original's test rows; each row is a mean of initialisations
 frame = to_frame(search)
 groups = frame.groupby(["activation", "output_activation"])
 table = groups["mean_test_score"].agg(["mean", "std", "min", "max"])
 table = table.rename(columns={"mean": "ours", "std": "spread"}).reset_index()
 table = table.sort_values("ours", ascending=False)
-table.insert(3, "seed", "not printed")
+table.insert(3, "original", "not printed")
 print(f"\n{table.to_string(index=False, float_format=lambda value: f'{value:.4f}')}")
 relu = frame[frame["activation"] == "relu"]
 pairs = relu.pivot(
@@ -94,8 +94,8 @@ pairs = relu.pivot(
 )
 gain = pairs["None"] - pairs["softmax"]
 print(
-    "The seed's network is relu with softmax; its page shows no accuracy, and sets no "
-    "random_state.\nOf the same initial weights, softmax once is "
+    "The original's network is relu with softmax. Its page shows no accuracy and sets "
+    "no random_state.\nOf the same initial weights, softmax once is "
     f"{gain.mean():.4f} +- {gain.std():.4f} more accurate than twice."
 )
 

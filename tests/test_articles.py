@@ -1,4 +1,4 @@
-"""The examples in examples/seeds run as a user runs them, and come to their figures."""
+"""The examples in examples/articles run as a user runs them, to their figures."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from torch import nn
 
 from skact import ActMLP, ActMLPBinary
 
-SEEDS = Path(__file__).parent.parent / "examples" / "seeds"
+ARTICLES = Path(__file__).parent.parent / "examples" / "articles"
 NUMBER = r"(-?\d+(?:\.\d+)?(?:e[+-]\d+)?)"
 
 
@@ -25,9 +25,9 @@ def run(name, *arguments, cwd):
     environment = {
         key: value for key, value in os.environ.items() if key != "SKACT_DATA"
     }
-    root = str(SEEDS.parent.parent)
+    root = str(ARTICLES.parent.parent)
     return subprocess.run(
-        [sys.executable, "-W", "error", str(SEEDS / name), *arguments],
+        [sys.executable, "-W", "error", str(ARTICLES / name), *arguments],
         cwd=cwd,
         env={**environment, "PYTHONPATH": root, "MPLBACKEND": "Agg"},
         capture_output=True,
@@ -58,8 +58,8 @@ def check_files(text, folder, *suffixes):
         assert path.stat().st_size > (1_000_000 if path.suffix == ".html" else 10_000)
 
 
-def test_each_seed_is_here():
-    assert {path.name for path in SEEDS.rglob("*.py")} == {
+def test_each_article_has_its_example():
+    assert {path.name for path in ARTICLES.rglob("*.py")} == {
         "activations_by_value.py",
         "derivative_curves.py",
         "handwritten_relu_on_mnist.py",
@@ -68,11 +68,11 @@ def test_each_seed_is_here():
     }
 
 
-def test_outputs_of_sigmoid_and_tanh_come_near_the_figures_of_the_seed(tmp_path):
+def test_outputs_of_sigmoid_and_tanh_come_near_the_figures_of_the_original(tmp_path):
     text = printed("sigmoid_against_tanh_outputs.py", "--quick", cwd=tmp_path)
     check_files(text, tmp_path, ".png")
-    # Three standard deviations over the 20 data sets of the full example: the seed's
-    # own data set had no random_state, and is one more draw.
+    # Three standard deviations over the 20 data sets of the full example: the data set
+    # of the original had no random_state, and is one more draw.
     for label, spread in {
         "sigmoid: accuracy": 0.030,
         "sigmoid: loss at 251": 0.014,
@@ -83,10 +83,10 @@ def test_outputs_of_sigmoid_and_tanh_come_near_the_figures_of_the_seed(tmp_path)
         "tanh: largest": 0.00003,
         "tanh: smallest": 0.00003,
     }.items():
-        ours, seed, *_ = row(text, label)
-        assert abs(ours - seed) < 3 * spread, label
-    # The seed's two figures are .01 apart, each rounded by up to .005; three standard
-    # deviations of the difference on the same data are .012.
+        ours, original, *_ = row(text, label)
+        assert abs(ours - original) < 3 * spread, label
+    # The two figures of the original are .01 apart, each rounded by up to .005; three
+    # standard deviations of the difference on the same data are .012.
     gain = float(re.search(rf"tanh is {NUMBER} \+-", text)[1])
     assert abs(gain - 0.01) < 0.01 + 0.012
     # rounding only: the two losses are the same function of the same weights
@@ -121,7 +121,7 @@ def test_without_data_the_handwritten_relu_says_what_it_needs(tmp_path):
     )
 
 
-def test_derivatives_are_those_that_the_seed_prints(tmp_path):
+def test_derivatives_are_those_that_the_original_prints(tmp_path):
     text = printed("derivative_curves.py", cwd=tmp_path)
     check_files(text, tmp_path, ".png", ".png")
     # nothing here is drawn at random, so every digit counts
@@ -133,34 +133,34 @@ def test_derivatives_are_those_that_the_seed_prints(tmp_path):
     assert row(text, "1") == [1, 0.01, 0.99]
 
 
-def test_activations_have_the_values_that_the_seed_prints(tmp_path):
+def test_activations_have_the_values_that_the_original_prints(tmp_path):
     text = printed("activations_by_value.py", "--quick", cwd=tmp_path)
     check_files(text, tmp_path, ".html", ".png")
     # nothing here is drawn at random, so every digit counts
     for name in ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "softmax"):
         assert re.search(rf"^ *{name} +\[.*\] +0\.0$", text, re.M), name
-    # the seed prints no accuracy, so that what is held is its loop: see below
+    # the original prints no accuracy, so that what is held is its loop: see below
     assert len(re.findall("not printed", text)) == 10
 
 
-def test_networks_with_and_without_activation_come_near_the_seeds(tmp_path):
+def test_networks_with_and_without_activation_come_near_the_original(tmp_path):
     text = printed("with_and_without_activation.py", "--quick", cwd=tmp_path)
     check_files(text, tmp_path, ".png")
     for name in ("elu", "prelu", "swish", "softmax"):
         assert re.search(rf"^ *{name} +\[.*\] +0\.0 ", text, re.M), name
     # Three standard deviations over the 50 initialisations of the full example. The
-    # accuracy with ReLU is compared at the seed's loss, for it was an unusual draw:
+    # accuracy with ReLU is compared at the original's loss, for it was an unusual draw:
     # what is left then is the spread around the line.
-    at = ": accuracy of a net with the seed's loss at epoch 91"
+    at = ": accuracy of a net with the original's loss at epoch 91"
     for label, spread in {
         "identity: loss at epoch 91": 0.0026,
         f"identity{at}": 0.0028,
         f"relu{at}": 0.0060,
     }.items():
-        ours, seed, *_ = row(text, label)
-        assert abs(ours - seed) < 3 * spread, label
-    ours, seed, *_ = row(text, "relu: loss at epoch 91")
-    assert ours < seed
+        ours, original, *_ = row(text, label)
+        assert abs(ours - original) < 3 * spread, label
+    ours, original, *_ = row(text, "relu: loss at epoch 91")
+    assert ours < original
 
 
 def two_columns():
@@ -194,7 +194,7 @@ COMMON = {"init": "torch", "batch_size": -1, "random_state": 0}
 OUTPUTS = {**COMMON, "depth": 0, "optimizer": "sgd", "lr": 0.1, "momentum": 0.0}
 TWICE = {**COMMON, "width": 50, "lr": 0.001, "output_activation": "softmax"}
 BINARY = {**COMMON, "width": 16, "lr": 0.001}
-# as the seeds have it: data, net, epochs, the same in torch, loss and optimizer
+# as the articles have it: data, net, epochs, the same in torch, loss and optimizer
 LOOPS = {
     "sigmoid_outputs": (
         two_columns,
@@ -239,7 +239,7 @@ LOOPS = {
 
 
 @pytest.mark.parametrize("name", LOOPS)
-def test_the_seeds_own_loop_from_the_same_weights_has_the_same_losses(name):
+def test_the_articles_own_loop_from_the_same_weights_has_the_same_losses(name):
     data, net, build, criterion, optimize = LOOPS[name]
     X, y = data()
     X = X.astype(np.float32)

@@ -1,9 +1,9 @@
 """Does an activation help at all? A network with ReLU, one without, and six others.
 
-    python examples/seeds/with_and_without_activation.py            # half a minute
-    python examples/seeds/with_and_without_activation.py --quick    # 6 initialisations
+    python examples/articles/with_and_without_activation.py      # half a minute
+    python examples/articles/with_and_without_activation.py --quick  # 6 draws
 
-The notebook that this example comes from, here called the seed, trains 100 features, 16
+The notebook that this example comes from (the original) trains 100 features, 16
 units and one output with Adam, lr .001, for 100 epochs of all rows in one batch: once
 without an activation (test accuracy .864), once with ReLU (.897). Its data can be drawn
 again; its initial weights had no random_state, so we take many.
@@ -30,11 +30,11 @@ from skact import (
     to_frame,
 )
 
-# What the seed prints: the accuracy, and the loss of every fifth epoch up to the 91st
-SEED_ACCURACY = {"identity": 0.864, "relu": 0.897}
-SEED_EPOCHS = range(1, 92, 5)
+# What the original prints: the accuracy, the loss of each fifth epoch up to epoch 91
+ORIGINAL_ACCURACY = {"identity": 0.864, "relu": 0.897}
+ORIGINAL_EPOCHS = range(1, 92, 5)
 # fmt: off
-SEED_LOSSES = {
+ORIGINAL_LOSSES = {
     "identity": [
         0.9071, 0.7036, 0.5720, 0.4863, 0.4303, 0.3936, 0.3688, 0.3513, 0.3386,
         0.3291, 0.3219, 0.3162, 0.3118, 0.3082, 0.3053, 0.3030, 0.3011, 0.2996, 0.2984,
@@ -53,23 +53,25 @@ parser.add_argument(
 parser.add_argument("--figure", type=Path, default=Path("with_and_without.png"))
 args = parser.parse_args()
 
-# %% The values that the seed computes: its cells show no output, so its code runs here
+# %% The values of the original: its cells show no output, so its code runs here
 x, logits = torch.tensor([-1.0, 0.0, 1.0]), torch.tensor([2.0, 1.0, 0.1])
-seed_code = {
+original_code = {
     "elu": (x, nn.ELU(alpha=1.0)),
     "prelu": (x, nn.PReLU()),  # which it speaks of only
     "swish": (x, lambda x: x * torch.sigmoid(x)),
     "softmax": (logits, nn.Softmax(dim=0)),
 }
 rows = []
-for name, (at, code) in seed_code.items():
+for name, (at, code) in original_code.items():
     ours = make_activation(name)(at).detach().numpy()
-    seed = code(at).detach().numpy()
+    original = code(at).detach().numpy()
     limits = get_activation(name).range()
-    rows.append((name, ours.round(4), seed.round(4), abs(ours - seed).max(), limits))
-columns = ["activation", "ours", "seed's code", "difference", "range"]
+    rows.append(
+        (name, ours.round(4), original.round(4), abs(ours - original).max(), limits)
+    )
+columns = ["activation", "ours", "original's code", "difference", "range"]
 print(pd.DataFrame(rows, columns=columns).to_string(index=False))
-print("(The seed gives Swish the range (-inf, inf). It has a minimum, as shown.)")
+print("(The original gives Swish the range (-inf, inf). It has a minimum, as shown.)")
 
 # %% The networks. An initialisation is a hyperparameter like any other.
 X, y = make_classification(
@@ -90,51 +92,51 @@ with fused() as session:
     search.fit(X, y)
 print(f"\n{session.report}")
 
-# %% Their test accuracy, beside the seed's
+# %% Their test accuracy, beside the original's
 frame = to_frame(search)
 scores = frame.groupby("activation")["mean_test_score"]
 table = scores.agg(["count", "mean", "std", "min", "max"]).sort_values("mean")
 table = table.rename(columns={"count": "nets", "mean": "ours", "std": "spread"})
-table.insert(2, "seed", table.index.map(SEED_ACCURACY))
-table.insert(3, "difference", table["ours"] - table["seed"])
+table.insert(2, "original", table.index.map(ORIGINAL_ACCURACY))
+table.insert(3, "difference", table["ours"] - table["original"])
 table = table.reset_index().to_string(float_format="{:.4f}".format, na_rep="", index=0)
 print(f"\n{table}")
 print(
-    "The seed's initial weights had no random_state, so that its figures are one draw "
-    "out of the spread\n(the standard deviation over initialisations)."
+    "The original's initial weights had no random_state, so that its figures are one "
+    "draw out of the spread\n(the standard deviation over initialisations)."
 )
 
-# %% The seed's ReLU had a slow start, which its losses show
+# %% The original's ReLU had a slow start, which its losses show
 # At epoch 91 its loss is higher than nearly all of ours. Among ours, those with a high
 # loss there are less accurate in the end: the line through them leads to its accuracy.
 curves = to_frame(search, level="epoch")
 merged = frame.merge(curves[curves["epoch"] == 91], on=["activation", "random_state"])
 rows = []
-for activation, accuracy in SEED_ACCURACY.items():
+for activation, accuracy in ORIGINAL_ACCURACY.items():
     ours = merged[merged["activation"] == activation]
     losses, scores = ours["train_loss"], ours["mean_test_score"]
-    seed = SEED_LOSSES[activation][-1]
+    original = ORIGINAL_LOSSES[activation][-1]
     line = np.poly1d(np.polyfit(losses, scores, 1))
     off, spread = (scores - line(losses)).std(ddof=2), losses.std()
-    expected = f"{activation}: accuracy of a net with the seed's loss at epoch 91"
+    expected = f"{activation}: accuracy of a net with the original's loss at epoch 91"
     rows += [
-        (f"{activation}: loss at epoch 91", losses.mean(), seed, spread),
-        (expected, line(seed), accuracy, off),
+        (f"{activation}: loss at epoch 91", losses.mean(), original, spread),
+        (expected, line(original), accuracy, off),
     ]
-table = pd.DataFrame(rows, columns=["figure", "ours", "seed", "spread"])
-table.insert(3, "difference", table["ours"] - table["seed"])
+table = pd.DataFrame(rows, columns=["figure", "ours", "original", "spread"])
+table.insert(3, "difference", table["ours"] - table["original"])
 print(f"\n{table.to_string(index=False, float_format=lambda value: f'{value:.4f}')}")
 
-# %% The losses, the seed's as dots
+# %% The losses, the original's as dots
 # An initialisation is to the display what a fold is to a search: a thin line.
-curves = curves[curves["activation"].isin(list(SEED_ACCURACY))]
+curves = curves[curves["activation"].isin(list(ORIGINAL_ACCURACY))]
 curves = curves.assign(fold=curves["random_state"])
 curves = curves.drop(columns=["candidate", "random_state"])
 display = TrainingDisplay.from_estimator(curves, by="activation")
 for line, activation in zip(display.lines_, display.groups.values(), strict=True):
     dots = {"marker": "o", "linestyle": "", "color": line.get_color()}
-    losses = SEED_LOSSES[activation]
-    display.ax_.plot(SEED_EPOCHS, losses, **dots, label=f"{activation}, seed")
+    losses = ORIGINAL_LOSSES[activation]
+    display.ax_.plot(ORIGINAL_EPOCHS, losses, **dots, label=f"{activation}, original")
 display.ax_.set_ylabel("binary cross-entropy")
 display.ax_.legend()
 display.figure_.savefig(args.figure)

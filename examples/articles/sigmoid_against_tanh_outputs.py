@@ -1,9 +1,9 @@
 """A sigmoid or a tanh on the outputs, before the cross-entropy: which learns better?
 
-    python examples/seeds/sigmoid_against_tanh_outputs.py            # 20 seconds
-    python examples/seeds/sigmoid_against_tanh_outputs.py --quick    # 5 data sets
+    python examples/articles/sigmoid_against_tanh_outputs.py            # 20 seconds
+    python examples/articles/sigmoid_against_tanh_outputs.py --quick    # 5 data sets
 
-The notebook that this example comes from, here called the seed, puts one or the other
+The notebook that this example comes from (the original) puts one or the other
 on two outputs without a hidden layer, and trains 1000 epochs of plain gradient descent,
 all rows in one batch, on two columns of make_classification. It prints accuracies of
 .87 and .88, and finds that the loss with tanh is smaller because tanh is centred at 0.
@@ -34,13 +34,13 @@ from skact import (
     register_activation,
 )
 
-# What the seed prints of its outputs, and of its losses (cut off after epoch 251)
-SEED = {
+# What the original prints of its outputs, and of its losses (cut off after epoch 251)
+ORIGINAL = {
     "sigmoid": {"accuracy": 0.87, "largest": 0.9999, "smallest": 8.3125e-05},
     "tanh": {"accuracy": 0.88, "largest": 1.0, "smallest": -1.0},
 }
-SEED_EPOCHS = [1, 51, 101, 151, 201, 251]
-SEED_LOSSES = {
+ORIGINAL_EPOCHS = [1, 51, 101, 151, 201, 251]
+ORIGINAL_LOSSES = {
     "sigmoid": [0.64273, 0.58942, 0.55671, 0.53559, 0.52118, 0.51083],
     "tanh": [0.92308, 0.44304, 0.39113, 0.37612, 0.36919, 0.36524],
 }
@@ -81,7 +81,7 @@ def fit(output_activation: str, number: int) -> ActMLP:
     return net.fit(*data(number))
 
 
-# the third is for the seed's explanation: as tanh, but not centred
+# the third is for the original's explanation: as tanh, but not centred
 register_activation(
     "tanh_plus_one", lambda z: torch.tanh(z) + 1, range=Range(0, 2), overwrite=True
 )
@@ -92,14 +92,14 @@ with fused() as session:  # whatever goes through joblib trains together
     nets = Parallel()(delayed(fit)(*case) for case in cases)
 print(session.report)
 
-# %% One data set in full, as the seed looks at its own
+# %% One data set in full, as the original looks at its own
 X, y = data(0)
 for (output, number), net in zip(cases, nets, strict=True):
-    if number == 0 and output in SEED:
+    if number == 0 and output in ORIGINAL:
         print(f"\n{output}, data set 0")
         print(classification_report(y, net.predict(X)))
 
-# %% All data sets, beside the seed's figures
+# %% All data sets, beside the original's figures
 results = []
 for (output, number), net in zip(cases, nets, strict=True):
     X, y = data(number)
@@ -117,17 +117,22 @@ for (output, number), net in zip(cases, nets, strict=True):
     )
 results = pd.DataFrame(results)
 rows = []
-for output, figures in SEED.items():
+for output, figures in ORIGINAL.items():
     ours = results[results["output"] == output]
-    for figure, seed in {**figures, "loss at 251": SEED_LOSSES[output][-1]}.items():
+    for figure, original in {
+        **figures,
+        "loss at 251": ORIGINAL_LOSSES[output][-1],
+    }.items():
         mean, spread = ours[figure].mean(), ours[figure].std()
-        rows.append((f"{output}: {figure}", mean, seed, mean - seed, spread))
-table = pd.DataFrame(rows, columns=["figure", "ours", "seed", "difference", "spread"])
+        rows.append((f"{output}: {figure}", mean, original, mean - original, spread))
+table = pd.DataFrame(
+    rows, columns=["figure", "ours", "original", "difference", "spread"]
+)
 print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
 print(
     f"Ours is the mean over {len(numbers)} data sets, the spread their standard "
-    "deviation: the seed's data and\ninitial weights had no random_state, so that its "
-    "figures are one draw out of that spread."
+    "deviation: the original's data and\ninitial weights had no random_state, so that "
+    "its figures are one draw out of that spread."
 )
 
 # %% Pairs tell more than means: all outputs saw the same data
@@ -135,7 +140,7 @@ accuracy = results.pivot(index="data", columns="output", values="accuracy")
 gain = accuracy["tanh"] - accuracy["sigmoid"]
 print(
     f"\nOn the same data tanh is {gain.mean():.4f} +- {gain.std():.4f} more accurate "
-    "than sigmoid (seed: .01, between two rounded figures)."
+    "than sigmoid (original: .01, between two rounded figures)."
 )
 
 # %% Why the loss of tanh is smaller: it is not that tanh is centred
@@ -151,15 +156,17 @@ table = pd.DataFrame(rows, columns=["output", "range", "least loss", "our loss"]
 print(f"\n{table.to_string(index=False, float_format=lambda value: f'{value:.4f}')}")
 print("A tanh moved up by 1 is not centred, and learns just as well.")
 
-# %% The losses, the seed's as dots
+# %% The losses, the original's as dots
 # To the display, a data set is what a fold is to a search: a thin line.
 curves = log.to_frame().drop(columns="random_state")
-curves = curves[curves["output_activation"].isin(list(SEED))]
+curves = curves[curves["output_activation"].isin(list(ORIGINAL))]
 display = TrainingDisplay.from_estimator(curves, by="output_activation")
 for line, output in zip(display.lines_, display.groups.values(), strict=True):
     line.set_label(output)
     dots = {"marker": "o", "linestyle": "", "color": line.get_color()}
-    display.ax_.plot(SEED_EPOCHS, SEED_LOSSES[output], **dots, label=f"{output}, seed")
+    display.ax_.plot(
+        ORIGINAL_EPOCHS, ORIGINAL_LOSSES[output], **dots, label=f"{output}, original"
+    )
 display.ax_.set(xscale="log", ylabel="cross-entropy")
 display.ax_.legend()
 display.figure_.savefig(args.figure)

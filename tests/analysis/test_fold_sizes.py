@@ -1,0 +1,75 @@
+"""The ratio of test rows to training rows is that of the splitter of a search."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneOut,
+    PredefinedSplit,
+    RepeatedKFold,
+    ShuffleSplit,
+    StratifiedShuffleSplit,
+    TimeSeriesSplit,
+)
+from sklearn.svm import SVC
+
+from skact import compare
+from skact.analysis.comparison import ratio_of_fold_sizes
+
+X, y = load_iris(return_X_y=True)
+
+
+@pytest.mark.parametrize(
+    ("cv", "ratio"),
+    [
+        (None, 1 / 4),
+        (3, 1 / 2),
+        (KFold(4), 1 / 3),
+        (GroupKFold(4), 1 / 3),
+        (RepeatedKFold(n_splits=4, n_repeats=3), 1 / 3),
+        (ShuffleSplit(5, test_size=0.25), 1 / 3),
+        (ShuffleSplit(5), 1 / 9),
+        (StratifiedShuffleSplit(5, train_size=0.5), 1),
+        (StratifiedShuffleSplit(5, train_size=0.5, test_size=0.25), 1 / 2),
+        (StratifiedShuffleSplit(5, train_size=60, test_size=30), 1 / 2),
+        (TimeSeriesSplit(2), 3 / 4),
+        (PredefinedSplit([0, 0, 1, 1]), 1),
+        ([(np.arange(90), np.arange(90, 120))] * 3, 1 / 3),
+    ],
+)
+def test_the_ratio_of_rows_is_that_of_the_search(cv: Any, ratio: float) -> None:
+    search = GridSearchCV(SVC(), {"C": [1.0]}, cv=cv)
+    if isinstance(cv, int | type(None)):
+        n_folds = cv or 5
+    elif isinstance(cv, list):
+        n_folds = len(cv)
+    else:
+        n_folds = cv.get_n_splits(X, y, groups=np.arange(150) % 4)
+    notes: list[str] = []
+    assert ratio_of_fold_sizes(search, n_folds, notes) == pytest.approx(ratio)
+    assert not notes
+
+
+def test_a_ratio_that_cannot_be_known_is_asked_for() -> None:
+    for cv in (ShuffleSplit(3, test_size=30), iter([])):
+        search = GridSearchCV(SVC(), {"C": [1.0]}, cv=cv)
+        with pytest.raises(ValueError, match="test_ratio is needed"):
+            ratio_of_fold_sizes(search, 3, [])
+    search = GridSearchCV(SVC(), {}, cv=LeaveOneOut())
+    assert ratio_of_fold_sizes(search, 150, []) == 1 / 149
+
+
+def test_searches_with_the_same_splitter_tell_the_ratio() -> None:
+    cv = RepeatedKFold(n_splits=4, n_repeats=2, random_state=0)
+    searches = {
+        name: GridSearchCV(SVC(kernel=name), {"C": [0.1, 1.0]}, cv=cv).fit(X, y)
+        for name in ("rbf", "linear")
+    }
+    found = compare(searches, "model")
+    assert found.test_ratio == pytest.approx(1 / 3)
+    assert "Taken as" not in found.verdict

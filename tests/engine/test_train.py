@@ -1,0 +1,366 @@
+"""Training of jobs: stacks, lanes that finish or fail, hooks and evaluations."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skact.engine.jobs import Outcome
+from skact.engine.train import describe_stack, lane_of, run_evaluations, train
+from skact.threads import use_threads
+
+
+def assert_equal(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        assert torch.equal(value, theirs[name]), name
+
+
+# ------------------------------------------------------------------ one lane fails
+
+
+class Tires(nn.Module):
+    """A module that fails in the second epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += self.training
+        if self.calls > 8:
+            raise ValueError("tired")
+        return x.tanh()
+
+
+class FailsBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.tanh()
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        if not x.abs().max() < 50:
+            raise RuntimeError("too steep")
+        return grad / torch.cosh(x) ** 2
+
+
+def strict(x):
+    if not torch.isfinite(x).all():
+        raise FloatingPointError("no number")
+    return x.tanh()
+
+
+def test_a_lane_that_fails_or_diverges_leaves_its_neighbours_as_they_are_alone(
+    make_job,
+):
+    def build():
+        return [
+            make_job("relu"),
+            make_job(Tires()),
+            make_job(strict),
+            make_job(strict, lr=1e200),
+            make_job(strict, lr=0.02, seed=1),
+            make_job(FailsBackward),
+            make_job(FailsBackward, lr=1e4),
+            make_job("relu", lr=1e300),
+            make_job("tanh", n_epochs=6),
+        ]
+
+    fused = build()
+    outcomes = train(fused).outcomes
+    for job, alone, ours in zip(fused, build(), outcomes, strict=True):
+        (lone,) = train([alone]).outcomes
+        assert repr(ours.error) == repr(lone.error)
+        assert repr(ours.diverged_loss) == repr(lone.diverged_loss)
+        assert [r.train_loss for r in ours.records[:-1]] == [
+            r.train_loss for r in lone.records[:-1]
+        ]
+        if ours.error is None and ours.diverged_loss is None:
+            assert_equal(job.module.state_dict(), alone.module.state_dict())
+    failed = [type(o.error).__name__ for o in outcomes if o.error is not None]
+    assert failed == ["ValueError", "FloatingPointError", "RuntimeError"]
+    assert [len(o.records) for o in outcomes] == [4, 1, 4, 0, 4, 4, 0, 1, 6]
+
+
+def test_a_stack_that_fails_leaves_other_stacks_alone(make_job, monkeypatch):
+    jobs = [make_job(seed=0), make_job(seed=1), make_job(norm="layer")]
+    monkeypatch.setattr(type(jobs[0].seeds), "of_epoch", failing_for(jobs[0].seeds))
+    outcomes = train([jobs[0], jobs[2], jobs[1]]).outcomes
+    assert [type(o.error) for o in outcomes] == [OSError, type(None), OSError]
+    assert outcomes[0].error is not outcomes[2].error  # each is raised on its own
+    for job in jobs:
+        for parameter in job.module.parameters():
+            size = parameter.numel() * parameter.element_size()
+            assert parameter.untyped_storage().nbytes() == size
+
+
+def failing_for(seeds):
+    of_epoch = type(seeds).of_epoch
+
+    def fail(seed, epoch):
+        if seed == seeds.order and not fail.done:
+            fail.done = True
+            raise OSError("no such epoch")
+        return of_epoch(seed, epoch)
+
+    fail.done = False
+    return staticmethod(fail)
+
+
+# ------------------------------------------------------------------ evaluations
+
+
+class Look:
+    """Notes where it ran; raises if told to."""
+
+    def __init__(self, work, fails=False):
+        self.work, self.fails = work, fails
+        self.thread = self.torch_threads = None
+
+    def __call__(self):
+        self.thread = threading.current_thread()
+        self.torch_threads = torch.get_num_threads()
+        if self.fails:
+            raise ValueError("nothing to see")
+
+
+@pytest.mark.parametrize("work", [1, 2**30])
+def test_each_computes_on_one_thread_and_the_callers_number_stays(work):
+    looks = [Look(work) for _ in range(5)]
+    with use_threads(3):
+        assert run_evaluations(looks, 2) == [None] * 5
+        assert torch.get_num_threads() == 3
+        seen = []
+        other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        other.start()
+        other.join()
+        assert seen == [3]
+    assert {look.torch_threads for look in looks} == {1}
+
+
+def test_small_ones_run_where_they_are_called():
+    looks = [Look(1) for _ in range(5)]
+    run_evaluations(looks, 2)
+    assert {look.thread for look in looks} == {threading.current_thread()}
+
+
+def test_large_ones_run_in_other_threads_unless_there_is_one_only():
+    looks = [Look(2**30) for _ in range(5)]
+    run_evaluations(looks, 2)
+    assert threading.current_thread() not in {look.thread for look in looks}
+    run_evaluations(looks, 1)
+    assert {look.thread for look in looks} == {threading.current_thread()}
+
+
+@pytest.mark.parametrize("work", [1, 2**30])
+def test_what_one_raises_is_its_own(work):
+    looks = [Look(work, fails=i == 1) for i in range(3)]
+    first, second, third = run_evaluations(looks, 2)
+    assert first is third is None
+    assert str(second) == "nothing to see"
+
+
+def test_nothing_to_do_is_done():
+    assert run_evaluations([], 2) == []
+
+
+# ------------------------------------------------------------------ epochs and hooks
+
+
+class Watch:
+    """Hooks that note when they are called, and may stop the fit."""
+
+    evaluation = None
+
+    def __init__(self, calls, name, stop_after=99, changes=True):
+        self.calls, self.name, self.stop_after = calls, name, stop_after
+        self.changes, self.n_epochs = changes, 0
+
+    def epoch_begin(self):
+        self.calls.append((self.name, "begin", self.n_epochs))
+
+    def epoch_end(self, record):
+        self.n_epochs += 1
+        self.calls.append((self.name, "end", self.n_epochs))
+        return self.n_epochs >= self.stop_after
+
+
+def test_each_job_trains_its_own_number_of_epochs(make_job):
+    jobs = [make_job(seed=i, n_epochs=n) for i, n in enumerate((3, 1, 2))]
+    done: list = []
+    training = train(jobs, progress=done.append)
+    assert [len(o.records) for o in training.outcomes] == [3, 1, 2]
+    assert done == [3, 2, 1]  # lanes in each epoch
+    assert [stack.lanes for stack in training.stacks] == [3]
+
+
+def test_outcomes_that_are_given_are_filled(make_job):
+    outcomes = [Outcome(), Outcome()]
+    jobs = [make_job(seed=i, n_epochs=2) for i in (0, 1)]
+    training = train(jobs, outcomes=outcomes)
+    assert all(a is b for a, b in zip(training.outcomes, outcomes, strict=True))
+    assert [len(outcome.records) for outcome in outcomes] == [2, 2]
+
+
+def test_a_hook_that_stops_its_fit_leaves_the_others_alone(make_job):
+    calls: list = []
+    jobs = [make_job(seed=i, hooks=Watch(calls, i, 3 - 2 * i)) for i in (0, 1)]
+    outcomes = train(jobs).outcomes
+    assert [len(outcome.records) for outcome in outcomes] == [3, 1]
+    assert [call for call in calls if call[0] == 1] == [(1, "begin", 0), (1, "end", 1)]
+    stopped, alone = jobs[1].module, make_job(seed=1, n_epochs=1)
+    train([alone])
+    assert_equal(stopped.state_dict(), alone.module.state_dict())
+
+
+class Fails(Watch):
+    def epoch_end(self, record):
+        super().epoch_end(record)
+        raise OSError("disk full")
+
+
+def test_a_hook_that_raises_fails_its_own_fit(make_job):
+    calls: list = []
+    jobs = [make_job(hooks=Fails(calls, 0)), make_job(seed=1)]
+    failed, other = train(jobs).outcomes
+    assert repr(failed.error) == "OSError('disk full')"
+    assert (other.error, len(other.records)) == (None, 4)
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_hooks_see_the_weights_of_each_epoch(make_job, changes):
+    class Sees(Watch):
+        def epoch_end(self, record):
+            seen.append(self.module.output.weight.detach().clone())
+            return super().epoch_end(record)
+
+    seen: list = []
+    jobs = [make_job(seed=i, keeps_weights=i == 1) for i in (0, 1)]
+    watch = Sees([], 0, changes=changes)
+    watch.module = jobs[1].module
+    outcomes = train([jobs[0], replace(jobs[1], hooks=watch)]).outcomes
+    kept = [weights["output.weight"] for weights in outcomes[1].weights]
+    assert outcomes[0].weights == []
+    assert len(kept) == len(seen) == 4
+    assert all(torch.equal(a, b) for a, b in zip(kept, seen, strict=True))
+    assert not torch.equal(kept[0], kept[1])
+
+
+def test_what_hooks_write_trains_on(make_job):
+    class Writes(Watch):
+        def epoch_begin(self):
+            with torch.no_grad():
+                self.module.output.bias.fill_(self.n_epochs)
+            super().epoch_begin()
+
+    job = make_job(n_epochs=2, lr=0.0)
+    watch = Writes([], 0)
+    watch.module = job.module
+    train([replace(job, hooks=watch), make_job(seed=1)])
+    assert job.module.output.bias.item() == 1.0
+
+
+def test_an_evaluation_runs_before_the_hooks_and_its_error_is_the_fits(make_job):
+    class Evaluated(Watch):
+        def __init__(self, calls, name, fails):
+            super().__init__(calls, name)
+            self.evaluation = Look(1, fails)
+
+    jobs = [make_job(seed=i, hooks=Evaluated([], i, i == 1)) for i in (0, 1)]
+    good, bad = train(jobs).outcomes
+    assert (good.error, len(good.records)) == (None, 4)
+    assert str(bad.error) == "nothing to see"
+    assert jobs[1].hooks.calls == [(1, "begin", 0)]
+
+
+def test_an_interrupt_leaves_networks_with_their_own_storage(make_job):
+    class Interrupts(Watch):
+        def epoch_end(self, record):
+            raise KeyboardInterrupt
+
+    jobs, outcomes = [make_job(), make_job(seed=1)], [Outcome(), Outcome()]
+    with pytest.raises(KeyboardInterrupt):
+        train([replace(jobs[0], hooks=Interrupts([], 0)), jobs[1]], outcomes=outcomes)
+    assert len(outcomes[0].records) == 1
+    for job in jobs:
+        for parameter in job.module.parameters():
+            size = parameter.numel() * parameter.element_size()
+            assert parameter.untyped_storage().nbytes() == size
+
+
+def test_the_callers_number_of_threads_comes_back(make_job):
+    with use_threads(3):
+        train([make_job(n_epochs=1)])
+        assert torch.get_num_threads() == 3
+
+
+# ------------------------------------------------------------------ planning
+
+
+def test_only_jobs_of_one_shape_share_a_stack(make_job):
+    group = lane_of(make_job()).group
+    for other in (
+        {"activation": "tanh"},
+        {"lr": 0.5, "seed": 3},
+        {"options": {"momentum": 0.9}},
+        {"n_epochs": 9},
+    ):
+        assert lane_of(make_job(**other)).group == group
+    for other in (
+        {"hidden": (7,)},
+        {"norm": "batch"},
+        {"dropout": 0.1},
+        {"loss": "bce_with_logits"},
+        {"dtype": torch.float32},
+        {"batch_size": 8},
+        {"optimizer": torch.optim.Adam},
+        {"X": np.zeros((83, 4))},
+    ):
+        assert lane_of(make_job(**other)).group != group
+
+
+def test_equal_activations_and_coefficients_have_equal_keys(make_job):
+    order = lane_of(make_job("tanh")).order
+    assert lane_of(make_job("tanh", seed=3, n_epochs=1)).order == order
+    for other in (make_job("relu"), make_job("tanh", lr=0.5)):
+        assert lane_of(other).order != order
+
+
+def test_a_larger_network_takes_more_bytes(make_job):
+    small, large = lane_of(make_job()).nbytes, lane_of(make_job(hidden=(60,))).nbytes
+    assert 0 < small < large
+    single = make_job(dtype=torch.float32, X=np.zeros((83, 5), np.float32))
+    assert lane_of(single).nbytes == small // 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        (
+            {},
+            "5-6-1, squared_error, sgd, 6 batches of 16, float64 on cpu",
+        ),
+        (
+            {"norm": "batch", "dropout": 0.1, "hidden": (6, 7), "batch_size": 64},
+            "5-6-7-1, batch norm, dropout, squared_error, sgd, 2 batches of 64, the "
+            "last of up to 32, float64 on cpu",
+        ),
+        (
+            {"norm": "layer", "batch_size": -1, "hidden": (3,)},
+            "5-3-1, layer norm, squared_error, sgd, full batches of up to 96, "
+            "float64 on cpu",
+        ),
+        (
+            {"hidden": (), "optimizer": torch.optim.AdamW, "loss": "cross_entropy"},
+            "5-3, cross_entropy, adamw, 6 batches of 16, float64 on cpu",
+        ),
+    ],
+)
+def test_a_stack_is_described_in_words(make_job, fields, text):
+    assert describe_stack(make_job(**fields)) == text

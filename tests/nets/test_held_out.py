@@ -1,0 +1,184 @@
+"""Held-out rows are scored as skorch's loop scores them, in any number of threads."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
+from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
+from skorch.dataset import ValidSplit
+
+from skact import ActMLP, fused
+from skact.engine.batches import to_tensor
+from skact.nets.held_out import HeldOutRows, has_no_batch_callbacks
+from skact.nets.inputs import read_inputs
+from skact.threads import use_threads
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(83, 5))
+y = np.array(["setosa", "versicolor", "virginica"])[np.arange(83) % 3]
+
+
+@pytest.mark.parametrize("use_caching", [True, False, "auto"])
+def test_scores_of_validation_rows_are_those_of_skorchs_loop(use_caching, both_loops):
+    def scoring():
+        return [
+            EpochScoring("f1_macro", name="f1", lower_is_better=False),
+            EpochScoring("neg_log_loss", name="log_loss", lower_is_better=False),
+            BatchScoring("accuracy", name="batch_acc", lower_is_better=False),
+        ]
+
+    both_loops(scoring, train_split=ValidSplit(3), use_caching=use_caching)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_held_out_rows_of_many_fits_are_scored_as_those_of_one(n_threads):
+    table = rng.normal(size=(6000, 100)).astype(np.float32)
+    labels = np.arange(6000) % 7
+    net = ActMLP(
+        hidden=(128,), max_epochs=2, early_stopping=True, validation_fraction=0.5
+    )
+    params = {"activation": ["relu", "tanh"], "random_state": [0, 1]}
+    fitted = []
+    for parameters in ParameterGrid(params):
+        with use_threads(1):
+            fitted.append(clone(net).set_params(**parameters).fit(table, labels))
+    with use_threads(n_threads), fused():
+        together = Parallel()(
+            delayed(clone(net).set_params(**parameters).fit)(table, labels)
+            for parameters in ParameterGrid(params)
+        )
+    for one, other in zip(fitted, together, strict=True):
+        assert other.trained_by_ == "the engine"
+        keys = ("valid_loss", "valid_acc", "valid_loss_best", "valid_batch_count")
+        assert one.history[:, keys] == other.history[:, keys]
+        keys = ("valid_loss", "valid_batch_size", "valid_batch_weight")
+        batches = [net.history[:, "batches", :, keys] for net in (one, other)]
+        assert batches[0] == batches[1]
+
+
+def test_a_failure_while_held_out_rows_are_scored_is_one_of_that_fit():
+    def fit(fails):
+        net = ActMLP(max_epochs=3, early_stopping=True, random_state=0)
+        net.callbacks = [("breaks", Breaks())] if fails else None
+        try:
+            return net.fit(X, y)
+        except RuntimeError as error:
+            return str(error)
+
+    with fused():
+        good, bad = Parallel()(delayed(fit)(fails) for fails in (False, True))
+    assert len(good.history) == 3
+    assert "removed" in bad
+
+
+class Breaks(Callback):
+    """Takes the network's output layer away after an epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        def forward(x):
+            raise RuntimeError("removed")
+
+        net.module_.forward = forward
+
+
+def test_sparse_rows_that_are_held_out_are_made_dense_little_by_little(monkeypatch):
+    def dense(array):
+        sizes.append(array.shape)
+        return to_tensor(array)
+
+    sizes: list = []
+    table = rng.normal(size=(400, 50)) * (rng.random((400, 50)) < 0.1)
+    labels = np.arange(400) % 3
+    net = ActMLP(max_epochs=2, early_stopping=True, validation_fraction=0.5)
+    net.set_params(random_state=0, width=8)
+    plain = clone(net).fit(table, labels)
+    monkeypatch.setattr("skact.nets.forward.to_tensor", dense)
+    monkeypatch.setattr("skact.nets.forward._MAX_LAYER_VALUES", 50 * 64)
+    monkeypatch.setattr("skact.nets.forward._MIN_ROWS", 1)
+    sparse = clone(net).fit(sp.csr_matrix(table), labels)
+    assert max(shape[0] for shape in sizes if shape[1:]) == 64
+    keys = ("valid_acc", "valid_batch_count")
+    assert sparse.history[:, keys] == plain.history[:, keys]
+    np.testing.assert_allclose(
+        sparse.history[:, "valid_loss"], plain.history[:, "valid_loss"], rtol=1e-9
+    )
+
+
+class CollectsToo(EpochScoring):
+    def on_batch_end(self, net, **kwargs):
+        super().on_batch_end(net, **kwargs)
+
+
+def on_instance():
+    callback = Callback()
+    callback.on_batch_begin = lambda net, **kwargs: None
+    return callback
+
+
+@pytest.mark.parametrize(
+    ("callback", "has_none"),
+    [
+        (Callback(), True),
+        (EpochScoring("accuracy"), True),
+        (EarlyStopping(), True),
+        (BatchScoring("accuracy"), False),
+        (CollectsToo("accuracy"), False),
+        (on_instance(), False),
+    ],
+    ids=["callback", "by epoch", "stopping", "by batch", "a subclass", "on instance"],
+)
+def test_callbacks_that_look_at_batches_are_found(callback, has_none):
+    assert has_no_batch_callbacks([("one", Callback()), ("two", callback)]) == has_none
+    assert has_no_batch_callbacks([])
+
+
+@pytest.mark.parametrize("batch_size", [-1, 7, 20, 83])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_batches_have_the_weighted_means_of_their_rows(batch_size, weighted):
+    weight = np.arange(83) % 4 / 3 if weighted else None
+    net = ActMLP(random_state=0, dtype="float64").initialize(X, y)
+    net.history_.new_epoch()
+    held_out = HeldOutRows(net, read_inputs(net, X, y, weight, reset=False), batch_size)
+    held_out()
+    held_out.write_validation_batches()
+    losses = torch.nn.functional.cross_entropy(
+        net.module_(torch.from_numpy(X)),
+        torch.from_numpy(np.arange(83) % 3),
+        reduction="none",
+    ).detach()
+    weight, start = np.ones(83) if weight is None else weight, 0
+    for batch in net.history[-1, "batches"]:
+        part = slice(start, start + batch["valid_batch_size"])
+        mean = np.average(losses[part], weights=weight[part])
+        assert batch["valid_loss"] == pytest.approx(mean)
+        assert batch["valid_batch_weight"] == pytest.approx(weight[part].sum())
+        start = part.stop
+    assert start == 83
+    n_batches = 1 if batch_size == -1 else -(-83 // batch_size)
+    assert net.history[-1, "valid_batch_count"] == n_batches
+
+
+def test_a_batch_of_zero_weights_has_a_loss_of_zero():
+    net = ActMLP(random_state=0).initialize(X, y)
+    net.history_.new_epoch()
+    weight = np.repeat([0.0, 1.0], [40, 43])
+    held_out = HeldOutRows(net, read_inputs(net, X, y, weight, reset=False), 40)
+    held_out()
+    held_out.write_validation_batches()
+    losses = net.history[-1, "batches", :, "valid_loss"]
+    assert losses[0] == 0
+    assert all(loss > 0 for loss in losses[1:])
+
+
+def test_outputs_have_the_dtype_of_the_network_under_autocast():
+    net = ActMLP(random_state=0, dtype="float32").initialize(X, y)
+    held_out = HeldOutRows(net, read_inputs(net, X, y, None, reset=False), -1)
+    held_out()
+    expected = held_out.outputs
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        held_out()
+    assert held_out.outputs.dtype == torch.float32
+    assert torch.equal(held_out.outputs, expected)

@@ -1,0 +1,110 @@
+"""The constructor stores, set_params stores, get_params returns what is stored."""
+
+import inspect
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils import estimator_html_repr
+from skorch.callbacks import EpochScoring
+from torch import nn
+
+from skact import ActMLP, ActMLPBinary, ActMLPRegressor, TrainingLog
+
+X, Y = np.arange(20.0).reshape(10, 2), np.tile([0, 1], 5)
+
+
+def test_reprs_are_scikit_learns():
+    assert repr(ActMLP("tanh", lr=0.1)) == "ActMLP(activation='tanh', lr=0.1)"
+    assert "ActMLP" in estimator_html_repr(ActMLP())
+
+
+def test_a_subclass_may_hand_its_arguments_on():
+    class Mine(ActMLP):
+        def __init__(self, *args, extra=1, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.extra = extra
+
+    assert Mine("tanh", extra=2, width=3, max_epochs=1).fit(X, Y).extra == 2
+
+
+PLAIN = {
+    "activation": nn.ReLU(),
+    "hidden": [4, 3],
+    "lr": -1,
+    "random_state": np.random.RandomState(0),
+}
+
+
+@pytest.mark.parametrize("kind", [ActMLP, ActMLPBinary, ActMLPRegressor])
+def test_the_constructor_stores_what_it_gets_and_nothing_else(kind):
+    net = kind(**PLAIN, optimizer__eps=1e-3)
+    params = net.get_params(deep=False)
+    for name, value in PLAIN.items():
+        assert params[name] is value
+    assert params["optimizer__eps"] == 1e-3
+    signature = set(inspect.signature(kind.__init__).parameters) - {"self", "kwargs"}
+    assert set(params) == signature | {"optimizer__eps"}
+
+
+def test_a_clone_has_equal_parameters_and_is_not_fitted():
+    net = ActMLP("tanh", width=3, max_epochs=1, optimizer__eps=1e-3).fit(X, Y)
+    twin = clone(net)
+    assert twin.get_params(deep=False) == net.get_params(deep=False)
+    assert not twin.initialized_
+    assert twin.history_ is None
+
+
+def test_no_attribute_of_a_fitted_net_counts_as_a_parameter():
+    net = ActMLP(max_epochs=1)
+    before = set(net.get_params(deep=False))
+    net.set_callbacks(TrainingLog()).fit(X, Y)
+    assert set(net.get_params(deep=False)) == before
+    assert not [name for name in net.get_params() if name.startswith("_")]
+
+
+def test_deep_parameters_are_those_of_skorchs_callbacks_too():
+    scoring = EpochScoring("accuracy", name="acc")
+    net = ActMLP(callbacks=[("acc", scoring)], max_epochs=1).fit(X, Y)
+    assert net.get_params()["callbacks__acc"] is scoring
+    assert net.get_params()["callbacks__acc__scoring"] == "accuracy"
+    assert "callbacks__acc__scoring" not in net.get_params(deep=False)
+
+
+def test_parameters_that_are_set_wait_for_the_next_fit_but_the_rate_is_live():
+    net = ActMLP(width=3, max_epochs=1, random_state=0).fit(X, Y)
+    module = net.module_
+    net.set_params(width=5, lr=0.5, optimizer__weight_decay=0.25)
+    assert net.module_ is module
+    assert module.output.in_features == 3
+    group = net.optimizer_.param_groups[0]
+    assert (group["lr"], group["weight_decay"]) == (0.5, 0.25)
+    assert net.fit(X, Y).module_.output.in_features == 5
+
+
+def test_an_unknown_parameter_is_refused_by_set_params_and_a_module_parameter_by_fit():
+    with pytest.raises(ValueError, match="Invalid parameter 'widht'"):
+        ActMLP().set_params(widht=3)
+    net = ActMLP().set_params(module__width=3)
+    with pytest.raises(ValueError, match="builds its own module, so 'module__width'"):
+        net.fit(X, Y)
+
+
+def test_modules_may_be_set_as_parameters():
+    # skorch refuses modules that are set outside of initialize_*
+    activation, criterion = nn.ReLU(), nn.CrossEntropyLoss()
+    net = ActMLP().set_params(activation=activation, criterion=criterion)
+    assert net.activation is activation
+    assert net.criterion is criterion
+
+
+def test_names_of_a_subclass_are_known_with_those_of_its_base():
+    class Mine(ActMLP):
+        def __init__(self, *args, extra=1, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.extra = extra
+
+    net = Mine(extra=2, width=3)
+    assert {"extra", "width", "activation"} <= set(net.get_params())
+    assert "extra" not in ActMLP().get_params()
+    assert clone(net).get_params(deep=False) == net.get_params(deep=False)

@@ -1,0 +1,165 @@
+"""The epochs of a search are those of its own fits in a log, at their places."""
+
+import dataclasses
+from typing import Any
+
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC
+
+from skact import ActMLP, TrainingLog, load_results, save_results
+from skact.results.cv_results import results_of
+from skact.results.epochs import epochs_of_search, has_epochs
+from skact.results.logged_fit import FitLog, LoggedFit, log_of
+
+X, y = load_iris(return_X_y=True)
+GRID = {"activation": ["relu", "tanh"], "width": [4, 8]}
+
+
+def logged_search(log: Any, grid: Any = GRID, **options: Any) -> GridSearchCV:
+    net = ActMLP(max_epochs=2, batch_size=50, random_state=0).set_callbacks(log)
+    return GridSearchCV(net, grid, cv=2, **options).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def search() -> GridSearchCV:
+    return logged_search(TrainingLog())
+
+
+def shuffled(log: FitLog) -> list[LoggedFit]:
+    """Fits in an order in which no search ran them."""
+    return sorted(log.fits, key=lambda fit: str(fit.history["train_loss"]))
+
+
+def test_every_epoch_of_every_fold_stands_beside_its_own_candidate(
+    search: GridSearchCV,
+) -> None:
+    frame = pd.DataFrame(epochs_of_search(search))
+    assert len(frame) == 4 * 2 * 2
+    losses = {}
+    for fit in log_of(search.estimator).fits:  # type: ignore[union-attr]
+        if not fit.is_refit:
+            fold = fit.searches[-1].number % 2  # type: ignore[operator]
+            key = (fit.params["activation"], fit.params["width"], fold)
+            losses[key] = fit.history["train_loss"]
+    for key, rows in frame.groupby(["activation", "width", "fold"]):
+        assert rows["epoch"].tolist() == [1, 2]
+        assert rows["train_loss"].tolist() == losses[key]
+    for number, params in enumerate(search.cv_results_["params"]):
+        rows = frame[frame["candidate"] == number]
+        assert set(rows["activation"]) == {params["activation"]}
+        assert set(rows["width"]) == {params["width"]}
+
+
+def test_candidates_are_in_the_order_of_their_ranks(search: GridSearchCV) -> None:
+    candidates = list(dict.fromkeys(epochs_of_search(search)["candidate"]))
+    ranks = search.cv_results_["rank_test_score"][candidates]
+    assert ranks.tolist() == sorted(ranks)
+
+
+def test_the_order_of_the_fits_in_the_log_does_not_matter(
+    search: GridSearchCV, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = epochs_of_search(search)
+    fits = shuffled(log_of(search.estimator))  # type: ignore[arg-type]
+    monkeypatch.setattr(TrainingLog, "fits", property(lambda log: fits))
+    assert epochs_of_search(search) == expected
+
+
+def test_of_two_searches_with_one_log_each_has_the_fits_of_its_best_estimator() -> None:
+    log = TrainingLog()
+    net = ActMLP(max_epochs=2, batch_size=50, random_state=0).set_callbacks(log)
+    first = GridSearchCV(net, GRID, cv=2).fit(X, y)
+    alone = epochs_of_search(first)
+    second = GridSearchCV(net, GRID, cv=2).fit(X[::2], y[::2])  # the same candidates
+    assert epochs_of_search(first) == alone
+    losses = epochs_of_search(second)["train_loss"]
+    assert len(losses) == len(alone["train_loss"])
+    assert not set(losses) & set(alone["train_loss"])
+
+
+def test_without_a_refit_the_last_fits_are_those_of_the_search() -> None:
+    log = TrainingLog()
+    net = ActMLP(max_epochs=2, batch_size=50, random_state=0).set_callbacks(log)
+    search = GridSearchCV(net, GRID, cv=2, refit=False).fit(X, y)
+    before = epochs_of_search(search)
+    search.fit(X[::2], y[::2])
+    assert not set(epochs_of_search(search)["train_loss"]) & set(before["train_loss"])
+
+
+def test_fits_with_other_parameters_than_the_candidates_are_not_of_the_search(
+    search: GridSearchCV, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [
+        dataclasses.replace(fit, params={**fit.params, "width": 5})
+        for fit in log_of(search.estimator).fits  # type: ignore[union-attr]
+    ]
+    monkeypatch.setattr(TrainingLog, "fits", property(lambda log: others))
+    assert not has_epochs(search, results_of([search]))
+    with pytest.raises(ValueError, match="its fits are those of other searches"):
+        epochs_of_search(search)
+
+
+def test_a_parameter_that_only_has_a_numbered_name_does_not_decide() -> None:
+    # in a net with two functions both have numbers, such as "lambda #2"
+    net = ActMLP(max_epochs=2, batch_size=50, output_activation=lambda x: 3 * x)
+    grid = {"activation": [(lambda x: x), (lambda x: 2 * x)]}
+    found = GridSearchCV(net.set_callbacks(TrainingLog()), grid, cv=2).fit(X, y)
+    fits = log_of(net).fits  # type: ignore[union-attr]
+    assert all("lambda #" in fit.params["activation"] for fit in fits)
+    assert len(epochs_of_search(found)["epoch"]) == 2 * 2 * 2
+
+
+def test_a_log_on_a_net_among_the_values_of_the_grid_is_found() -> None:
+    net = ActMLP(max_epochs=1, random_state=0).set_callbacks(TrainingLog())
+    pipeline = Pipeline([("model", SVC())])
+    grid = [{"model": [net], "model__width": [4, 8]}, {"model": [SVC()]}]
+    found = GridSearchCV(pipeline, grid, cv=2).fit(X, y)
+    table = epochs_of_search(found)
+    assert set(table["width"]) == {4, 8}
+    assert len(table["epoch"]) == 2 * 2
+
+
+def test_of_halving_each_iteration_has_its_own_rows() -> None:
+    net = ActMLP(batch_size=50, random_state=0).set_callbacks(TrainingLog())
+    found = HalvingGridSearchCV(
+        net,
+        GRID,
+        cv=2,
+        resource="max_epochs",
+        min_resources=1,
+        max_resources=2,
+        factor=2,
+    ).fit(X, y)
+    frame = pd.DataFrame(epochs_of_search(found))
+    assert frame.groupby("candidate").size().sum() == 4 * 2 * 1 + 2 * 2 * 2
+    for number, rows in frame.groupby("candidate"):
+        resources = found.cv_results_["n_resources"][number]
+        assert rows["epoch"].max() == resources
+        assert set(rows["n_resources"]) == {resources}
+
+
+def test_a_search_without_a_log_has_no_epochs(
+    search: GridSearchCV, tmp_path: Any
+) -> None:
+    without = GridSearchCV(SVC(), {"C": [1.0]}, cv=2).fit(X, y)
+    assert not has_epochs(without, results_of([without]))
+    assert has_epochs(search, results_of([search]))
+    with pytest.raises(ValueError, match=r"^level='epoch': GridSearchCV keeps no"):
+        epochs_of_search(without)
+    for source, has in ((search, True), (without, False)):
+        save_results(source, tmp_path / str(has))
+        loaded = load_results(tmp_path / str(has))
+        assert has_epochs(loaded, results_of([loaded])) is has
+
+
+def test_an_empty_log_is_told_from_a_log_of_other_searches() -> None:
+    net = ActMLP(max_epochs=1, random_state=0)
+    found = GridSearchCV(net, {"width": [4]}, cv=2).fit(X, y)
+    net.set_callbacks(TrainingLog())  # too late
+    with pytest.raises(ValueError, match="was it attached before the search"):
+        epochs_of_search(found)
