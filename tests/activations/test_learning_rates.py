@@ -48,7 +48,7 @@ def test_adamw_has_the_rates_of_adam() -> None:
         (nn.ELU(0.5), "elu"),
         (torch.sin, "relu"),  # not measured
     ],
-    ids=str,
+    ids=["name", "spaces", "parameter", "class", "instance", "function"],
 )
 def test_a_spec_has_the_rate_of_its_name(spec: Any, name: str) -> None:
     assert recommended_lr(spec) == recommended_lr(name)
