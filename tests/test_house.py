@@ -73,6 +73,23 @@ def test_only_seams_import_private_names(module):
             assert not private or module in SEAMS, f"{module} imports {private}"
 
 
+def test_only_one_module_uses_the_protocol_of_joblibs_backends():
+    for module, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "joblib.parallel":
+                assert module == "skact.backend.joblib_backends"
+
+
+def test_every_module_has_a_test_file_of_its_name():
+    """Seams share tests/test_seams.py."""
+    tests = Path(__file__).parent
+    for module, path in FILES.items():
+        if path.name != "__init__.py" and module not in SEAMS:
+            name = f"test_{path.stem.removeprefix('_')}.py"
+            folder = tests / path.parent.relative_to(ROOT)
+            assert (folder / name).exists(), f"{module} has no {folder / name}"
+
+
 def test_no_file_and_no_folder_is_too_long():
     lengths = {name: len(path.read_text().split("\n")) for name, path in FILES.items()}
     assert {name: n for name, n in lengths.items() if n > 450} == {}

@@ -14,20 +14,20 @@ from numbers import Integral
 from typing import Any
 
 import joblib
-from joblib.parallel import (
-    ParallelBackendBase,
-    ThreadingBackend,
-    get_active_backend,
-    register_parallel_backend,
-)
 
-from skact.backend.joblib_backends import FusingBackend, WorkersBackend
+from skact.backend.joblib_backends import (
+    FusingBackend,
+    SkactBackend,
+    WorkersBackend,
+    count_threads,
+    find_backend,
+)
 from skact.backend.progress import ProgressBar
 from skact.backend.session import Session
 from skact.engine.current_trainer import hand_fits_to
 from skact.engine.train import train
 
-register_parallel_backend("skact", FusingBackend)
+joblib.register_parallel_backend("skact", FusingBackend)
 
 
 class Fused(ContextDecorator, AbstractContextManager):
@@ -121,11 +121,9 @@ def _open_session(
     n_jobs: int | None, inner: str | None, memory: int | None, progress: bool
 ) -> Iterator[Session]:
     bar = ProgressBar("epochs" if inner is None else "tasks") if progress else None
-    backend: ParallelBackendBase
+    backend: SkactBackend
     if inner is None:
-        threads = None
-        if n_jobs is not None:
-            threads = ThreadingBackend().effective_n_jobs(n_jobs)
+        threads = None if n_jobs is None else count_threads(n_jobs)
         session = Session(train, memory, threads, bar)
         backend = FusingBackend(session)
     else:
@@ -173,8 +171,7 @@ def _check_inner(inner: Any) -> None:
             'pip install "skact[dask]".'
         )
     try:
-        with joblib.parallel_config(backend=inner):
-            backend, _ = get_active_backend()
+        backend = find_backend(inner)
     except ValueError as error:
         if inner == "dask":
             raise ValueError(

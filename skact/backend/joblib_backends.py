@@ -1,4 +1,8 @@
-"""Two joblib backends: one fuses in this process, one sends tasks to workers."""
+"""Two joblib backends: one fuses in this process, one sends tasks to workers.
+
+The protocol of a backend is documented by joblib as experimental. No other module of
+skact uses it, `tests/test_seams.py` tries it, and `pyproject.toml` caps the version.
+"""
 
 import pickle
 import traceback
@@ -41,6 +45,18 @@ _CLAIMED_N_JOBS = 256
 _NOT_ASKED = object()
 
 
+def count_threads(n_jobs: int) -> int:
+    """Return how many threads joblib would start for `n_jobs`."""
+    return ThreadingBackend().effective_n_jobs(n_jobs)
+
+
+def find_backend(name: str) -> ParallelBackendBase:
+    """Return an instance of a backend; raise ValueError if joblib has none."""
+    with joblib.parallel_config(backend=name):
+        backend, _ = get_active_backend()
+    return backend
+
+
 class SkactBackend(ParallelBackendBase):
     """The base of skact's backends: accepts tasks and returns their results."""
 
@@ -74,8 +90,7 @@ class SkactBackend(ParallelBackendBase):
         asked, self._asked_n_jobs = self._asked_n_jobs, _NOT_ASKED
         if prefer == "threads" or require == "sharedmem":
             if asked is not _NOT_ASKED and n_jobs > joblib.cpu_count():
-                threads = ThreadingBackend().effective_n_jobs(asked)
-                n_jobs = parallel.n_jobs = min(threads, n_jobs)
+                n_jobs = parallel.n_jobs = min(count_threads(asked), n_jobs)
             backend = SequentialBackend if n_jobs == 1 else ThreadingBackend
             raise FallbackToBackend(backend(nesting_level=self.nesting_level))
         return self._claim_n_jobs(n_jobs)

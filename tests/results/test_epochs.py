@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
-from skact import ActMLP, TrainingLog, load_results, save_results
+from skact import ActMLP, TrainingLog, load_results, save_results, to_frame
 from skact.results.cv_results import results_of
 from skact.results.epochs import epochs_of_search, has_epochs
 from skact.results.logged_fit import FitLog, LoggedFit, log_of
@@ -163,3 +163,22 @@ def test_an_empty_log_is_told_from_a_log_of_other_searches() -> None:
     net.set_callbacks(TrainingLog())  # too late
     with pytest.raises(ValueError, match="was it attached before the search"):
         epochs_of_search(found)
+
+
+@pytest.mark.parametrize("level", ["candidate", "fold", "epoch", "saved"])
+def test_the_results_of_a_search_are_read_once(
+    search: GridSearchCV, level: str, monkeypatch: Any, tmp_path: Any
+) -> None:
+    calls = []
+
+    def counted(searches: Any) -> Any:
+        calls.append(searches)
+        return results_of(searches)
+
+    for module in ("epochs", "frames", "storage"):
+        monkeypatch.setattr(f"skact.results.{module}.results_of", counted)
+    if level == "saved":
+        save_results(search, tmp_path)
+    else:
+        to_frame(search, level)
+    assert len(calls) == 1
