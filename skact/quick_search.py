@@ -21,7 +21,7 @@ from skact.callbacks.training_log import TrainingLog
 from skact.naming import short_name
 from skact.nets.estimators import ActMLP, ActMLPRegressor
 from skact.results.frames import to_frame
-from skact.results.schema import schema_of
+from skact.results.schema import schema_of_frame
 from skact.visualization.hiplot_experiment import Experiment, to_hiplot
 from skact.visualization.training_display import TrainingDisplay
 
@@ -119,7 +119,7 @@ class SearchResult:
 
     def __str__(self) -> str:
         frame = self.to_frame()
-        details = schema_of(frame.columns, "candidate").details
+        details = schema_of_frame(frame, "candidate").details
         table = frame[[name for name in frame if name not in details]].head(10)
         text = table.to_string(index=False, float_format=lambda value: f"{value:.4g}")
         more = f"\n... {len(frame) - 10} more" if len(frame) > 10 else ""

@@ -93,16 +93,24 @@ def test_every_file_that_the_page_names_exists():
         assert path in known or tests or ("/" not in path and path in names), path
 
 
+def test_the_table_of_the_page_lists_the_calls_as_they_are():
+    table = PAGE.split("## A fit alone")[1].split("Then `Stack.run_epoch`")[0]
+    listed = re.findall(r"^\| \d+ \| `([\w.]+)`", table, flags=re.M)
+    calls = [name.removesuffix(".__init__") for _, name, *_ in followed()[0]]
+    assert listed == calls[: len(listed)]
+    assert listed[-1] == "to_tensor"
+
+
 def test_every_name_that_the_page_gives_to_code_exists():
     source = "\n".join(path.read_text() for path in ROOT.rglob("*.py"))
-    table = PAGE.split("## A fit alone")[1].split("## A fused search")[0]
-    calls = re.findall(r"^\| \d+ \| `([\w.]+)`", table, flags=re.M)
-    calls += re.findall(r"`([A-Z]\w+\.\w+)`", PAGE)
-    assert len(calls) > 20
-    for call in calls:
-        kind, _, name = call.rpartition(".")
-        assert re.search(rf"(def|class) {name}\b", source), call
-        assert not kind or re.search(rf"class {kind}\b", source), call
+    methods = set(re.findall(r"`([A-Z]\w+\.\w+)`", PAGE))
+    assert len(methods) > 8
+    for kind, name in (method.split(".") for method in methods):
+        body = re.search(rf"^class {kind}\b.*?(?=^\S|\Z)", source, flags=re.M | re.S)
+        assert body is not None, kind
+        assert re.search(rf"def {name}\b", body[0]), f"{kind}.{name}"
+    for name in set(re.findall(r"`(_?[A-Z][A-Z_]+)`", PAGE)):
+        assert re.search(rf"^(class )?{name}\b", source, flags=re.M), name
 
 
 def test_every_folder_is_on_the_page():

@@ -13,12 +13,13 @@ import pandas as pd
 from skact.analysis.fold_sizes import ratio_of_fold_sizes
 from skact.analysis.paired_tests import adjust_by_holm, paired_test
 from skact.analysis.verdict import verdict_of
+from skact.results.cv_results import search_inside
 from skact.results.frames import to_frame
 from skact.results.schema import (
     MODEL,
     Schema,
     metric_of_score,
-    schema_of,
+    schema_of_frame,
     score_of_metric,
 )
 
@@ -208,7 +209,7 @@ def compare(
         frame = to_frame(search, level="fold")
     names = [by] if isinstance(by, str) else list(by)
     names = [x if x in frame else x.rpartition("__")[2] for x in names]
-    schema = schema_of(frame.columns, "fold")
+    schema = schema_of_frame(frame, "fold")
     score = _score_column(schema, metric)
     _check_by(frame, schema, names)
     notes: list[str] = []
@@ -224,7 +225,7 @@ def compare(
     if len(scores) < 2:
         raise ValueError(f"There must be two folds at least; got {len(scores)}.")
     if test_ratio is None:
-        test_ratio = ratio_of_fold_sizes(search, len(scores), notes)
+        test_ratio = ratio_of_fold_sizes(search_inside(search), len(scores), notes)
     if table.index.get_level_values("value").duplicated().any():
         notes.append(_SELECTION_NOTES[select])
     notes += _notes_on_rope(scores, rope)

@@ -11,7 +11,7 @@ from skact.analysis.diagnosis_rules import FAILED, Finding, findings_of_fit
 from skact.naming import name_values
 from skact.results.frames import to_frame
 from skact.results.histories import net_of
-from skact.results.schema import schema_of
+from skact.results.schema import schema_of_frame
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def diagnose(obj: Any) -> Diagnosis:
 leaky_relu
     """
     frame = obj if isinstance(obj, pd.DataFrame) else to_frame(obj, level="epoch")
-    schema = schema_of(frame.columns, "epoch")
+    schema = schema_of_frame(frame, "epoch")
     if "epoch" not in schema.ids:
         raise ValueError("obj must have epochs: a frame needs the column 'epoch'.")
     recorded = schema.results

@@ -81,6 +81,7 @@ def findings_of_fit(rows: pd.DataFrame, params: Mapping[str, Any]) -> list[Findi
     found = [finding for rule in _RULES for finding in rule(columns, params)]
     kinds = {finding.kind for finding in found}
     causes = {"diverged", "dead units", "saturated", "vanishing", "too slow"}
+    causes |= {"rising loss"}
     # faults that are only the effect of another fault
     effects = {"no learning"} if kinds & causes else set()
     effects |= {"vanishing", "too slow"} if "dead units" in kinds else set()

@@ -137,7 +137,10 @@ class HooksOfTask:
 
     def __init__(self, hooks: Hooks, run_in_task: Callable[[Any], Reply]) -> None:
         self.hooks, self.run_in_task = hooks, run_in_task
-        self.changes, self.evaluation = hooks.changes, hooks.evaluation
+        self.needs_live_network, self.evaluation = (
+            hooks.needs_live_network,
+            hooks.evaluation,
+        )
 
     def epoch_begin(self) -> None:
         """Run the fit's hook before an epoch."""

@@ -21,6 +21,7 @@ from skact.engine.weights import Trajectory
 from skact.naming import Scalar, name_values
 from skact.results.histories import columns_of_history, is_net, net_of
 from skact.results.logged_fit import FitLog, LoggedFit
+from skact.results.schema import keep_schema, schema_of
 
 
 @dataclass
@@ -271,7 +272,8 @@ class TrainingLog(FitLog):
             for epoch in range(len(fit.history.get("epoch", ()))):
                 cells = {key: column[epoch] for key, column in fit.history.items()}
                 rows.append({**fit_cells, **cells})
-        return pd.DataFrame(rows)
+        frame = pd.DataFrame(rows)
+        return keep_schema(frame, schema_of(frame.columns, "epoch"))
 
 
 def _is_net_itself(estimator: Any) -> bool:

@@ -63,11 +63,11 @@ class Hooks(Protocol):
     """Functions that run between the epochs of one fit, such as callbacks of skorch.
 
     The engine calls the hooks in the thread that called `train`. Hooks may read the
-    module's parameters and the optimizer's state, and may write them if `changes` is
-    set.
+    module's parameters and the optimizer's state, and may write them if
+    `needs_live_network` is set.
     """
 
-    changes: bool  # hooks may write weights or optimizer; else they get copies
+    needs_live_network: bool  # else hooks get copies of the weights, to read only
     evaluation: Evaluation | None
 
     def epoch_begin(self) -> None:

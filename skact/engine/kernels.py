@@ -1,4 +1,4 @@
-"""Activations of torch without parameters to learn, in closed form.
+"""Activations without parameters to learn, in closed form: torch's, or skact's own.
 
 A kernel works on a slice ``(l, H, B)`` of neighbouring lanes that share an activation.
 ``forward(z, out)`` fills `out`. ``backward(grad, z, a)`` changes `grad`, in place, from

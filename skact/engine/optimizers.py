@@ -165,7 +165,7 @@ class StackedSGD(StackedOptimizer):
         return super().state_of(lane) if momentum else {}
 
     def steps_of(self, lane: int) -> int | None:
-        """Return None: torch's StackedSGD counts no steps."""
+        """Return None: torch's SGD counts no steps."""
         return None
 
 

@@ -197,7 +197,7 @@ class _StackRun:
             hooks = self.jobs[i].hooks
             if hooks is None:
                 continue
-            if hooks.changes:
+            if hooks.needs_live_network:
                 self.stack.detach_network(lane)
             else:
                 self.stack.copy_weights(lane)

@@ -8,8 +8,8 @@ from typing import Any
 
 from skorch import NeuralNet
 
-# Methods that skorch's loop calls in training. The engine calls none of them, so a
-# subclass that overrides one trains by skorch's loop.
+# Methods by which skorch's loop trains. The engine trains without them; its hooks call
+# some of them between epochs. So a subclass that overrides one trains by skorch's loop.
 TRAINING_METHODS = frozenset(
     {
         *("fit_loop", "run_single_epoch", "notify"),

@@ -99,7 +99,7 @@ class CallbackHooks:
         elif plan.valid_set is not None:
             self.loader = net.get_iterator(plan.valid_set, training=False)
         # custom parts train in the module itself, so hooks cannot get a copy
-        self.changes = not self.is_read_only or self.held_out is None
+        self.needs_live_network = not self.is_read_only or self.held_out is None
         self.evaluation: Evaluation | None = self.held_out
 
     def epoch_begin(self) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from skact.activations.modules import RReLU, SwishBeta
+from skact.activations.modules import FunctionActivation, RReLU
 from skact.engine._torch import has_hooks, is_watched
 from skact.engine.batches import to_tensor
 from skact.engine.weights import Weights
@@ -27,8 +27,10 @@ _MIN_ROWS = 256
 # layers that change no attribute in evaluation mode, and so may run in several threads
 _STATELESS_LAYERS = {
     *(MLP, Hidden, nn.ModuleList, Linear, Dropout, BatchNorm, nn.LayerNorm),
-    *(nn.Identity, RReLU, SwishBeta),
+    nn.Identity,
 }
+# so do the activations of torch and of skact; a class of each stands for its module
+_STATELESS_MODULES = {nn.ReLU.__module__, RReLU.__module__}
 
 
 def n_rows_at_once(module: nn.Module) -> int:
@@ -159,7 +161,9 @@ def is_thread_safe(module: nn.Module) -> bool:
 def _is_stateless(module: nn.Module) -> bool:
     """Whether a layer changes no attribute in evaluation mode, and calls no hook."""
     kind = type(module)
-    known = kind in _STATELESS_LAYERS or kind.__module__ == nn.ReLU.__module__
+    known = kind in _STATELESS_LAYERS or (
+        kind.__module__ in _STATELESS_MODULES and kind is not FunctionActivation
+    )
     return known and "forward" not in vars(module) and not has_hooks(module)
 
 

@@ -237,10 +237,11 @@ def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) 
     if columns is not None and len(where) > 1:
         place += f" ({columns[where[1]]!r})"
     more = f", and {count - 1} more such values" if count > 1 else ""
-    raise ValueError(
-        f"Input {name} contains {kind} at {place}{more}. Impute or drop them first, "
-        f"for example with sklearn.impute.SimpleImputer in a pipeline."
-    )
+    advice = "Replace or drop them first."
+    if np.isnan(value):
+        advice = "Impute or drop them first, for example with "
+        advice += "sklearn.impute.SimpleImputer in a pipeline."
+    raise ValueError(f"Input {name} contains {kind} at {place}{more}. {advice}")
 
 
 def _is_finite_array(values: np.ndarray) -> bool:

@@ -147,11 +147,28 @@ def results_of(searches: Sequence[Any]) -> Results:
     )
 
 
+_HOLDERS = ("regressor_", "search_")  # attributes that hold a fitted search
+
+
 def is_search(value: Any) -> bool:
     """Whether a value has the parameters of a search; their base class is private."""
     if isinstance(value, type) or not hasattr(value, "get_params"):
         return False
     return {"estimator", "refit", "cv"} <= set(value.get_params(deep=False))
+
+
+def search_inside(value: Any) -> Any:
+    """Return the search at the end of an estimator; other values come back unchanged.
+
+    A pipeline keeps it as its last step, ``TransformedTargetRegressor`` as
+    ``regressor_``, and the result of :func:`skact.search` as ``search_``.
+    """
+    steps = getattr(value, "steps", None)
+    last = steps[-1][1] if isinstance(steps, list) and steps else None
+    for inner in (last, *(getattr(value, name, None) for name in _HOLDERS)):
+        if is_search(inner):
+            return inner
+    return value
 
 
 def is_search_or_results(value: Any) -> bool:

@@ -20,6 +20,7 @@ from skact.results.cv_results import (
     Results,
     is_search_or_results,
     results_of,
+    search_inside,
 )
 from skact.results.epochs import epochs_of_search
 from skact.results.histories import epochs_of_net, is_net
@@ -27,6 +28,7 @@ from skact.results.schema import (
     MODEL,
     Schema,
     check_level,
+    keep_schema,
     labels_before,
     schema_of,
     sort_recorded,
@@ -68,8 +70,8 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
         Any search of scikit-learn, such as ``GridSearchCV``, ``RandomizedSearchCV`` or
         ``HalvingGridSearchCV``, the ``cv_results_`` dict of one, or what
         :func:`~skact.load_results` gave; or a fitted net of skact or skorch, or a
-        pipeline that ends in one. A list or dict of several gives one frame, in which
-        the column ``model`` has the names.
+        pipeline that ends in a net or a search. A list or dict of several gives one
+        frame, in which the column ``model`` has the names.
     level : {"candidate", "fold", "epoch"}, default=None
         What a row is. None means "candidate" for searches and "epoch" for nets. Nets
         have no other level. A search has epochs if its net had a
@@ -104,6 +106,15 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
         for them. Integer and boolean columns with missing values have the dtypes
         ``Int64`` and ``boolean``.
 
+    Notes
+    -----
+    The frame keeps the role of each column in its ``attrs``. So :func:`~skact.compare`,
+    :func:`~skact.diagnose`, the displays and :func:`~skact.to_hiplot` also take the
+    frame with fewer rows, with columns in another order, or with new columns. A new
+    column counts as a parameter if it has one value for all epochs of a fit, or for all
+    folds of a candidate. After a detour through a file the names and the order of the
+    columns decide.
+
     Raises
     ------
     NotFittedError, TypeError, ValueError
@@ -125,8 +136,9 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
     0                1  1.00  linear             0.98
     1                2  0.01  linear             0.87
     """
-    columns = table_of(obj, level).columns
-    return pd.DataFrame({key: _series_of(cells) for key, cells in columns.items()})
+    table = table_of(obj, level)
+    columns = {key: _series_of(cells) for key, cells in table.columns.items()}
+    return keep_schema(pd.DataFrame(columns), table.schema)
 
 
 def table_of(obj: Any, level: str | None = None) -> Table:
@@ -134,6 +146,7 @@ def table_of(obj: Any, level: str | None = None) -> Table:
     check_level(level)
     several = _names_and_sources(obj)
     names, sources = (None, [obj]) if several is None else several
+    sources = [search_inside(source) for source in sources]
     if level is None:
         level = "epoch" if any(map(is_net, sources)) else "candidate"
     if level == "epoch":

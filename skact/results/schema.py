@@ -6,9 +6,11 @@ comparison, the diagnosis, the displays and the pages.
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from skact.results.cv_results import RESULT_NAME, ranked_metrics
 
@@ -18,6 +20,8 @@ CURVE_IDS = (MODEL, "candidate", "fold")  # columns that tell training curves ap
 # columns that tell rows apart, the largest unit first; only a log has run, fit, refit
 _IDS = (MODEL, "candidate", "run", "fit", "refit", "fold", "epoch")
 _HALVING_COLUMNS = ("iter", "n_resources")
+_ATTRS_KEY = "skact"  # in DataFrame.attrs
+_ROLES = ("ids", "resources", "params", "results")
 # the groups of results that pages draw; other results are details
 _GROUPS = {
     "candidate": {
@@ -151,6 +155,75 @@ def schema_of(labels: Iterable[Any], level: str | None = None) -> Schema:
         scores=_scores_of(names, results, level, ranks),
         ranks=ranks,
     )
+
+
+def keep_schema(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Write a schema into the ``attrs`` of a frame, which pandas hands on to copies."""
+    frame.attrs[_ATTRS_KEY] = {
+        "level": schema.level,
+        **{role: list(getattr(schema, role)) for role in _ROLES},
+    }
+    return frame
+
+
+def schema_of_frame(frame: pd.DataFrame, level: str | None = None) -> Schema:
+    """Find the role of each column of a frame, wherever the columns stand.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A frame that `to_frame` made, perhaps with fewer rows and columns, columns in
+        another order, or columns of the user.
+    level : {"candidate", "fold", "epoch"}, default=None
+        What a row is; None: the frame decides.
+
+    Returns
+    -------
+    Schema
+        A column of the user is a parameter if it has one value for all epochs of a
+        fit, or for all folds of a candidate; otherwise it is a result. Without
+        ``attrs`` (of a frame that was read from a file) see `schema_of`.
+    """
+    names = [str(label) for label in frame.columns]
+    kept = frame.attrs.get(_ATTRS_KEY)
+    if not (_describes(kept, names) and level in (None, kept["level"])):
+        return schema_of(names, level)
+    level = kept["level"]
+    roles = {role: [x for x in kept[role] if x in names] for role in _ROLES}
+    known = {name for of_role in roles.values() for name in of_role}
+    units = [name for name in roles["ids"] if name != level and name != "refit"]
+    for name in names:
+        if name not in known:
+            is_param = level == "candidate" or _is_constant(frame, name, units)
+            roles["params" if is_param else "results"].append(name)
+    ranks = tuple(name for name in roles["results"] if name.startswith("rank_test_"))
+    return Schema(
+        level=level,
+        **{role: tuple(of_role) for role, of_role in roles.items()},
+        scores=_scores_of(roles["results"], roles["results"], level, ranks),
+        ranks=ranks,
+    )
+
+
+def _describes(kept: Any, names: Sequence[str]) -> bool:
+    """Whether kept roles are those of columns with these names."""
+    if not isinstance(kept, Mapping) or len(set(names)) < len(names):
+        return False
+    if kept["level"] == "candidate":
+        return any(name.startswith("mean_test_") for name in names)
+    return kept["level"] in names
+
+
+def _is_constant(frame: pd.DataFrame, name: str, units: Sequence[str]) -> bool:
+    """Whether a column has one value in each unit: each fit, or each candidate."""
+    column = frame[name]
+    try:
+        if units:
+            groups = frame.groupby(list(units), dropna=False, sort=False)[name]
+            return bool((groups.nunique(dropna=False) <= 1).all())
+        return column.nunique(dropna=False) <= 1
+    except TypeError:  # a cell that has no hash
+        return False
 
 
 def level_of(labels: Iterable[Any]) -> str:

@@ -16,6 +16,7 @@ from skact.results.cv_results import (
     Results,
     is_search_or_results,
     results_of,
+    search_inside,
 )
 from skact.results.epochs import epochs_of_search, has_epochs
 
@@ -93,6 +94,7 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
             "save_results takes one search: save each into a folder of its own; "
             "to_frame and to_hiplot take a list or dict of what load_results gives."
         )
+    search = search_inside(search)
     results = results_of([search])
     columns = {
         key: _scalars_of_column(results, key)

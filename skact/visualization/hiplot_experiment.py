@@ -15,7 +15,7 @@ import hiplot
 import pandas as pd
 
 from skact.results.frames import table_of
-from skact.results.schema import check_level, schema_of
+from skact.results.schema import check_level, schema_of_frame
 from skact.visualization.hiplot_page import (
     PageOptions,
     PagePlan,
@@ -177,7 +177,7 @@ def to_hiplot(
     options = PageOptions(color, order, hide, log, max_rows)
     if isinstance(obj, pd.DataFrame):
         check_level(level)
-        schema = schema_of(obj.columns)
+        schema = schema_of_frame(obj)
         if level not in (None, schema.level):
             raise ValueError(
                 f"level={level!r}, but this frame has a row for each {schema.level}: "

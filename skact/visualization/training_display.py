@@ -8,7 +8,7 @@ import pandas as pd
 
 from skact.results.frames import to_frame
 from skact.results.logged_fit import FitLog
-from skact.results.schema import MODEL, is_name_of_loss, losses_among, schema_of
+from skact.results.schema import MODEL, is_name_of_loss, losses_among, schema_of_frame
 from skact.visualization._matplotlib import (
     are_numbers,
     color_scale_of,
@@ -189,7 +189,7 @@ class TrainingDisplay:
         cls, frame: pd.DataFrame, metrics: Any, by: Any
     ) -> "TrainingDisplay":
         columns = list(frame.columns)
-        schema = schema_of(columns, "epoch")
+        schema = schema_of_frame(frame, "epoch")
         if not len(frame) or "epoch" not in schema.ids:
             raise ValueError(
                 "There is no epoch to draw: a frame must have a column 'epoch' and at "

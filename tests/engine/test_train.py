@@ -178,9 +178,9 @@ class Watch:
 
     evaluation = None
 
-    def __init__(self, calls, name, stop_after=99, changes=True):
+    def __init__(self, calls, name, stop_after=99, needs_live_network=True):
         self.calls, self.name, self.stop_after = calls, name, stop_after
-        self.changes, self.n_epochs = changes, 0
+        self.needs_live_network, self.n_epochs = needs_live_network, 0
 
     def epoch_begin(self):
         self.calls.append((self.name, "begin", self.n_epochs))
@@ -233,8 +233,8 @@ def test_a_hook_that_raises_fails_its_own_fit(make_job):
     assert (other.error, len(other.records)) == (None, 4)
 
 
-@pytest.mark.parametrize("changes", [True, False])
-def test_hooks_see_the_weights_of_each_epoch(make_job, changes):
+@pytest.mark.parametrize("needs_live_network", [True, False])
+def test_hooks_see_the_weights_of_each_epoch(make_job, needs_live_network):
     class Sees(Watch):
         def epoch_end(self, record):
             seen.append(self.module.output.weight.detach().clone())
@@ -242,7 +242,7 @@ def test_hooks_see_the_weights_of_each_epoch(make_job, changes):
 
     seen: list = []
     jobs = [make_job(seed=i, keeps_weights=i == 1) for i in (0, 1)]
-    watch = Sees([], 0, changes=changes)
+    watch = Sees([], 0, needs_live_network=needs_live_network)
     watch.module = jobs[1].module
     outcomes = train([jobs[0], replace(jobs[1], hooks=watch)]).outcomes
     kept = [weights["output.weight"] for weights in outcomes[1].weights]

@@ -1,6 +1,7 @@
 """`cv_results_` of any search is read, checked, ranked, and gets short names."""
 
 import re
+import types
 from typing import Any
 
 import hypothesis
@@ -8,6 +9,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -22,10 +24,11 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
+from skact.results.cv_results import search_inside
 from skact.results.frames import table_of, to_frame
 
 X, y = load_iris(return_X_y=True)
@@ -251,3 +254,19 @@ def test_searches_of_different_metrics_are_each_ranked_by_their_own() -> None:
     frame = to_frame({"a": grid(TREE, DEPTHS), "b": trees})
     ranks = frame.loc[frame["model"] == "b", "rank_test_f1"]
     assert ranks.is_monotonic_increasing
+
+
+def test_a_search_inside_something_else_is_found() -> None:
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=2)
+    pipeline = make_pipeline(StandardScaler(), search).fit(X, y)
+    expected = to_frame(pipeline[-1])
+    assert to_frame(pipeline).equals(expected)
+    assert to_frame(pipeline, "fold").equals(to_frame(pipeline[-1], "fold"))
+    assert search_inside(pipeline) is pipeline[-1]
+    held = types.SimpleNamespace(search_=pipeline[-1])  # as skact.search returns it
+    assert to_frame(held).equals(expected)
+    regression = GridSearchCV(SVR(), {"C": [0.1, 1.0]}, cv=2)
+    target = TransformedTargetRegressor(regression).fit(X, y)
+    assert len(to_frame(target)) == 2
+    for other in (SVC(), make_pipeline(SVC()), {"a": 1}, None):
+        assert search_inside(other) is other

@@ -1,5 +1,6 @@
 """One place knows what a column is: the schema of a table, or of a frame made of it."""
 
+import json
 import re
 from typing import Any
 
@@ -15,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skact import ActMLP, TrainingLog, compare, diagnose, to_frame, to_hiplot
 from skact.results.frames import table_of
+from skact.results.logged_fit import log_of
 from skact.results.schema import (
     LEVELS,
     is_name_of_best_flag,
@@ -23,6 +25,7 @@ from skact.results.schema import (
     level_of,
     metric_of_score,
     schema_of,
+    schema_of_frame,
     score_of_metric,
     sort_recorded,
 )
@@ -144,21 +147,104 @@ def test_the_level_of_a_frame_is_told_by_its_columns(net_search: Any) -> None:
     assert level_of(["anything"]) == "candidate"
 
 
-def test_all_readers_take_reordered_columns(net_search: Any) -> None:
-    folds = to_frame(net_search, "fold")
-    results = [name for name in folds if name not in ("activation", "width", "fold")]
-    moved = folds[[*results, "width", "activation", "fold"]]
-    assert compare(moved).frame.equals(compare(folds).frame)
-    pages = [to_hiplot(frame)._asdict()["display_data"] for frame in (moved, folds)]
-    axes = [set(page["PARALLEL_PLOT"]["order"]) for page in pages]
-    assert axes[0] == axes[1]
-    epochs = to_frame(net_search, "epoch")
-    first = ["width", "fold", "candidate", "activation"]
-    others = [name for name in epochs if name not in first]
-    moved = epochs[[*first, *others]]
+REORDERED = {
+    "reversed": lambda frame: frame[frame.columns[::-1]],
+    "sorted": lambda frame: frame[sorted(frame)],
+    "parameters last": lambda frame: frame[
+        [*(x for x in frame if x not in PARAMS), *PARAMS]
+    ],
+    "the level first": lambda frame: frame[
+        [
+            schema_of_frame(frame).level,
+            *frame.columns.drop(schema_of_frame(frame).level),
+        ]
+    ],
+    "by way of the index": lambda frame: frame.set_index(["fold"]).reset_index(),
+}
+PARAMS = ["width", "activation"]
+
+
+@pytest.mark.parametrize("reorder", REORDERED.values(), ids=REORDERED)
+@pytest.mark.parametrize("level", ["fold", "epoch"])
+def test_the_order_of_columns_changes_no_role(
+    net_search: Any, level: str, reorder: Any
+) -> None:
+    for obj in (net_search, [net_search, net_search]):
+        frame = to_frame(obj, level)
+        kept, moved = schema_of_frame(frame), schema_of_frame(reorder(frame))
+        assert moved == kept
+
+
+@pytest.mark.parametrize("reorder", REORDERED.values(), ids=REORDERED)
+def test_all_readers_take_columns_in_any_order(net_search: Any, reorder: Any) -> None:
+    folds, epochs = to_frame(net_search, "fold"), to_frame(net_search, "epoch")
+    assert str(compare(reorder(folds))) == str(compare(folds))
+    for frame in (folds, epochs):
+        pages = [to_hiplot(one)._asdict() for one in (reorder(frame), frame)]
+        axes = [set(p["display_data"]["PARALLEL_PLOT"]["order"]) for p in pages]
+        assert axes[0] == axes[1]
+    assert str(diagnose(reorder(epochs))) == str(diagnose(epochs))
     kept = TrainingDisplay.from_estimator(epochs)
-    assert TrainingDisplay.from_estimator(moved).groups.keys() == kept.groups.keys()
-    assert str(diagnose(moved)) == str(diagnose(epochs))
+    moved = TrainingDisplay.from_estimator(reorder(epochs))
+    assert moved.groups == kept.groups
+    assert moved.metrics == kept.metrics
+
+
+def test_a_column_of_the_user_is_a_parameter_if_it_is_one_for_each_fit(
+    net_search: Any,
+) -> None:
+    folds, epochs = to_frame(net_search, "fold"), to_frame(net_search, "epoch")
+    for frame in (folds, epochs):
+        added = frame.assign(
+            family=frame["activation"].map({"relu": "a", "tanh": "b"}),
+            noise=np.arange(len(frame)),
+        )
+        schema = schema_of_frame(added)
+        assert schema.params == ("activation", "width", "family")
+        assert schema.results[-1] == "noise"
+    added = folds.assign(family=folds["activation"].map({"relu": "a", "tanh": "b"}))
+    assert compare(added, by="family").scores.shape == (2, 2)
+
+
+def test_columns_that_are_gone_leave_the_others_as_they_are(net_search: Any) -> None:
+    frame = to_frame(net_search, "fold").drop(columns="candidate")
+    schema = schema_of_frame(frame)
+    assert (schema.level, schema.score) == ("fold", "test_f1")
+    assert to_hiplot(frame).colorby == "test_f1"
+
+
+def test_a_frame_that_is_no_longer_of_this_level_is_told_by_its_names(
+    net_search: Any,
+) -> None:
+    frame = to_frame(net_search, "fold")
+    means = frame.groupby("activation")[["test_f1"]].mean().reset_index()
+    means.attrs.update(frame.attrs)
+    assert schema_of_frame(means).level == "candidate"
+    assert schema_of_frame(means).params == ("activation", "test_f1")
+    twice = frame.iloc[:, [0, 0, *range(1, frame.shape[1])]]
+    assert schema_of_frame(twice).level == "fold"
+
+
+def test_a_cell_without_a_hash_makes_a_result(net_search: Any) -> None:
+    frame = to_frame(net_search, "fold")
+    frame["list"] = [[i] for i in range(len(frame))]
+    assert schema_of_frame(frame).results[-1] == "list"
+
+
+def test_a_schema_outlives_a_file_of_parquets_kind(net_search: Any) -> None:
+    """Such files keep the attrs as JSON."""
+    frame = to_frame(net_search, "epoch")
+    kept = json.loads(json.dumps(frame.attrs))
+    plain = frame[frame.columns[::-1]].copy()
+    plain.attrs = kept
+    assert schema_of_frame(plain) == schema_of_frame(frame)
+
+
+def test_a_frame_of_a_log_has_a_schema(net_search: Any) -> None:
+    frame = log_of(net_search.estimator).to_frame()  # type: ignore[union-attr]
+    schema = schema_of_frame(frame[frame.columns[::-1]])
+    assert schema.ids == ("run", "fit", "refit", "epoch")
+    assert schema.params == ("activation", "width")
 
 
 def test_a_pipeline_keeps_short_names() -> None:
