@@ -163,7 +163,7 @@ def test_predict_locates_nan_too():
 def test_a_value_too_large_for_float32_is_located():
     large = X.copy()
     large[2, 0] = 1e300
-    message = "infinity (inf) at row 2, column 0. Impute"
+    message = "infinity (inf) at row 2, column 0. Replace"
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         ActMLP(dtype="float32").fit(large, Y)
     assert "too large for float32" in str(caught.value)
