@@ -341,15 +341,26 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
             # skorch's EpochScoring compares the y of each batch with net.predict
             X, codes = params["batch"]
             params["batch"] = X, self._decode_targets(codes)
-        stop, in_loop = False, not method_name.startswith("on_train")
-        before = n_interrupts()
+        asks_to_stop = self._call_skorch_callbacks(method_name, params)
+        if method_name == "on_epoch_end" and self._loop is not None:
+            asks_to_stop |= self._loop.end_epoch()
+        if asks_to_stop:
+            raise StopTraining
+
+    def _call_skorch_callbacks(self, method_name: str, params: dict[str, Any]) -> bool:
+        """Call a hook of skorch's callbacks; return whether one asks to stop the fit.
+
+        A callback asks by a KeyboardInterrupt, as skorch's EarlyStopping does. A
+        KeyboardInterrupt of Ctrl-C is for the caller of the fit.
+        """
+        n_before = n_interrupts()
         try:
             super().notify(method_name, **params)
         except KeyboardInterrupt:
-            # a callback stops a fit by the error that Ctrl-C raises for the caller
-            if not in_loop or n_interrupts() > before:
+            in_loop = not method_name.startswith("on_train")
+            if not in_loop or n_interrupts() > n_before:
                 raise
-            stop = True
+            return True
         except Exception as error:
             if "valid_" in str(error) and not components.has_held_out_rows(self):
                 error.add_note(
@@ -357,10 +368,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
                     "train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
                 )
             raise
-        if method_name == "on_epoch_end" and self._loop is not None:
-            stop |= self._loop.end_epoch()
-        if stop:
-            raise StopTraining
+        return False
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
