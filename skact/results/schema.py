@@ -16,7 +16,8 @@ from skact.results.cv_results import RESULT_NAME, ranked_metrics
 
 LEVELS = ("candidate", "fold", "epoch")
 MODEL = "model"  # the column that tells several searches or nets apart
-CURVE_IDS = (MODEL, "candidate", "fold")  # columns that tell training curves apart
+# columns that tell training curves apart; run and fit are those of a log
+CURVE_IDS = (MODEL, "candidate", "run", "fit", "fold")
 # columns that tell rows apart, the largest unit first; only a log has run, fit, refit
 _IDS = (MODEL, "candidate", "run", "fit", "refit", "fold", "epoch")
 _HALVING_COLUMNS = ("iter", "n_resources")

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.datasets import load_iris
 from skorch.dataset import ValidSplit
 
-from skact import ActMLP
+from skact import ActMLP, TrainingLog
 from skact.results.frames import to_frame
 from skact.results.schema import schema_of
 from skact.visualization.hiplot_columns import Column
@@ -179,3 +179,16 @@ def test_the_height_is_what_most_curves_have_and_the_best_loss_of_these() -> Non
     assert height("train_loss") == "acc"
     assert height("train_loss", "acc") == "valid_loss"
     assert height("train_loss", "acc", "valid_loss") is None
+
+
+def test_the_fits_of_a_log_have_curves_of_their_own_in_any_order_of_rows() -> None:
+    log = TrainingLog()
+    net = ActMLP(max_epochs=3, random_state=0).set_callbacks(log)
+    for activation in ("relu", "tanh"):
+        net.set_params(activation=activation).fit(X32, y)
+    frame = log.to_frame().sort_values(["epoch", "run"])  # epochs of two fits in turn
+    points = to_hiplot(frame).datapoints
+    fits = {point.uid: point.values["run"] for point in points}
+    linked = [(point.uid, point.from_uid) for point in points if point.from_uid]
+    assert len(linked) == 2 * 2
+    assert all(fits[uid] == fits[before] for uid, before in linked)
