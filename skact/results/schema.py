@@ -181,8 +181,9 @@ def schema_of_frame(frame: pd.DataFrame, level: str | None = None) -> Schema:
     Returns
     -------
     Schema
-        A column of the user is a parameter if it has one value for all epochs of a
-        fit, or for all folds of a candidate; otherwise it is a result. Without
+        A column of the user is a parameter if it stands before ``fold`` or ``epoch``,
+        or if it has one value for all epochs of a fit, or for all folds of a candidate;
+        otherwise it is a result. Without
         ``attrs`` (of a frame that was read from a file) see `schema_of`.
     """
     names = [str(label) for label in frame.columns]
@@ -192,10 +193,15 @@ def schema_of_frame(frame: pd.DataFrame, level: str | None = None) -> Schema:
     level = kept["level"]
     roles = {role: [x for x in kept[role] if x in names] for role in _ROLES}
     known = {name for of_role in roles.values() for name in of_role}
+    if MODEL in names and MODEL not in known:  # frames that the user put together
+        roles["ids"].insert(0, MODEL)
+        known.add(MODEL)
+    before = () if level == "candidate" else labels_before(level, names)
     units = [name for name in roles["ids"] if name != level and name != "refit"]
     for name in names:
         if name not in known:
-            is_param = level == "candidate" or _is_constant(frame, name, units)
+            is_param = level == "candidate" or name in before
+            is_param = is_param or _is_constant(frame, name, units)
             roles["params" if is_param else "results"].append(name)
     ranks = tuple(name for name in roles["results"] if name.startswith("rank_test_"))
     return Schema(
@@ -208,7 +214,9 @@ def schema_of_frame(frame: pd.DataFrame, level: str | None = None) -> Schema:
 
 def _describes(kept: Any, names: Sequence[str]) -> bool:
     """Whether kept roles are those of columns with these names."""
-    if not isinstance(kept, Mapping) or len(set(names)) < len(names):
+    if not isinstance(kept, Mapping) or not {"level", *_ROLES} <= kept.keys():
+        return False  # none, or of something else
+    if len(set(names)) < len(names):
         return False
     if kept["level"] == "candidate":
         return any(name.startswith("mean_test_") for name in names)

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -326,3 +327,21 @@ def test_deviations_are_neither_times_nor_losses() -> None:
     for name in ("std_fit_time", "lr", "valid_loss_best"):
         assert not is_name_of_time_or_loss(name)
     assert is_name_of_best_flag("valid_loss_best")
+
+
+def test_frames_put_together_by_the_user_are_told_apart(net_search: Any) -> None:
+    frame = to_frame(net_search, "fold")
+    both = pd.concat([frame.assign(model=name) for name in ("one", "two")])
+    assert schema_of_frame(both).has_models
+    both.insert(0, "table", np.repeat(["a", "b"], len(frame)))
+    schema = schema_of_frame(both)
+    assert schema.params == ("activation", "width", "table")
+    assert compare(both, by="table").scores.shape == (2, 2)
+
+
+@pytest.mark.parametrize("kept", [{}, {"level": "fold"}, "fold", None])
+def test_attrs_of_something_else_are_left_alone(net_search: Any, kept: Any) -> None:
+    frame = to_frame(net_search, "fold")
+    expected = schema_of_frame(frame)
+    frame.attrs["skact"] = kept
+    assert schema_of_frame(frame) == expected
