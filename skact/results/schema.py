@@ -198,10 +198,10 @@ def schema_of_frame(frame: pd.DataFrame, level: str | None = None) -> Schema:
         known.add(MODEL)
     before = () if level == "candidate" else labels_before(level, names)
     units = [name for name in roles["ids"] if name != level and name != "refit"]
-    for name in names:
+    for name, label in zip(names, frame.columns, strict=True):
         if name not in known:
             is_param = level == "candidate" or name in before
-            is_param = is_param or _is_constant(frame, name, units)
+            is_param = is_param or _is_constant(frame, label, units)
             roles["params" if is_param else "results"].append(name)
     ranks = tuple(name for name in roles["results"] if name.startswith("rank_test_"))
     return Schema(
@@ -223,12 +223,12 @@ def _describes(kept: Any, names: Sequence[str]) -> bool:
     return kept["level"] in names
 
 
-def _is_constant(frame: pd.DataFrame, name: str, units: Sequence[str]) -> bool:
+def _is_constant(frame: pd.DataFrame, label: Any, units: Sequence[str]) -> bool:
     """Whether a column has one value in each unit: each fit, or each candidate."""
-    column = frame[name]
+    column = frame[label]
     try:
         if units:
-            groups = frame.groupby(list(units), dropna=False, sort=False)[name]
+            groups = frame.groupby(list(units), dropna=False, sort=False)[label]
             return bool((groups.nunique(dropna=False) <= 1).all())
         return column.nunique(dropna=False) <= 1
     except TypeError:  # a cell that has no hash

@@ -345,3 +345,10 @@ def test_attrs_of_something_else_are_left_alone(net_search: Any, kept: Any) -> N
     expected = schema_of_frame(frame)
     frame.attrs["skact"] = kept
     assert schema_of_frame(frame) == expected
+
+
+def test_a_label_that_is_no_string_is_read_too(net_search: Any) -> None:
+    frame = to_frame(net_search, "fold")
+    frame[0] = np.arange(len(frame))
+    assert schema_of_frame(frame).results[-1] == "0"
+    assert "0" in {point for row in to_hiplot(frame).datapoints for point in row.values}
