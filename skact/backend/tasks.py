@@ -142,9 +142,9 @@ class HooksOfTask:
             hooks.evaluation,
         )
 
-    def epoch_begin(self) -> None:
-        """Run the fit's hook before an epoch."""
-        self._run_hook(self.hooks.epoch_begin)
+    def epoch_begin(self) -> bool:
+        """Run the fit's hook before an epoch; return whether the fit shall stop."""
+        return self._run_hook(self.hooks.epoch_begin)
 
     def epoch_end(self, record: EpochRecord) -> bool:
         """Run the fit's hook after an epoch; return whether the fit shall stop."""

@@ -70,8 +70,8 @@ class Hooks(Protocol):
     needs_live_network: bool  # else hooks get copies of the weights, to read only
     evaluation: Evaluation | None
 
-    def epoch_begin(self) -> None:
-        """Run before an epoch."""
+    def epoch_begin(self) -> bool:
+        """Run before an epoch; return whether this fit should stop."""
         ...
 
     def epoch_end(self, record: "EpochRecord") -> bool:

@@ -167,7 +167,8 @@ class _StackRun:
     def begin_epoch(self) -> None:
         """Run hooks; build a new stack if lanes have finished."""
         for i in list(self.active):
-            self._call_hook(i, "epoch_begin")
+            if self._call_hook(i, "epoch_begin"):
+                self.active.remove(i)
         if self.stack is not None and len(self.stack.jobs) == len(self.active):
             self.stack.reattach_networks()
             return

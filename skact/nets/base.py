@@ -31,13 +31,15 @@ from skact.nets.default_callbacks import (
 )
 from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
+from skact.nets.fit_params import FitOptions, read_fit_params
 from skact.nets.inputs import read_inputs
-from skact.nets.interrupts import count_interrupts, n_interrupts
-from skact.nets.loop import Loop, StopTraining, check_loss, check_weights
+from skact.nets.interrupts import StopFit, StopRequest, count_interrupts
+from skact.nets.loop import Loop, check_loss, check_weights
 from skact.nets.mlp import MLP
 from skact.nets.parameters import FlatParameters
 from skact.nets.rows import Rows
 from skact.nets.skorch_loop import SkorchLoop
+from skact.nets.split import read_split
 
 _LOOPS: dict[str, type[Loop]] = {"engine": EngineLoop, "skorch": SkorchLoop}
 
@@ -86,7 +88,9 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         return self.initialized_ and hasattr(self, "n_features_in_")
 
     @with_callbacks
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "BaseNet":
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any
+    ) -> "BaseNet":
         """Train a new network, or train on if `warm_start` is set.
 
         Parameters
@@ -97,6 +101,9 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
             Class labels of any kind, or numbers (several columns for a regressor).
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in the loss; None weighs them equally.
+        **fit_params : dict
+            As in skorch: what `train_split` takes beside the rows, such as ``groups``,
+            and ``epochs``, the number of epochs instead of `max_epochs`.
 
         Returns
         -------
@@ -107,15 +114,23 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         ------
         ValueError
             If a parameter or the data are not valid.
+        TypeError
+            If a keyword is not known.
         DivergedError
             If the loss becomes NaN or infinite.
         """
         reset = not (self.warm_start and self.initialized_)
-        return self._fit(X, y, sample_weight, reset=reset)
+        options = read_fit_params(self, "fit", fit_params)
+        return self._fit(X, y, sample_weight, options, reset=reset)
 
     @with_callbacks
     def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+        self,
+        X: Any,
+        y: Any,
+        classes: Any = None,
+        sample_weight: Any = None,
+        **fit_params: Any,
     ) -> "BaseNet":
         """Train `max_epochs` more epochs with the present network.
 
@@ -129,6 +144,8 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
             All labels of all calls, given in the first one; None takes those in y.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in the loss; None weighs them equally.
+        **fit_params : dict
+            As in `fit`: ``groups`` and the like for `train_split`, and ``epochs``.
 
         Returns
         -------
@@ -141,10 +158,18 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
                 "use it: pass a dict of weights, or sample_weight."
             )
         reset = not self.initialized_
-        return self._fit(X, y, sample_weight, reset=reset, classes=classes)
+        options = read_fit_params(self, "partial_fit", fit_params)
+        return self._fit(X, y, sample_weight, options, reset=reset, classes=classes)
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        options: FitOptions,
+        *,
+        reset: bool,
+        classes: Any = None,
     ) -> "BaseNet":
         """Read the data, build the parts, plan the fit, and let a loop run it."""
         self.check_training_readiness()
@@ -159,27 +184,33 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
                     self.initialize()
                 else:
                     components.check_same_network(self)
-            context = self._init_callback_context(max_subtasks=self.max_epochs)
+            n_epochs = options.n_epochs
+            context = self._init_callback_context(max_subtasks=n_epochs)
             context.call_on_fit_task_begin(estimator=self, X=rows.X, y=rows.y)
             with self._forget_fit_if_diverged():
-                self._train(rows, context)
+                self._train(rows, options, context)
             context.call_on_fit_task_end(
                 estimator=self, X=rows.X, y=rows.y, reconstruction_attributes=dict
             )
         return self
 
-    def _train(self, rows: Rows, context: Any) -> None:
+    def _train(self, rows: Rows, options: FitOptions, context: Any) -> None:
         """Plan the fit, let a loop train it, and notify skorch's callbacks."""
-        self.notify("on_train_begin", X=rows.X, y=rows.y)
-        plan = plan_fit(self, rows)
-        self.trained_by_ = plan.trained_by
-        self._loop = _LOOPS[plan.loop](self, plan, context)
-        try:
-            self._loop.run()
-            check_weights(self)
+        with StopRequest() as stop:
+            self.notify("on_train_begin", X=rows.X, y=rows.y)
+        if stop.was_made:
+            self.trained_by_ = "no loop, because a callback stopped the fit before it"
+        else:
+            plan = plan_fit(self, rows, options)
+            self.trained_by_ = plan.trained_by
+            self._loop = _LOOPS[plan.loop](self, plan, context)
+            try:
+                self._loop.run()
+                check_weights(self)
+            finally:
+                del self._loop
+        with StopRequest():  # nothing is left to stop
             self.notify("on_train_end", X=rows.X, y=rows.y)
-        finally:
-            del self._loop
 
     @contextmanager
     def _restore_on_error(self) -> Iterator[None]:
@@ -282,7 +313,11 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         split = super().get_split_datasets
         if self.train_split is None:
             return split(X, y, **params)
-        return components.split_by_train_split(self, lambda: split(X, y, **params))
+        if self._loop is not None:  # skorch's loop calls without these parameters
+            params = {**self._loop.plan.split_params, **params}
+        with components.seed_split(self):
+            datasets = split(X, y, **params)
+        return read_split(self, X, *datasets)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Build a loader of whole batches, shuffled in training."""
@@ -341,26 +376,18 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
             # skorch's EpochScoring compares the y of each batch with net.predict
             X, codes = params["batch"]
             params["batch"] = X, self._decode_targets(codes)
-        asks_to_stop = self._call_skorch_callbacks(method_name, params)
+        with StopRequest() as stop:
+            self._call_skorch_callbacks(method_name, params)
+        asks_to_stop = stop.was_made
         if method_name == "on_epoch_end" and self._loop is not None:
             asks_to_stop |= self._loop.end_epoch()
-        if asks_to_stop:
-            raise StopTraining
+        if asks_to_stop:  # the loop that runs ends quietly
+            raise StopFit
 
-    def _call_skorch_callbacks(self, method_name: str, params: dict[str, Any]) -> bool:
-        """Call a hook of skorch's callbacks; return whether one asks to stop the fit.
-
-        A callback asks by a KeyboardInterrupt, as skorch's EarlyStopping does. A
-        KeyboardInterrupt of Ctrl-C is for the caller of the fit.
-        """
-        n_before = n_interrupts()
+    def _call_skorch_callbacks(self, method_name: str, params: dict[str, Any]) -> None:
+        """Call a hook of skorch's callbacks; note if validation rows are missing."""
         try:
             super().notify(method_name, **params)
-        except KeyboardInterrupt:
-            in_loop = not method_name.startswith("on_train")
-            if not in_loop or n_interrupts() > n_before:
-                raise
-            return True
         except Exception as error:
             if "valid_" in str(error) and not components.has_held_out_rows(self):
                 error.add_note(
@@ -368,7 +395,6 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
                     "train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
                 )
             raise
-        return False
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

@@ -17,10 +17,9 @@ from torch.utils.data import DataLoader, Subset
 from skact.activations.build import is_custom
 from skact.engine.jobs import Seeds
 from skact.global_rng import seed_generators_temporarily
-from skact.nets.inputs import read_table, unpack_table
 from skact.nets.mlp import MLP, activation_per_layer
 from skact.nets.parameter_checks import DTYPES, OPTIMIZERS, hidden_widths
-from skact.nets.rows import EpochOrder, TrainingData, collate_rows, has_collated_rows
+from skact.nets.rows import EpochOrder, collate_rows, has_collated_rows
 
 # ------------------------------------------------------------------ the network
 
@@ -159,17 +158,9 @@ def has_held_out_rows(net: Any) -> bool:
     return net.train_split is not None or net.early_stopping
 
 
-def split_by_train_split(net: Any, split: Any) -> tuple:
-    """Call skorch's split; encode and cast validation rows of a custom dataset."""
-    # ValidSplit(0.2), for example, draws from numpy's global generator
-    with seed_generators_temporarily(net.seeds_.split, torch.device("cpu")):
-        train, valid = split()
-    if not has_collated_rows(train) or has_collated_rows(valid):
-        return train, valid
-    table = unpack_table(valid)  # a dataset of predefined_split
-    if table is None:
-        return train, valid
-    return train, TrainingData(read_table(net, *table))
+def seed_split(net: Any) -> AbstractContextManager[None]:
+    """Seed the global generators in the block: ValidSplit(0.2) draws from numpy's."""
+    return seed_generators_temporarily(net.seeds_.split, torch.device("cpu"))
 
 
 def split_for_early_stopping(net: Any, X: Any, y: Any) -> tuple[Subset, Subset]:

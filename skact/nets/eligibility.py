@@ -5,8 +5,8 @@
 
 import copy
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +36,7 @@ from skact.global_rng import seed_generators_temporarily
 from skact.nets._skorch import EPOCH_METHODS, TRAINING_METHODS, overridden_method
 from skact.nets.components import has_custom_parts, has_held_out_rows
 from skact.nets.default_callbacks import QuietLog, WeightedLoss
+from skact.nets.fit_params import FitOptions
 from skact.nets.held_out import has_no_batch_callbacks
 from skact.nets.mlp import MLP, BatchNorm, Dropout, Linear
 from skact.nets.rows import Rows, TrainingData, rows_of
@@ -70,6 +71,7 @@ class FitPlan:
     """The plan of one fit."""
 
     loop: Literal["engine", "skorch"]
+    n_epochs: int  # of this fit
     given: Rows  # all rows of the fit
     train: Rows  # the rows that train; all rows in skorch's loop, which splits them
     # the reasons continue a sentence after "because"
@@ -79,6 +81,8 @@ class FitPlan:
     train_set: Any = None  # `train` as a dataset, for callbacks
     valid_set: Any = None  # the validation dataset; None: no rows are held out
     held_out: Rows | None = None  # rows of `valid_set`, if scored in large batches
+    # keywords for `train_split`, such as groups
+    split_params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def trained_by(self) -> str:
@@ -88,7 +92,7 @@ class FitPlan:
         return f"skorch's loop, because {self.why_skorch}"
 
 
-def plan_fit(net: Any, rows: Rows) -> FitPlan:
+def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
     """Decide how an initialized net is to train on rows.
 
     Parameters
@@ -96,27 +100,38 @@ def plan_fit(net: Any, rows: Rows) -> FitPlan:
     net : BaseNet
         The callbacks must have run ``on_train_begin``: it may freeze parameters.
     rows : Rows
+    options : FitOptions
 
     Returns
     -------
     FitPlan
     """
+    n_epochs, split_params = options.n_epochs, options.split_params
     reason = reason_for_skorch_loop(net)
-    if reason is not None:
-        return FitPlan("skorch", rows, rows, why_skorch=reason)
-    train, train_set, valid_set = rows, None, None
-    if has_held_out_rows(net):
-        train_set, valid_set = net.get_split_datasets(TrainingData(rows), rows.y)
-        chosen = rows_of(train_set)
-        if chosen is None:
+    train: Rows | None = rows
+    train_set, valid_set = None, None
+    if reason is None and has_held_out_rows(net):
+        train_set, valid_set = net.get_split_datasets(
+            TrainingData.of_rows(rows), rows.y, **split_params
+        )
+        train = rows_of(train_set)
+        if train is None:
             reason = "train_split returns a custom dataset to train on"
-            return FitPlan("skorch", rows, rows, why_skorch=reason)
-        train = chosen
+    if reason is not None or train is None:
+        return FitPlan(
+            "skorch",
+            n_epochs,
+            rows,
+            rows,
+            why_skorch=reason,
+            split_params=split_params,
+        )
     activity = activity_between_epochs(net, valid_set)
     if activity != "nobody" and train_set is None:
-        train_set = TrainingData(rows)
+        train_set = TrainingData.of_rows(rows)
     return FitPlan(
         "engine",
+        n_epochs,
         rows,
         train,
         why_alone=reason_to_train_alone(net),

@@ -17,7 +17,8 @@ from skact.engine.train import train
 from skact.nets._skorch import last_batches_of, write_best_score, write_epoch_start
 from skact.nets.eligibility import FitPlan, unstackable_part
 from skact.nets.held_out import HeldOutRows
-from skact.nets.loop import Loop, StopTraining, divergence_error
+from skact.nets.interrupts import StopRequest
+from skact.nets.loop import Loop, divergence_error
 
 _ENGINE_LOSSES: dict[type, str] = {
     nn.CrossEntropyLoss: "cross_entropy",
@@ -62,7 +63,7 @@ class EngineLoop(Loop):
             targets=plan.train.targets,
             sample_weight=plan.train.sample_weight,
             seeds=net.seeds_,
-            n_epochs=net.max_epochs,
+            n_epochs=plan.n_epochs,
             first_epoch=len(net.history_),
             batch_size=loading.get("batch_size", net.batch_size),
             shuffle=loading.get("shuffle", net.shuffle),
@@ -102,12 +103,16 @@ class CallbackHooks:
         self.needs_live_network = not self.is_read_only or self.held_out is None
         self.evaluation: Evaluation | None = self.held_out
 
-    def epoch_begin(self) -> None:
-        """Call the callbacks before an epoch; refuse changes that no stack supports."""
+    def epoch_begin(self) -> bool:
+        """Call the callbacks before an epoch; return whether one of them asks to stop.
+
+        Refuses changes that no stack supports.
+        """
         net = self.net
-        net.notify("on_epoch_begin", **self.datasets)
-        if self.is_read_only:
-            return
+        with StopRequest() as stop:
+            net.notify("on_epoch_begin", **self.datasets)
+        if self.is_read_only or stop.was_made:
+            return stop.was_made
         reason = unstackable_part(net.module_, net.optimizer_)
         if (net.module_, net.optimizer_) != self.trained_parts:
             reason = "the module or the optimizer was replaced"
@@ -117,6 +122,7 @@ class CallbackHooks:
                 f"Make the change in on_train_begin, or give the callback a method "
                 f"on_batch_begin, so that skorch's own loop trains."
             )
+        return False
 
     def epoch_end(self, record: EpochRecord) -> bool:
         """Validate and call the callbacks; return whether one of them asks to stop."""
@@ -128,17 +134,15 @@ class CallbackHooks:
         began = time.time()
         if self.held_out is not None:
             self.held_out.write_validation_batches()
-        net.run_single_epoch(
-            self.loader, training=False, prefix="valid", step_fn=net.validation_step
-        )
         for _, callback in net.callbacks_:
             if type(callback) is EpochTimer:  # not the time of the whole stack
                 write_epoch_start(callback, began - record.seconds)
-        try:
+        with StopRequest() as stop:
+            net.run_single_epoch(
+                self.loader, training=False, prefix="valid", step_fn=net.validation_step
+            )
             net.notify("on_epoch_end", **self.datasets)
-        except StopTraining:
-            return True
-        return False
+        return stop.was_made
 
 
 def write_epochs(net: Any, records: Sequence[EpochRecord]) -> None:

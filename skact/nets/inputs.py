@@ -13,7 +13,7 @@ from skorch.utils import is_dataset
 from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
-from skact.nets.rows import Rows
+from skact.nets.rows import Rows, TrainingData
 from skact.threads import map_in_threads
 
 # values that one thread checks at a time
@@ -131,7 +131,9 @@ def unpack_table(dataset: Any) -> tuple[Any, Any] | None:
         return X[chosen], None if y is None else y[chosen]
     if type(dataset) is TensorDataset and len(dataset.tensors) == 2:
         X, y = dataset.tensors
-    elif type(dataset) is Dataset and not isinstance(dataset.X, dict | list | tuple):
+    elif type(dataset) in (Dataset, TrainingData) and not isinstance(
+        dataset.X, dict | list | tuple
+    ):
         X, y = dataset.X, dataset.y
     else:
         return None

@@ -1,4 +1,4 @@
-"""Counts Ctrl-C, because callbacks of skorch raise KeyboardInterrupt to stop a fit."""
+"""Tells Ctrl-C from a callback that stops a fit: both are a KeyboardInterrupt."""
 
 import signal
 import threading
@@ -12,18 +12,42 @@ _n_blocks = 0  # blocks of `count_interrupts` that are open
 _previous_handler: Any = None  # the handler of SIGINT before the first block
 
 
-def n_interrupts() -> int:
-    """Return how often Ctrl-C was pressed in blocks of `count_interrupts`."""
-    return _n_interrupts
+class StopFit(KeyboardInterrupt):
+    """A callback asked to stop the fit: surely not Ctrl-C."""
+
+
+class StopRequest:
+    """Catches, as a context manager, the KeyboardInterrupt of a callback.
+
+    A callback stops a fit by raising KeyboardInterrupt, as skorch's ``EarlyStopping``
+    does. The KeyboardInterrupt of Ctrl-C is for the caller of the fit, and passes.
+
+    Attributes
+    ----------
+    was_made : bool
+        Whether the block raised a KeyboardInterrupt without Ctrl-C.
+    """
+
+    was_made = False
+
+    def __enter__(self) -> "StopRequest":
+        self._n_before = _n_interrupts
+        return self
+
+    def __exit__(self, kind: type | None, *_: Any) -> bool:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            is_pressed = _n_interrupts > self._n_before
+            self.was_made = issubclass(kind, StopFit) or not is_pressed
+        return self.was_made
 
 
 @contextmanager
 def count_interrupts() -> Iterator[None]:
     """Count Ctrl-C within the block; the handler of the user still runs.
 
-    skorch's ``EarlyStopping`` raises KeyboardInterrupt to stop a fit. Only the count
-    shows whether Ctrl-C was pressed. Python runs signal handlers in the main thread, so
-    blocks in other threads count nothing. Blocks of several fits may overlap.
+    Only the count shows whether Ctrl-C was pressed, see `StopRequest`. Python runs
+    signal handlers in the main thread, so blocks in other threads count nothing.
+    Blocks of several fits may overlap.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

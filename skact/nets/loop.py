@@ -16,10 +16,6 @@ from skact.nets.components import device_of
 from skact.nets.eligibility import FitPlan
 
 
-class StopTraining(Exception):
-    """A callback asked to stop the fit; this is no failure."""
-
-
 class Loop(ABC):
     """Trains an initialized net as planned, and calls its callbacks.
 

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
 from skact.nets._skorch import CONSTRUCTOR_ATTRIBUTES
-from skact.nets.parameter_checks import check_parameters
+from skact.nets.parameter_checks import PREFIXES, check_parameters
 
 
 class FlatParameters(NeuralNet):
@@ -65,11 +65,11 @@ class FlatParameters(NeuralNet):
     def _signature_names(cls) -> frozenset[str]:
         """Return the names in the constructor's signature."""
         if "_signature_names_cache" not in vars(cls):
-            # a subclass may pass *args and **kwargs to its base, so all signatures
+            # a subclass or a mixin may pass *args and **kwargs on, so all signatures
             # count; skorch's does not, because skact's nets have no `module`
-            kinds = [kind for kind in cls.__mro__ if issubclass(kind, FlatParameters)]
-            kinds = [kind for kind in kinds if "__init__" in vars(kind)]
-            signatures = [inspect.signature(kind.__init__) for kind in kinds]
+            kinds = [kind for kind in cls.__mro__ if "__init__" in vars(kind)]
+            kinds = [kind for kind in kinds if not _is_of_a_dependency(kind)]
+            signatures = [inspect.signature(vars(kind)["__init__"]) for kind in kinds]
             cls._signature_names_cache = frozenset(
                 name
                 for signature in signatures
@@ -81,9 +81,9 @@ class FlatParameters(NeuralNet):
         return cls._signature_names_cache
 
     def _get_param_names(self) -> list[str]:
-        # skorch takes every attribute without a trailing underscore; `clone` would then
-        # get scikit-learn's _skl_callbacks
-        return [k for k in vars(self) if not k.startswith("_") and not k.endswith("_")]
+        # skorch takes every attribute; but a user may keep a note on a net
+        names = self._signature_names() | self._params_to_validate
+        return [k for k in vars(self) if k in names or _is_prefixed(k)]
 
     def _check_parameters(self) -> None:
         """Raise ValueError if a parameter is not valid."""
@@ -127,7 +127,8 @@ class FlatParameters(NeuralNet):
             k for k in params if "__" in k or (k == "lr" and self.initialized_)
         ]:
             if name.startswith("module__"):
-                self.__dict__[name] = params.pop(name)  # `fit` raises an error
+                self.__dict__[name] = params.pop(name)
+                self._params_to_validate.add(name)  # `fit` raises an error
             else:
                 for_skorch[name] = params.pop(name)
         BaseEstimator.set_params(self, **params)
@@ -144,3 +145,13 @@ class FlatParameters(NeuralNet):
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         return BaseEstimator.__repr__(self, N_CHAR_MAX=N_CHAR_MAX)
+
+
+def _is_of_a_dependency(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in ("skorch", "sklearn", "builtins")
+
+
+def _is_prefixed(name: str) -> bool:
+    """Whether a name is that of a parameter of a part, such as ``optimizer__eps``."""
+    prefix, separator, rest = name.partition("__")
+    return bool(separator and rest) and prefix in PREFIXES

@@ -42,22 +42,29 @@ class TrainingData(Dataset):
     `X` and `y` keep the values of the user, because skorch's scoring callbacks and
     splits read them. Sample weights make X of a batch a dict with two entries.
 
-    Parameters
-    ----------
-    rows : Rows
+    The constructor has the signature of skorch's, because a `train_split` may call
+    ``type(dataset)(X, y)``; such a dataset has no `rows`. `of_rows` gives it rows.
     """
 
-    def __init__(self, rows: Rows) -> None:
-        super().__init__(rows.X, rows.y)
-        self.rows = rows
+    rows: Rows | None = None
+
+    @classmethod
+    def of_rows(cls, rows: Rows) -> "TrainingData":
+        """Return checked rows as a dataset."""
+        dataset = cls(rows.X, rows.y)
+        dataset.rows = rows
+        return dataset
 
     def __getitem__(self, i: int) -> tuple:
         """Return one sample, for a loader with a custom `collate_fn`."""
+        if self.rows is None:
+            return super().__getitem__(i)
         return self.__getitems__([int(i)])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> "CollatedRows":
         """Return a whole batch; torch's loader calls this method for a batch."""
         chosen, rows = np.asarray(indices), self.rows
+        assert rows is not None
         X: Any = to_tensor(rows.X[chosen])
         if rows.sample_weight is not None:
             weight = torch.from_numpy(rows.sample_weight[chosen])

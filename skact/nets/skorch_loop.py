@@ -9,7 +9,8 @@ from typing import Any
 from skorch.dataset import Dataset
 
 from skact.nets.components import has_custom_parts, lend_generators
-from skact.nets.loop import Loop, StopTraining
+from skact.nets.interrupts import StopRequest
+from skact.nets.loop import Loop
 from skact.nets.rows import TrainingData
 from skact.threads import use_one_thread
 
@@ -23,18 +24,16 @@ class SkorchLoop(Loop):
         if self.trainer is not None:
             self.trainer.note_not_fused(self.plan.why_skorch or "")
         self.has_lent_generators = has_custom_parts(net)
-        try:
-            # `begin_epoch` seeds them again in each epoch
-            with use_one_thread(), lend_generators(net, net.seeds_.noise):
-                net.fit_loop(self._build_dataset(), rows.y, epochs=net.max_epochs)
-        except StopTraining:
-            pass
+        # `begin_epoch` seeds them again in each epoch
+        generators = lend_generators(net, net.seeds_.noise)
+        with StopRequest(), use_one_thread(), generators:
+            net.fit_loop(self._build_dataset(), rows.y, epochs=self.plan.n_epochs)
 
     def _build_dataset(self) -> Any:
         """Return the rows as a dataset: TrainingData, or of the custom class."""
         net, rows = self.net, self.plan.given
         if net.dataset is Dataset and not net.get_params_for("dataset"):
-            return TrainingData(rows)
+            return TrainingData.of_rows(rows)
         X = rows.X
         if rows.sample_weight is not None:
             X = {"X": X, "sample_weight": rows.sample_weight}

@@ -164,7 +164,7 @@ def rows():
 def test_a_loader_of_training_rows_shuffles_by_seed_and_epoch_and_takes_all_rows():
     net = built(batch_size=4)
     loaders = [
-        components.build_loader(net, DataLoader, TrainingData(rows()), training)
+        components.build_loader(net, DataLoader, TrainingData.of_rows(rows()), training)
         for training in (True, False)
     ]
     order = row_order(10, net.seeds_.order, len(net.history_))
@@ -186,7 +186,8 @@ def test_a_loader_of_training_rows_shuffles_by_seed_and_epoch_and_takes_all_rows
 )
 def test_parameters_of_the_loader_come_before_those_of_the_net(params, sizes):
     net = built(**params)
-    loader = components.build_loader(net, DataLoader, TrainingData(rows()), True)
+    data = TrainingData.of_rows(rows())
+    loader = components.build_loader(net, DataLoader, data, True)
     assert [len(targets) for _, targets in loader] == sizes
 
 
@@ -195,7 +196,7 @@ def test_rows_of_a_predefined_split_are_encoded_and_cast():
     valid = Dataset(X[:3], labels[:3])
     net = ActMLP(train_split=predefined_split(valid), dtype="float32", random_state=0)
     net.initialize(X, labels)
-    train, held_out = net.get_split_datasets(TrainingData(rows()), labels)
+    train, held_out = net.get_split_datasets(TrainingData.of_rows(rows()), labels)
     assert isinstance(train, TrainingData)
     assert held_out.rows.X.dtype == np.float32
     assert held_out.rows.targets.tolist() == [0, 1, 0]
@@ -208,7 +209,8 @@ def test_a_split_draws_from_the_seed_of_the_net_and_moves_no_global_generator():
 
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
     net = built(train_split=split)
-    halves = [net.get_split_datasets(TrainingData(rows()), Y)[0] for _ in range(2)]
+    data = TrainingData.of_rows(rows())
+    halves = [net.get_split_datasets(data, Y)[0] for _ in range(2)]
     assert np.array_equal(halves[0].indices, halves[1].indices)
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
     assert components.has_held_out_rows(net)

@@ -23,6 +23,7 @@ from torch.utils.data import Subset
 
 from skact import ActivationMonitor, ActMLP, TrainingLog
 from skact.nets.eligibility import plan_fit
+from skact.nets.fit_params import FitOptions
 from skact.nets.inputs import read_inputs
 
 RNG = np.random.default_rng(0)
@@ -66,7 +67,7 @@ def planned(kind: Any = ActMLP, before: Any = None, **params: Any) -> Any:
     net.initialize()
     if before is not None:
         before(net)
-    return plan_fit(net, rows)
+    return plan_fit(net, rows, FitOptions(net.max_epochs, {}))
 
 
 def own_split(dataset: Any, y: Any = None) -> tuple:

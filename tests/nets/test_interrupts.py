@@ -2,15 +2,18 @@
 
 import signal
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
+from sklearn.callback import ProgressBar
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback
+from skorch.callbacks import BatchScoring, Callback, EpochScoring
+from skorch.dataset import ValidSplit
 
 from skact import ActMLP, fused
-from skact.nets.interrupts import count_interrupts, n_interrupts
+from skact.nets.interrupts import StopFit, StopRequest, count_interrupts
 
 X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
 
@@ -52,7 +55,7 @@ def the_handler_is_as_before():
 
 LOOPS = pytest.mark.parametrize(
     "params",
-    [{}, {"iterator_train__drop_last": True}],
+    [{}, {"iterator_train__num_workers": 0}],
     ids=["the engine", "skorch's loop"],
 )
 
@@ -62,6 +65,95 @@ def test_a_callback_that_raises_the_error_of_ctrl_c_stops_the_fit(params):
     net = a_net(Stopping(), **params).fit(X, y)
     assert len(net.history) == 2
     net.predict(X)
+
+
+def stopping_in(hook, *, epoch=2, training=None):
+    """A callback that stops the fit in one hook, in an epoch, or at once."""
+
+    def stop(self, net, training=training, **kwargs):
+        if len(net.history or []) == epoch and training == wanted:
+            raise KeyboardInterrupt
+
+    wanted = training
+    if hook.startswith("on_train"):
+        epoch = 0 if hook == "on_train_begin" else 5
+    return type("Stopping", (Callback,), {hook: stop})()
+
+
+def score_and_stop(net, X, y):
+    if len(net.history) == 2:
+        raise KeyboardInterrupt
+    return 0.0
+
+
+EVERYWHERE = {
+    "on_train_begin": (lambda: stopping_in("on_train_begin"), 0),
+    "on_epoch_begin": (lambda: stopping_in("on_epoch_begin"), 2),
+    "on_batch_begin": (lambda: stopping_in("on_batch_begin", training=True), 2),
+    "on_batch_end": (lambda: stopping_in("on_batch_end", training=True), 2),
+    "held-out batch": (lambda: stopping_in("on_batch_end", training=False), 2),
+    "held-out score": (lambda: BatchScoring(score_and_stop, name="s"), 2),
+    "epoch score": (lambda: EpochScoring(score_and_stop, name="s"), 2),
+    "on_grad_computed": (lambda: stopping_in("on_grad_computed", training=True), 2),
+    "on_epoch_end": (lambda: stopping_in("on_epoch_end"), 2),
+    "on_train_end": (lambda: stopping_in("on_train_end"), 5),
+}
+
+
+@LOOPS
+@pytest.mark.parametrize("fuse", [nullcontext, fused])
+@pytest.mark.parametrize("where", EVERYWHERE)
+def test_a_callback_stops_a_fit_in_any_hook_and_the_net_predicts(where, fuse, params):
+    make, n_epochs = EVERYWHERE[where]
+    net = a_net(make(), train_split=ValidSplit(5), **params)
+    with fuse():
+        fitted, other = Parallel()(delayed(one.fit)(X, y) for one in (net, a_net()))
+    assert len(fitted.history) == n_epochs
+    assert len(other.history) == 5
+    assert np.isfinite(fitted.predict_proba(X)).all()
+    assert "_loop" not in vars(fitted)
+    fitted.set_params(callbacks=None).fit(X, y)
+    assert len(fitted.history) == 5
+
+
+@pytest.mark.parametrize("where", [k for k in EVERYWHERE if "batch" not in k])
+def test_both_loops_stop_at_the_same_place(where):
+    make, _ = EVERYWHERE[where]
+    nets = [
+        a_net(make(), train_split=ValidSplit(5), **params).fit(X, y)
+        for params in ({}, {"iterator_train__num_workers": 0})
+    ]
+    if where not in ("on_train_begin", "on_grad_computed"):
+        assert nets[0].trained_by_ != nets[1].trained_by_
+    lengths = [[len(epoch["batches"]) for epoch in net.history] for net in nets]
+    assert lengths[0] == lengths[1]
+    np.testing.assert_allclose(*(net.predict_proba(X) for net in nets), rtol=1e-5)
+
+
+def test_a_train_step_of_a_subclass_stops_a_fit_as_in_skorch():
+    class Stops(ActMLP):
+        def train_step(self, batch, **params):
+            if len(self.history) == 3:
+                raise KeyboardInterrupt
+            return super().train_step(batch, **params)
+
+    net = Stops(width=4, max_epochs=5, random_state=0).fit(X, y)
+    assert len(net.history) == 3
+
+
+def test_who_notifies_by_hand_gets_the_error_that_skorch_raises():
+    class Stops(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            raise KeyboardInterrupt
+
+    net = a_net(Stops()).initialize(X, y)
+    with pytest.raises(KeyboardInterrupt):
+        net.notify("on_epoch_begin", dataset_train=None, dataset_valid=None)
+
+
+def test_a_progress_bar_of_scikit_learn_survives_a_stop(capsys):
+    net = a_net(stopping_in("on_epoch_begin")).set_callbacks(ProgressBar())
+    assert len(net.fit(X, y).history) == 2
 
 
 @LOOPS
@@ -113,17 +205,36 @@ def test_a_handler_that_is_set_during_a_fit_stays():
 
 def test_blocks_may_overlap():
     first, second = count_interrupts(), count_interrupts()
-    before = n_interrupts()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), StopRequest():
         signal.raise_signal(signal.SIGINT)
     second.__exit__(None, None, None)
-    assert n_interrupts() == before + 1
     with pytest.raises(KeyboardInterrupt):  # nobody watches, and it works as ever
         signal.raise_signal(signal.SIGINT)
-    assert n_interrupts() == before + 1
+
+
+def test_a_request_to_stop_is_what_no_signal_has_raised():
+    with count_interrupts(), StopRequest() as stop:
+        raise KeyboardInterrupt
+    assert stop.was_made
+    with StopRequest() as stop:
+        pass
+    assert not stop.was_made
+    with pytest.raises(ValueError, match="other"), StopRequest():
+        raise ValueError("other")
+
+
+def test_a_request_stays_one_after_a_ctrl_c_that_raised_nothing():
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        with count_interrupts(), StopRequest() as stop:
+            signal.raise_signal(signal.SIGINT)
+            raise StopFit
+        assert stop.was_made
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_other_threads_leave_signals_alone():

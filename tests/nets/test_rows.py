@@ -47,7 +47,7 @@ def test_taken_rows_keep_their_y_target_and_weight(indices, weighted, sparse):
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_loader_gets_whole_batches_of_codes_and_dense_rows(weighted, sparse):
-    data = TrainingData(make_rows(weighted=weighted, sparse=sparse))
+    data = TrainingData.of_rows(make_rows(weighted=weighted, sparse=sparse))
     loader = DataLoader(data, batch_size=4, collate_fn=collate_rows)
     batches = list(loader)
     assert [len(targets) for _, targets in batches] == [4, 4, 2]
@@ -63,7 +63,7 @@ def test_a_loader_gets_whole_batches_of_codes_and_dense_rows(weighted, sparse):
 
 def test_a_dataset_of_rows_keeps_what_the_user_gave():
     rows = make_rows()
-    data = TrainingData(rows)
+    data = TrainingData.of_rows(rows)
     assert data.X is rows.X
     assert data.y is rows.y
     assert len(data) == 10
@@ -71,7 +71,7 @@ def test_a_dataset_of_rows_keeps_what_the_user_gave():
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_one_sample_is_a_row_of_its_batch(weighted):
-    data = TrainingData(make_rows(weighted=weighted))
+    data = TrainingData.of_rows(make_rows(weighted=weighted))
     X, target = data[np.int64(7)]
     assert target == 7
     if weighted:
@@ -82,7 +82,7 @@ def test_one_sample_is_a_row_of_its_batch(weighted):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_collated_rows_are_a_sequence_of_samples(weighted):
-    batch = TrainingData(make_rows(weighted=weighted)).__getitems__([3, 1, 4])
+    batch = TrainingData.of_rows(make_rows(weighted=weighted)).__getitems__([3, 1, 4])
     assert isinstance(batch, CollatedRows)
     assert [int(target) for _, target in batch] == [3, 1, 4]
     X = [sample["X"] if weighted else sample for sample, _ in batch]
@@ -92,19 +92,21 @@ def test_collated_rows_are_a_sequence_of_samples(weighted):
 
 def test_rows_are_found_in_subsets_and_nowhere_else():
     rows, (X, y) = make_rows(), (np.ones((3, 2)), np.arange(3))
-    data = TrainingData(rows)
+    data = TrainingData.of_rows(rows)
     assert rows_of(data) is rows
     inner = Subset(data, [8, 6, 4, 2])
     assert rows_of(Subset(inner, [3, 0])).targets.tolist() == [2, 8]
     assert rows_of(Dataset(X, y)) is None
     assert rows_of(Subset(Dataset(X, y), [0])) is None
-    assert rows_of(type("Mine", (TrainingData,), {})(rows)) is None  # it may transform
+    assert (
+        rows_of(type("Mine", (TrainingData,), {}).of_rows(rows)) is None
+    )  # it may transform
     assert rows_of(None) is None
 
 
 def test_subsets_of_training_data_need_the_collation():
-    data = TrainingData(make_rows())
-    mine = type("Mine", (TrainingData,), {})(make_rows())
+    data = TrainingData.of_rows(make_rows())
+    mine = type("Mine", (TrainingData,), {}).of_rows(make_rows())
     for dataset in (data, mine, Subset(data, [1]), Subset(Subset(data, [1]), [0])):
         assert has_collated_rows(dataset)
     plain = Dataset(np.ones((3, 2)), np.arange(3))

@@ -1,0 +1,133 @@
+"""The datasets that a `train_split` returns, as rows with class codes and weights.
+
+A Subset keeps the rows of the fit. A split may also build datasets of its own, from the
+X and y of the dataset that the split gets, or from elsewhere. These hold labels of the
+user, and no weights.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from skorch.dataset import Dataset
+
+from skact.nets.inputs import read_table, unpack_table
+from skact.nets.rows import Rows, TrainingData, rows_of
+
+_ADVICE = (
+    "Return torch.utils.data.Subset(dataset, indices) of the dataset that train_split "
+    "gets, as skorch.dataset.ValidSplit does: a Subset keeps classes and weights"
+)
+
+
+def read_split(net: Any, dataset: Any, train: Any, valid: Any) -> tuple[Any, Any]:
+    """Return both datasets of a split with class codes and weights.
+
+    Parameters
+    ----------
+    net : BaseNet
+    dataset : Dataset
+        What was split.
+    train, valid : Dataset or None
+        What `train_split` returned.
+
+    Returns
+    -------
+    tuple of two datasets
+
+    Raises
+    ------
+    ValueError
+        If class codes or weights of rows would be lost.
+    """
+    given = rows_of(dataset)
+    if given is None:  # `dataset` is a custom class, which holds codes and weights
+        return train, valid
+    train = _read_dataset(net, train, given, is_trained=True)
+    return train, _read_dataset(net, valid, given, is_trained=False)
+
+
+def _read_dataset(net: Any, dataset: Any, given: Rows, *, is_trained: bool) -> Any:
+    if dataset is None or rows_of(dataset) is not None:
+        return dataset
+    X, y, weight = _unpack_rows(dataset)
+    if X is None:
+        _check_samples(net, dataset, given)
+        return dataset
+    try:
+        rows = read_table(net, X, y)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} (In a dataset that train_split returned.)"
+        ) from error
+    if weight is None:
+        weight = _weight_by_y(rows.y, given)
+        if weight is None and is_trained and given.sample_weight is not None:
+            raise ValueError(
+                f"train_split returns a {type(dataset).__name__} of its own to train "
+                f"on, which has lost the sample_weight of its rows. {_ADVICE}."
+            )
+    return TrainingData.of_rows(Rows(rows.X, rows.y, rows.targets, weight))
+
+
+def _unpack_rows(dataset: Any) -> tuple[Any, Any, Any]:
+    """Return X, y and weights of a dataset; X is None if that is not one table."""
+    if type(dataset) is Dataset and isinstance(dataset.X, Mapping):
+        if set(dataset.X) == {"X", "sample_weight"}:  # skorch's way to pass weights
+            weight = np.asarray(dataset.X["sample_weight"])
+            return dataset.X["X"], dataset.y, weight
+        return None, None, None
+    return *(unpack_table(dataset) or (None, None)), None
+
+
+def _weight_by_y(y: np.ndarray, given: Rows) -> np.ndarray | None:
+    """Return the weights of rows of which only y is known, or None.
+
+    If all rows with the same y have the same weight, as with weights of classes, y tells
+    the weight.
+    """
+    weight = given.sample_weight
+    if weight is None or given.y.ndim > 1:
+        return None
+    values, first, group = np.unique(given.y, return_index=True, return_inverse=True)
+    of_value = weight[first]
+    if not np.array_equal(of_value[group], weight) or not np.isin(y, values).all():
+        return None
+    return of_value[np.searchsorted(values, y)]
+
+
+def _check_samples(net: Any, dataset: Any, given: Rows) -> None:
+    """Raise if the samples of a custom dataset have lost codes, shape or weights."""
+    try:
+        samples = [dataset[i] for i in range(len(dataset))]
+    except (TypeError, NotImplementedError):  # an IterableDataset
+        samples = []
+    lost = []
+    if given.sample_weight is not None and not all(
+        isinstance(X, Mapping) and "sample_weight" in X for X, _ in samples or [(0, 0)]
+    ):
+        lost.append("weights")
+    if is_classifier(net):
+        if not _are_class_codes(net.classes_, [y for _, y in samples]):
+            lost.append("class codes")
+    elif not samples or np.shape(samples[0][1]) != given.targets.shape[1:]:
+        lost.append("the shape of the targets")
+    if lost:
+        raise ValueError(
+            f"train_split returns a {type(dataset).__name__}, whose samples have lost "
+            f"{' and '.join(lost)}. {_ADVICE}; a skorch.dataset.Dataset(X, y) is read, "
+            f"too."
+        )
+
+
+def _are_class_codes(classes: np.ndarray, targets: list[Any]) -> bool:
+    """Whether targets are surely codes 0, 1, ... of classes, and not labels."""
+    labels, codes = set(classes.tolist()), set(range(len(classes)))
+    values = [np.asarray(target) for target in targets]
+    if labels == codes:
+        return True
+    if not all(value.ndim == 0 and value.dtype.kind in "biuf" for value in values):
+        return False
+    found = {value.item() for value in values}
+    return found <= codes and not found <= labels
