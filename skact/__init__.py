@@ -21,7 +21,7 @@ from skact.callbacks.activation_monitor import ActivationMonitor
 from skact.callbacks.training_log import TrainingLog
 from skact.exceptions import DivergedError
 from skact.nets.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
-from skact.nets.mlp import MLP
+from skact.network.mlp import MLP
 from skact.quick_search import SearchResult, search
 from skact.results.frames import to_frame
 from skact.results.storage import load_results, save_results

@@ -21,6 +21,7 @@ ORDER = [
     },
     {"skact.activations"},
     {"skact.engine"},
+    {"skact.network"},
     {"skact.nets", "skact.backend"},
     {"skact.results"},
     {"skact.callbacks"},
@@ -33,6 +34,7 @@ ORDER = [
 NEVER_LOADED = {
     "activations": {"sklearn", "skorch", "joblib", "hiplot"},
     "engine": {"sklearn", "skorch", "joblib", "greenlet", "hiplot", "skact.nets"},
+    "network": {"sklearn", "skorch", "joblib", "greenlet", "hiplot", "skact.nets"},
     "nets": {"skact.backend", "hiplot"},
     "backend": {"skact.nets", "skorch", "hiplot"},
     "results": {"torch", "skorch", "hiplot", "greenlet", "matplotlib"},

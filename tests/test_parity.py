@@ -26,7 +26,7 @@ from skact.engine.jobs import FitJob, Seeds
 from skact.engine.stack import Stack
 from skact.engine.thread_choice import ThreadChoice
 from skact.engine.train import train
-from skact.nets.mlp import MLP
+from skact.network.mlp import MLP
 
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.05),

@@ -235,7 +235,7 @@ class StackedBatchNorm(StackedNorm):
     """``nn.BatchNorm1d`` over the true rows of a batch.
 
     One row has no variance. A lane with one row is normalised by the running statistics
-    and does not change them, as in `skact.nets.mlp.BatchNorm`.
+    and does not change them, as in `skact.network.mlp.BatchNorm`.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ class StackedDropout(Layer):
 
     Parameters
     ----------
-    modules : sequence of skact.nets.mlp.Dropout
+    modules : sequence of skact.network.mlp.Dropout
         One for each lane, with its rate and generator.
     source, out, grad : Tensor of shape (L, H, B)
         As in a norm.

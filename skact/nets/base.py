@@ -35,11 +35,11 @@ from skact.nets.fit_params import FitOptions, read_fit_params
 from skact.nets.inputs import read_inputs
 from skact.nets.interrupts import StopFit, StopRequest, count_interrupts
 from skact.nets.loop import Loop, check_loss, check_weights
-from skact.nets.mlp import MLP
 from skact.nets.parameters import FlatParameters
 from skact.nets.rows import Rows
 from skact.nets.skorch_loop import SkorchLoop
 from skact.nets.split import read_split
+from skact.network.mlp import MLP
 
 _LOOPS: dict[str, type[Loop]] = {"engine": EngineLoop, "skorch": SkorchLoop}
 

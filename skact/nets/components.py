@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader, Subset
 from skact.activations.build import is_custom
 from skact.engine.jobs import Seeds
 from skact.global_rng import seed_generators_temporarily
-from skact.nets.mlp import MLP, activation_per_layer
 from skact.nets.parameter_checks import DTYPES, OPTIMIZERS, hidden_widths
 from skact.nets.rows import EpochOrder, collate_rows, has_collated_rows
+from skact.network.mlp import MLP, activation_per_layer
 
 # ------------------------------------------------------------------ the network
 

@@ -38,8 +38,8 @@ from skact.nets.components import has_custom_parts, has_held_out_rows
 from skact.nets.default_callbacks import QuietLog, WeightedLoss
 from skact.nets.fit_params import FitOptions
 from skact.nets.held_out import has_no_batch_callbacks
-from skact.nets.mlp import MLP, BatchNorm, Dropout, Linear
 from skact.nets.rows import Rows, TrainingData, rows_of
+from skact.network.mlp import MLP, BatchNorm, Dropout, Linear
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 _DEFAULT_CALLBACKS = {

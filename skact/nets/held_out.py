@@ -12,8 +12,8 @@ from torch import Tensor
 
 from skact.engine.batches import to_tensor
 from skact.nets._skorch import last_batches_of
-from skact.nets.forward import n_weights, outputs_in_parts, parts_of
 from skact.nets.rows import Rows
+from skact.network.forward import n_weights, outputs_in_parts, parts_of
 
 _COLLECTING_HANDLERS = {
     "on_batch_begin": (Callback.on_batch_begin,),

@@ -14,8 +14,8 @@ from skact.engine.batches import to_tensor
 from skact.engine.weights import Weights
 from skact.nets._skorch import nonlinearity_of
 from skact.nets.components import device_of, has_custom_parts, lend_generators
-from skact.nets.forward import outputs_of_epochs
 from skact.nets.inputs import read_table, read_X
+from skact.network.forward import outputs_of_epochs
 
 
 class NetView:

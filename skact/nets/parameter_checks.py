@@ -14,7 +14,7 @@ from skorch.dataset import Dataset
 
 from skact.activations.build import is_custom, make_activation
 from skact.global_rng import seed_generators_temporarily
-from skact.nets.mlp import INITS, NORMS, activation_per_layer
+from skact.network.mlp import INITS, NORMS, activation_per_layer
 
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,

@@ -18,13 +18,13 @@ from skact.nets._skorch import (
     set_evaluation_mode,
 )
 from skact.nets.components import has_custom_parts, lend_generators
-from skact.nets.forward import (
+from skact.nets.inputs import read_X, unpack_table
+from skact.network.forward import (
     has_work_for_threads,
     is_thread_safe,
     outputs_in_parts,
     parts_of,
 )
-from skact.nets.inputs import read_X, unpack_table
 from skact.threads import use_one_thread
 
 

@@ -6,7 +6,7 @@ import torch
 
 from skact.engine.jobs import FitJob, Seeds
 from skact.engine.layers import Batch
-from skact.nets.mlp import MLP
+from skact.network.mlp import MLP
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(83, 5))

@@ -28,7 +28,7 @@ from torch import nn
 from skact import ActMLP
 from skact.engine.jobs import FitJob, Seeds
 from skact.engine.train import train
-from skact.nets.mlp import MLP
+from skact.network.mlp import MLP
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(83, 5))

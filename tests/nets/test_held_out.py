@@ -95,9 +95,9 @@ def test_sparse_rows_that_are_held_out_are_made_dense_little_by_little(monkeypat
     net = ActMLP(max_epochs=2, early_stopping=True, validation_fraction=0.5)
     net.set_params(random_state=0, width=8)
     plain = clone(net).fit(table, labels)
-    monkeypatch.setattr("skact.nets.forward.to_tensor", dense)
-    monkeypatch.setattr("skact.nets.forward._MAX_LAYER_VALUES", 50 * 64)
-    monkeypatch.setattr("skact.nets.forward._MIN_ROWS", 1)
+    monkeypatch.setattr("skact.network.forward.to_tensor", dense)
+    monkeypatch.setattr("skact.network.forward._MAX_LAYER_VALUES", 50 * 64)
+    monkeypatch.setattr("skact.network.forward._MIN_ROWS", 1)
     sparse = clone(net).fit(sp.csr_matrix(table), labels)
     assert max(shape[0] for shape in sizes if shape[1:]) == 64
     keys = ("valid_acc", "valid_batch_count")

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.nets import forward
-from skact.nets.mlp import Linear
+from skact.network.mlp import Linear
 
 HERE = threading.get_ident
 

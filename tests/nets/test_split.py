@@ -117,7 +117,8 @@ def test_weights_of_rows_are_not_lost_but_refused(split):
 def test_weights_that_y_tells_are_kept():
     weight = np.linspace(1, 2, 60)
     nets = [
-        fitted(split, X[:, 0], ActMLPRegressor, weight) for split in (of_skorch, subsets)
+        fitted(split, X[:, 0], ActMLPRegressor, weight)
+        for split in (of_skorch, subsets)
     ]
     assert_same_fit(*nets)
 

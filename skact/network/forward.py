@@ -17,7 +17,7 @@ from skact.activations.modules import FunctionActivation, RReLU
 from skact.engine._torch import has_hooks, is_watched
 from skact.engine.batches import to_tensor
 from skact.engine.weights import Weights
-from skact.nets.mlp import MLP, BatchNorm, Dropout, Hidden, Linear
+from skact.network.mlp import MLP, BatchNorm, Dropout, Hidden, Linear
 from skact.threads import LITTLE_WORK, map_in_threads
 
 # Most values of one layer for the rows of one part, and the least rows of a part: a few

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skact import MLP, ActMLP, activation_gain
-from skact.nets.mlp import activation_per_layer
+from skact.network.mlp import activation_per_layer
 
 X, Y = np.arange(20.0).reshape(10, 2), np.tile([0, 1], 5)
 

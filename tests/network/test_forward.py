@@ -23,7 +23,7 @@ def test_large_input_is_predicted_in_several_passes_alike(iris, monkeypatch):
     net = ActMLP(max_epochs=2, random_state=0).fit(X, y)
     many = np.tile(X, (10, 1))
     whole = net.predict_proba(many)
-    monkeypatch.setattr("skact.nets.forward._MAX_LAYER_VALUES", 1)
+    monkeypatch.setattr("skact.network.forward._MAX_LAYER_VALUES", 1)
     np.testing.assert_allclose(net.predict_proba(many), whole, rtol=1e-12)
 
 

@@ -1,0 +1,1 @@
+"""The network: the module with weights, and its forward pass over many rows."""
