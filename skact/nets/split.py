@@ -84,7 +84,7 @@ def _unpack_rows(dataset: Any) -> tuple[Any, Any, Any]:
 def _weight_by_y(y: np.ndarray, given: Rows) -> np.ndarray | None:
     """Return the weights of rows of which only y is known, or None.
 
-    If all rows with the same y have the same weight, as with weights of classes, y tells
+    If all rows with the same y have the same weight, as with class weights, y tells
     the weight.
     """
     weight = given.sample_weight

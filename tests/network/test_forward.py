@@ -11,7 +11,7 @@ from torch import nn
 
 from skact import MLP, ActMLP
 from skact.engine.weights import weights_of
-from skact.nets import forward
+from skact.network import forward
 from skact.threads import use_threads
 
 X = np.random.default_rng(0).normal(size=(60, 4))
