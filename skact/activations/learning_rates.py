@@ -99,6 +99,6 @@ def recommended_lr(activation: Any, optimizer: str = "adam") -> float:
 
 
 def _table_of(name: str) -> str:
-    if name not in ("adam", "adamw", "sgd"):
+    if name.lower() not in ("adam", "adamw", "sgd"):
         raise ValueError(f"optimizer must be 'adam', 'adamw' or 'sgd', got {name!r}.")
-    return "sgd" if name == "sgd" else "adam"
+    return "sgd" if name.lower() == "sgd" else "adam"

@@ -7,7 +7,6 @@ net, `eligibility` plans the fit, `engine_loop` or `skorch_loop` trains, and
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from torch.utils.data import DataLoader
 
 from skact._sklearn import DURING_FIT
 from skact.engine.jobs import Seeds
-from skact.exceptions import DivergedError
 from skact.nets import components, prediction
 from skact.nets._skorch import nonlinearity_of
 from skact.nets.batch_loss import mean_of_outputs, weighted_mean
@@ -29,22 +27,25 @@ from skact.nets.default_callbacks import (
     build_early_stopping,
     replace_default_callbacks,
 )
+from skact.nets.divergence import check_loss, check_weights
 from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
-from skact.nets.fit_params import FitOptions, read_fit_params
 from skact.nets.inputs import read_inputs
 from skact.nets.interrupts import StopFit, StopRequest, count_interrupts
-from skact.nets.loop import Loop, check_loss, check_weights
+from skact.nets.loop import Loop
+from skact.nets.mlp_attributes import MLPAttributes
 from skact.nets.parameters import FlatParameters
+from skact.nets.rollback import forget_fit_if_diverged, restore_on_error
 from skact.nets.rows import Rows
 from skact.nets.skorch_loop import SkorchLoop
 from skact.nets.split import read_split
 from skact.network.mlp import MLP
+from skact.parameters.fit_params import FitOptions, read_fit_params
 
 _LOOPS: dict[str, type[Loop]] = {"engine": EngineLoop, "skorch": SkorchLoop}
 
 
-class BaseNet(FlatParameters, CallbackSupportMixin):
+class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
     """Overrides of skorch's NeuralNet; mixed in before it."""
 
     # set by `fit` and `initialize`
@@ -73,7 +74,9 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         """Turn targets of the loss into values of y, as the user gave them."""
         raise NotImplementedError
 
-    def _class_weight_of_rows(self, y: np.ndarray) -> np.ndarray | None:
+    def _class_weight_of_rows(
+        self, targets: np.ndarray, of_rows: np.ndarray | None
+    ) -> np.ndarray | None:
         """Return the class weight of each row, or None without class weights."""
         return None
 
@@ -175,7 +178,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         self.check_training_readiness()
         # torch cannot train a network that was built in inference mode
         with torch.inference_mode(False), count_interrupts():
-            with self._restore_on_error():
+            with restore_on_error(self):
                 self._check_parameters()
                 rows = read_inputs(
                     self, X, y, sample_weight, reset=reset, classes=classes
@@ -187,7 +190,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
             n_epochs = options.n_epochs
             context = self._init_callback_context(max_subtasks=n_epochs)
             context.call_on_fit_task_begin(estimator=self, X=rows.X, y=rows.y)
-            with self._forget_fit_if_diverged():
+            with forget_fit_if_diverged(self):
                 self._train(rows, options, context)
             context.call_on_fit_task_end(
                 estimator=self, X=rows.X, y=rows.y, reconstruction_attributes=dict
@@ -212,27 +215,6 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         with StopRequest():  # nothing is left to stop
             self.notify("on_train_end", X=rows.X, y=rows.y)
 
-    @contextmanager
-    def _restore_on_error(self) -> Iterator[None]:
-        """Restore all attributes of the net if the block raises an error."""
-        before = dict(vars(self))
-        try:
-            yield
-        except BaseException:  # Ctrl-C, too
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-
-    @contextmanager
-    def _forget_fit_if_diverged(self) -> Iterator[None]:
-        """Make the net unfitted if it diverges, or fails before its first epoch."""
-        try:
-            yield
-        except Exception as error:
-            if isinstance(error, DivergedError) or not self.history_:
-                self.initialized_ = False
-            raise
-
     # ------------------------------------------------------------ building
 
     def initialize(self, X: Any = None, y: Any = None) -> "BaseNet":
@@ -255,7 +237,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
             If the net has never seen data and gets none.
         """
         if X is not None:
-            with self._restore_on_error():
+            with restore_on_error(self):
                 self._check_parameters()
                 read_inputs(self, X, y, None, reset=True)
         elif not hasattr(self, "n_outputs_"):
@@ -361,8 +343,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         if self._loop is not None:
             name = "train_batch_weight" if training else "valid_batch_weight"
             self.history_.record_batch(name, self._loop.batch_weight)
-        if training:
-            check_loss(self, params["loss"])
+        check_loss(self, params["loss"], is_training=training)
 
     def notify(self, method_name: str, **params: Any) -> None:
         """Call a hook of skorch's callbacks; at an epoch, also scikit-learn's.

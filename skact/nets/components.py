@@ -3,6 +3,7 @@
 import copy
 import functools
 import inspect
+import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -17,9 +18,9 @@ from torch.utils.data import DataLoader, Subset
 from skact.activations.build import is_custom
 from skact.engine.jobs import Seeds
 from skact.global_rng import seed_generators_temporarily
-from skact.nets.parameter_checks import DTYPES, OPTIMIZERS, hidden_widths
 from skact.nets.rows import EpochOrder, collate_rows, has_collated_rows
 from skact.network.mlp import MLP, activation_per_layer
+from skact.parameters.checks import DTYPES, hidden_widths, optimizer_class
 
 # ------------------------------------------------------------------ the network
 
@@ -112,9 +113,9 @@ def build_optimizer(net: Any) -> torch.optim.Optimizer:
     flat: dict[str, Any] = {}
     if named or net.weight_decay:  # a zero leaves the default of a class
         flat["weight_decay"] = net.weight_decay
-    if named and net.optimizer == "sgd":
-        flat.update(momentum=net.momentum, nesterov=net.nesterov)
-    build = OPTIMIZERS[net.optimizer] if named else net.optimizer
+    build = optimizer_class(net.optimizer)
+    if named and build is torch.optim.SGD:
+        flat.update(momentum=net.momentum, nesterov=bool(net.nesterov))
     return build(*args, **{**flat, **params})
 
 
@@ -164,19 +165,37 @@ def seed_split(net: Any) -> AbstractContextManager[None]:
 
 
 def split_for_early_stopping(net: Any, X: Any, y: Any) -> tuple[Subset, Subset]:
-    """Hold out `validation_fraction` of a dataset, stratified by class."""
-    splitter = StratifiedShuffleSplit if is_classifier(net) else ShuffleSplit
+    """Hold out `validation_fraction` of a dataset, stratified by class where possible.
+
+    A row that is the only one of its class trains. With fewer held-out rows than
+    classes, rows are drawn regardless of class.
+    """
+    n_rows = get_len(X)
+    rows, splitter = np.arange(n_rows), ShuffleSplit
+    n_held_out = math.ceil(net.validation_fraction * n_rows)
+    if is_classifier(net):
+        _, group, counts = np.unique(y, return_inverse=True, return_counts=True)
+        is_drawn = counts[group] > 1
+        if is_drawn.sum() > n_held_out:
+            rows = rows[is_drawn]
+            n_classes = np.sum(counts > 1)
+            if n_classes <= min(n_held_out, len(rows) - n_held_out):
+                splitter = StratifiedShuffleSplit
     seed = net.seeds_.split % 2**32  # numpy's RandomState takes no more
-    split = splitter(1, test_size=net.validation_fraction, random_state=seed)
+    # a share, where all rows are drawn, rounds as scikit-learn does
+    size = net.validation_fraction if len(rows) == n_rows else n_held_out
+    split = splitter(1, test_size=size, random_state=seed)
     try:
-        train, valid = next(split.split(np.zeros(get_len(X)), y))
+        train, held_out = next(split.split(rows, np.asarray(y)[rows]))
     except ValueError as error:
         raise ValueError(
             f"early_stopping=True cannot hold out "
-            f"validation_fraction={net.validation_fraction} of {get_len(X)} rows: "
+            f"validation_fraction={net.validation_fraction} of {n_rows} rows: "
             f"{error}"
         ) from error
-    return Subset(X, train), Subset(X, valid)
+    never_drawn = np.setdiff1d(np.arange(n_rows), rows)
+    in_training: Any = np.concatenate([rows[train], never_drawn])
+    return Subset(X, in_training), Subset(X, rows[held_out])
 
 
 def build_loader(net: Any, kind: type[DataLoader], dataset: Any, training: bool) -> Any:
@@ -190,7 +209,7 @@ def build_loader(net: Any, kind: type[DataLoader], dataset: Any, training: bool)
         params.setdefault("collate_fn", collate_rows)
     if "batch_sampler" not in params:
         size = params.setdefault("batch_size", net.batch_size)
-        params["batch_size"] = len(dataset) if size == -1 else size
+        params["batch_size"] = len(dataset) if size == -1 else int(size)
     # a loader draws a seed for its workers, by default from the global generator
     generator = torch.Generator().manual_seed(net.seeds_.order)
     params.setdefault("generator", generator)

@@ -6,6 +6,8 @@ import numpy as np
 from skorch.callbacks import EarlyStopping, EpochScoring, PassthroughScoring, PrintLog
 from skorch.utils import noop
 
+from skact.nets.rows import given_weight_of
+
 
 class WeightedLoss(PassthroughScoring):
     """Records the weighted mean loss over the rows of an epoch."""
@@ -29,11 +31,15 @@ class QuietLog(PrintLog):
 
 
 def accuracy(net: Any, X: Any, y: Any) -> float:
-    """Return the share of correct labels.
+    """Return the share of correct labels, or of their weight.
 
     The checks of scikit-learn's scorer take longer than an epoch of a small network.
     """
-    return float(np.mean(net.predict(X) == y))
+    is_correct = net.predict(X) == y
+    weight = given_weight_of(X)
+    if weight is None or not weight.any():
+        return float(np.mean(is_correct))
+    return float(np.average(is_correct, weights=weight))
 
 
 def replace_default_callbacks(

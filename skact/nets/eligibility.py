@@ -36,10 +36,10 @@ from skact.global_rng import seed_generators_temporarily
 from skact.nets._skorch import EPOCH_METHODS, TRAINING_METHODS, overridden_method
 from skact.nets.components import has_custom_parts, has_held_out_rows
 from skact.nets.default_callbacks import QuietLog, WeightedLoss
-from skact.nets.fit_params import FitOptions
 from skact.nets.held_out import has_no_batch_callbacks
 from skact.nets.rows import Rows, TrainingData, rows_of
 from skact.network.mlp import MLP, BatchNorm, Dropout, Linear
+from skact.parameters.fit_params import FitOptions
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 _DEFAULT_CALLBACKS = {

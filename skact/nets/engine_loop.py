@@ -15,10 +15,11 @@ from torch import nn
 from skact.engine.jobs import EpochRecord, Evaluation, FitJob, Outcome
 from skact.engine.train import train
 from skact.nets._skorch import last_batches_of, write_best_score, write_epoch_start
+from skact.nets.divergence import divergence_error
 from skact.nets.eligibility import FitPlan, unstackable_part
 from skact.nets.held_out import HeldOutRows
 from skact.nets.interrupts import StopRequest
-from skact.nets.loop import Loop, divergence_error
+from skact.nets.loop import Loop
 
 _ENGINE_LOSSES: dict[type, str] = {
     nn.CrossEntropyLoss: "cross_entropy",
@@ -65,7 +66,7 @@ class EngineLoop(Loop):
             seeds=net.seeds_,
             n_epochs=plan.n_epochs,
             first_epoch=len(net.history_),
-            batch_size=loading.get("batch_size", net.batch_size),
+            batch_size=int(loading.get("batch_size", net.batch_size)),
             shuffle=loading.get("shuffle", net.shuffle),
             loss=_ENGINE_LOSSES[net._engine_criterion],
             module=net.module_,

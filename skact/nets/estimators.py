@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from skact.nets.base import BaseNet
 from skact.nets.inputs import check_finite
+from skact.nets.kinds import check_numbers
 from skact.nets.labels import LabelNet
 
 
@@ -391,6 +392,7 @@ class ActMLPRegressor(BaseNet, NeuralNetRegressor):
         self._store_parameters(locals())
 
     def _encode_targets(self, y: np.ndarray, *, reset: bool, classes: Any) -> tuple:
+        check_numbers(y)
         outputs = 1 if y.ndim == 1 else y.shape[1]
         if reset:
             self.n_outputs_, self._is_y_1d = outputs, y.ndim == 1

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from skact.engine.batches import to_tensor
 from skact.nets._skorch import last_batches_of
+from skact.nets.divergence import check_held_out_loss
 from skact.nets.rows import Rows
 from skact.network.forward import n_weights, outputs_in_parts, parts_of
 
@@ -47,7 +48,7 @@ class HeldOutRows:
         weight = rows.sample_weight
         self.targets = to_tensor(rows.targets).to(device)
         self.weight = None if weight is None else to_tensor(weight).to(device)
-        size = len(self.targets) if batch_size == -1 else batch_size
+        size = len(self.targets) if batch_size == -1 else int(batch_size)
         self.sizes = [len(part) for part in self.targets.split(size)]
         self.work = len(self.targets) * n_weights(net.module_)
         self.outputs: Tensor | None = None
@@ -85,6 +86,7 @@ class HeldOutRows:
             # avoids 0 / 0 in a batch of zero weights
             floor = torch.finfo(losses.dtype).tiny
             means = torch.stack(sums) / torch.stack(totals).clamp_min(floor)
+        check_held_out_loss(self.net, means.sum().item())
         parts = zip(means.tolist(), self.sizes, totals, strict=True)
         return [
             {

@@ -13,7 +13,10 @@ from skorch.utils import is_dataset
 from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
+from skact.nets.kinds import check_kind, name_what_is_no_number
+from skact.nets.row_weights import combine_weights, read_sample_weight
 from skact.nets.rows import Rows, TrainingData
+from skact.parameters.checks import dtype_name
 from skact.threads import map_in_threads
 
 # values that one thread checks at a time
@@ -50,8 +53,10 @@ def read_inputs(
     if is_dataset(X) or isinstance(X, Mapping):
         X, y = _unpack_dataset(X, y)
     rows = read_table(net, X, y, reset=reset, classes=classes)
-    weight = _combined_weight(net, rows.y, sample_weight)
-    return Rows(rows.X, rows.y, rows.targets, weight)
+    of_rows = read_sample_weight(sample_weight, len(rows))
+    of_classes = net._class_weight_of_rows(rows.targets, of_rows)
+    weight = combine_weights(of_rows, of_classes, net.dtype_)
+    return Rows(rows.X, rows.y, rows.targets, weight, of_rows)
 
 
 def read_table(
@@ -59,24 +64,33 @@ def read_table(
 ) -> Rows:
     """Check X and y, and encode y; see `read_inputs`."""
     is_regression = is_regressor(net)
+    is_float_table = _is_float_table(X)
+    if not is_float_table:
+        check_kind(X, "X")
+    check_kind(y, "y")
     is_simple_y = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU"
-    X, y = validate_data(
-        net,
-        X,
-        y,
-        reset=reset,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-        order="C",
-        ensure_all_finite=False,
-        skip_check_array=is_simple_y and _is_float_table(X) and len(X) == len(y),
-        multi_output=is_regression,
-        y_numeric=is_regression,
-    )
+    try:
+        X, y = validate_data(
+            net,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            ensure_all_finite=False,
+            skip_check_array=is_simple_y and is_float_table and len(X) == len(y),
+            multi_output=is_regression,
+            y_numeric=is_regression,
+        )
+    except (TypeError, ValueError) as error:
+        name_what_is_no_number(error, X, y if is_regression else None)
+        raise
     if reset:
         on_cpu = net.device is None or torch.device(net.device).type == "cpu"
         auto = X.dtype.name if on_cpu else "float32"
-        net.dtype_ = auto if net.dtype == "auto" else net.dtype
+        name = dtype_name(net.dtype)
+        net.dtype_ = auto if name == "auto" else name
     X = _cast_to_network_dtype(net, X)
     y, targets = net._encode_targets(y, reset=reset, classes=classes)
     return Rows(X, y, targets)
@@ -86,15 +100,20 @@ def read_X(net: Any, X: Any) -> Any:
     """Check the X of a prediction, and cast it to the dtype of the network."""
     is_simple_X = _is_float_table(X) and X.shape[1] == net.n_features_in_
     if not is_simple_X or hasattr(net, "feature_names_in_"):
-        X = validate_data(
-            net,
-            X,
-            reset=False,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            ensure_all_finite=False,
-        )
+        check_kind(X, "X")
+        try:
+            X = validate_data(
+                net,
+                X,
+                reset=False,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                order="C",
+                ensure_all_finite=False,
+            )
+        except (TypeError, ValueError) as error:
+            name_what_is_no_number(error, X, None)
+            raise
     return _cast_to_network_dtype(net, X)
 
 
@@ -171,31 +190,6 @@ def _cast_to_network_dtype(net: Any, X: Any) -> Any:
     except ValueError as error:
         raise ValueError(f"{error} (A value is too large for {net.dtype_}.)") from None
     return narrow
-
-
-def _combined_weight(net: Any, y: np.ndarray, sample_weight: Any) -> np.ndarray | None:
-    """Return sample weight times class weight of each row; None without either."""
-    n_rows, weight = len(y), None
-    if sample_weight is not None:
-        weight = np.asarray(sample_weight, dtype=net.dtype_)
-        if weight.ndim == 0:
-            weight = np.full(n_rows, weight)
-        if weight.shape != (n_rows,):
-            raise ValueError(
-                f"sample_weight must have shape ({n_rows},), one weight a row of X, "
-                f"got {weight.shape}."
-            )
-        check_finite(weight, name="sample_weight")
-        if weight.min() < 0 or not weight.any():
-            raise ValueError(
-                "sample_weight must not be negative, nor zero for all rows; got "
-                f"values from {weight.min()} to {weight.max()}."
-            )
-    class_weight = net._class_weight_of_rows(y)
-    if class_weight is None:
-        return weight
-    class_weight = class_weight.astype(net.dtype_)
-    return class_weight if weight is None else weight * class_weight
 
 
 def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> None:

@@ -1,14 +1,16 @@
 """The base of both classifiers: users see labels, the network sees codes."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 
 from skact.nets.base import BaseNet
+from skact.nets.prediction import describe_nan
+from skact.nets.row_weights import balanced_weight
 
 
 class LabelNet(BaseNet):
@@ -51,22 +53,35 @@ class LabelNet(BaseNet):
     def _decode_targets(self, codes: Tensor) -> np.ndarray:
         return self.classes_[codes.cpu().numpy().astype(int)]
 
-    def _class_weight_of_rows(self, y: np.ndarray) -> np.ndarray | None:
+    def _class_weight_of_rows(
+        self, targets: np.ndarray, of_rows: np.ndarray | None
+    ) -> np.ndarray | None:
         if self.class_weight is None:
             return None
-        if self.class_weight == "balanced":
-            return compute_sample_weight("balanced", y)
+        codes = targets.astype(int)
+        if isinstance(self.class_weight, str):
+            return balanced_weight(codes, of_rows)
         labels, weights = self.classes_.tolist(), dict(self.class_weight)
-        values = np.array([weights.get(label, 1.0) for label in labels], dtype=float)
-        of_rows = values[np.searchsorted(self.classes_, y)]
-        is_valid = np.isfinite(values).all() and values.min() >= 0 and of_rows.any()
-        if not is_valid or not set(weights) <= set(labels):
-            raise ValueError(
-                f"The 'class_weight' parameter of {type(self).__name__} must give "
-                f"weights that are finite, >= 0 and not all 0, to labels among "
-                f"{labels}, got {self.class_weight!r}."
+        given = [weights.get(label, 1.0) for label in labels]
+        if not all(isinstance(one, Real) for one in given):
+            raise self._class_weight_error("numbers")
+        weight = np.array(given, dtype=float)
+        is_valid = np.isfinite(weight).all() and weight.min() >= 0
+        if not is_valid or not weight[codes].any():
+            raise self._class_weight_error(
+                "weights that are finite, >= 0 and not all 0"
             )
-        return of_rows
+        # as in scikit-learn: a fold may lack a class, but no class its weight by a typo
+        unknown, unweighted = set(weights) - set(labels), set(labels) - set(weights)
+        if unknown and unweighted:
+            raise self._class_weight_error(f"weights to labels among {labels}")
+        return weight[codes]
+
+    def _class_weight_error(self, allowed: str) -> ValueError:
+        return ValueError(
+            f"The 'class_weight' parameter of {type(self).__name__} must give "
+            f"{allowed}, got {self.class_weight!r}."
+        )
 
     def _check_labels(self, labels: np.ndarray) -> None:
         """Raise if this classifier cannot learn these labels."""
@@ -86,9 +101,33 @@ class LabelNet(BaseNet):
         -------
         ndarray of shape (n_samples,)
             The most probable label of each row.
+
+        Raises
+        ------
+        ValueError
+            If the network gives NaN for a row, because its values are too large.
         """
         proba = self.predict_proba(X)
+        found = describe_nan(self, proba)
+        if found is not None:
+            raise ValueError(f"{found} Such a row has no label.")
         return self.classes_[proba.argmax(axis=1)]
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict logarithms of class probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Input.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            ``log(predict_proba(X))``; -inf where a probability is 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy of the predictions, as scikit-learn's classifiers do.
@@ -132,5 +171,14 @@ def _distinct_labels(y: np.ndarray) -> np.ndarray:
         # rows have different labels
         if 2 * len(found) < len(y):
             return found
-    check_classification_targets(y)
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        types = sorted({type(value).__name__ for value in y.flat})
+        if y.dtype.kind != "O":
+            raise
+        raise ValueError(
+            f"y holds labels of type {', '.join(types)}: labels must be all numbers or "
+            f"all strings. ({error})"
+        ) from error
     return np.unique(y)

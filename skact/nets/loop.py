@@ -1,16 +1,12 @@
 """A fit while it runs: what the engine's loop and skorch's loop share."""
 
-import math
 from abc import ABC, abstractmethod
 from typing import Any
-
-from torch import Tensor
 
 from skact._sklearn import callbacks_of
 from skact.engine.current_trainer import current_trainer
 from skact.engine.jobs import Seeds
 from skact.engine.weights import Trajectory, Weights, weights_of
-from skact.exceptions import DivergedError
 from skact.global_rng import seed_generators
 from skact.nets.components import device_of
 from skact.nets.eligibility import FitPlan
@@ -80,50 +76,3 @@ class Loop(ABC):
         return self.epoch_context.call_on_fit_task_end(
             estimator=net, X=rows.X, y=rows.y, reconstruction_attributes=dict
         )
-
-
-# ------------------------------------------------------------------ divergence
-
-
-def divergence_error(net: Any, loss: float) -> DivergedError:
-    """Build the error for a loss that is NaN or infinite."""
-    if len(net.history_) == 1 and len(net.history_[0]["batches"]) == 1:
-        advice = "No step was taken yet: look at X, y and the activations."
-        return _build_error(net, f"the loss was {loss}", advice)
-    return _build_error(net, f"the loss became {loss}", _advise_smaller_lr(net))
-
-
-def check_loss(net: Any, loss: Any) -> None:
-    """Raise DivergedError if a loss is NaN or infinite."""
-    value = loss.item()
-    if not math.isfinite(value):
-        raise divergence_error(net, value)
-
-
-def check_weights(net: Any) -> None:
-    """Raise DivergedError if the last step, which no loss follows, overflowed."""
-    if not all(map(_is_finite_weight, net.module_.parameters())):
-        event = "the weights became NaN or infinite"
-        raise _build_error(net, event, _advise_smaller_lr(net))
-
-
-def _is_finite_weight(weight: Tensor) -> bool:
-    """Whether a weight is finite; the sum is the cheap test, but may overflow."""
-    weight = weight.detach()
-    return bool(weight.sum().isfinite() or weight.isfinite().all())
-
-
-def _advise_smaller_lr(net: Any) -> str:
-    return (
-        f"Try a smaller lr, for example {min(net.lr / 10, 0.1):g}, or scale X, "
-        f"for example with StandardScaler."
-    )
-
-
-def _build_error(net: Any, event: str, advice: str) -> DivergedError:
-    epoch = len(net.history_)
-    return DivergedError(
-        f"{type(net).__name__} diverged: {event} in epoch {epoch} (lr={net.lr}, "
-        f"optimizer={net.optimizer!r}, activation={net.activation!r}). {advice}",
-        epoch=epoch,
-    )

@@ -1,13 +1,18 @@
 """Parameters as in scikit-learn: the constructor stores them, fit checks them."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
 from skact.nets._skorch import CONSTRUCTOR_ATTRIBUTES
-from skact.nets.parameter_checks import PREFIXES, check_parameters
+from skact.parameters.checks import (
+    PREFIXES,
+    check_parameters,
+    suggest_parameter,
+)
 
 
 class FlatParameters(NeuralNet):
@@ -82,12 +87,18 @@ class FlatParameters(NeuralNet):
 
     def _get_param_names(self) -> list[str]:
         # skorch takes every attribute; but a user may keep a note on a net
-        names = self._signature_names() | self._params_to_validate
+        names = self._signature_names() | self._params_to_validate - self._misnamed()
         return [k for k in vars(self) if k in names or _is_prefixed(k)]
+
+    def _misnamed(self) -> set[str]:
+        """Return keywords that name a property, such as ``classes_``."""
+        given = self._params_to_validate
+        return {k for k in given if isinstance(getattr(type(self), k, None), property)}
 
     def _check_parameters(self) -> None:
         """Raise ValueError if a parameter is not valid."""
-        params = {name: vars(self)[name] for name in self._get_param_names()}
+        names = [*self._get_param_names(), *self._misnamed()]
+        params = {name: vars(self)[name] for name in names}
         check_parameters(type(self).__name__, params, self._signature_names())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -104,6 +115,8 @@ class FlatParameters(NeuralNet):
             Parameter names mapped to their values.
         """
         params = super().get_params(deep=deep)
+        # what the user gave, not a property of that name; `fit` raises an error
+        params.update({name: vars(self)[name] for name in self._misnamed()})
         return {k: v for k, v in params.items() if not k.startswith("_")}
 
     def set_params(self, **params: Any) -> "FlatParameters":
@@ -131,10 +144,22 @@ class FlatParameters(NeuralNet):
                 self._params_to_validate.add(name)  # `fit` raises an error
             else:
                 for_skorch[name] = params.pop(name)
+        self._check_names(params)
         BaseEstimator.set_params(self, **params)
         if for_skorch:
             super().set_params(**for_skorch)
         return self
+
+    def _check_names(self, params: Mapping[str, Any]) -> None:
+        """Raise at an unknown parameter, with scikit-learn's error and a near name."""
+        known = self.get_params(deep=False)
+        for name in params:
+            if name.partition("__")[0] not in known:
+                hint = suggest_parameter(name, known)
+                raise ValueError(
+                    f"Invalid parameter {name!r} for estimator {self}{hint or '.'} "
+                    f"Valid parameters are: {list(known)!r}."
+                )
 
     def __setattr__(self, name: str, value: Any) -> None:
         # skorch raises at a module set elsewhere, such as activation=nn.ReLU()

@@ -1,5 +1,6 @@
 """Predictions: a few large batches, in several threads if all parts allow it."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -38,7 +39,26 @@ def probabilities(net: Any, X: Any) -> np.ndarray:
         for output in outputs:
             first = output[0] if isinstance(output, tuple) else output
             parts.append(to_numpy(nonlinearity(first)))
-    return np.concatenate(parts)
+    values = np.concatenate(parts)
+    found = describe_nan(net, values)
+    if found is not None:
+        warnings.warn(found, RuntimeWarning, stacklevel=3)
+    return values
+
+
+def describe_nan(net: Any, values: np.ndarray) -> str | None:
+    """Say which rows have NaN among their predicted values; None if no row has."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not np.isnan(values.sum()):  # the cheap test
+            return None
+    is_nan = np.isnan(values).reshape(len(values), -1).any(axis=1)
+    if not is_nan.any():
+        return None
+    return (
+        f"{type(net).__name__} gives NaN for {is_nan.sum()} of {len(values)} rows (the "
+        f"first is row {is_nan.argmax()}): their values are too large for the network. "
+        f"Scale X, for example with StandardScaler."
+    )
 
 
 def outputs_of_net(net: Any, X: Any, training: bool) -> Iterator[Any]:

@@ -20,19 +20,20 @@ class Rows:
     X: Any  # (n, n_features) array or CSR matrix, in the dtype of the network
     y: np.ndarray  # (n,) or (n, n_outputs), as the user gave it: labels, not codes
     targets: np.ndarray  # for the loss: class codes, 0./1., or floats (n, k)
-    sample_weight: np.ndarray | None = None  # (n,), class weights included
+    sample_weight: np.ndarray | None = None  # (n,), for losses: class weights included
+    given_weight: np.ndarray | None = None  # (n,), for scores: as the user gave it
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, indices: Any) -> "Rows":
         """Return the rows at these indices."""
-        chosen, weight = np.asarray(indices), self.sample_weight
+        chosen = np.asarray(indices)
+        parts: tuple[Any, ...] = (self.X, self.y, self.targets)
+        weights = (self.sample_weight, self.given_weight)
         return Rows(
-            self.X[chosen],
-            self.y[chosen],
-            self.targets[chosen],
-            None if weight is None else weight[chosen],
+            *(part[chosen] for part in parts),
+            *(None if weight is None else weight[chosen] for weight in weights),
         )
 
 
@@ -98,6 +99,15 @@ def rows_of(dataset: Any) -> Rows | None:
         rows = rows_of(dataset.dataset)
         return None if rows is None else rows.take(dataset.indices)
     return dataset.rows if type(dataset) is TrainingData else None
+
+
+def given_weight_of(dataset: Any) -> np.ndarray | None:
+    """Return the weights that the user gave to the rows of a dataset, or None."""
+    if type(dataset) is Subset:
+        weight = given_weight_of(dataset.dataset)
+        return None if weight is None else weight[np.asarray(dataset.indices)]
+    has_rows = type(dataset) is TrainingData and dataset.rows is not None
+    return dataset.rows.given_weight if has_rows else None
 
 
 def has_collated_rows(dataset: Any) -> bool:

@@ -13,6 +13,7 @@ from sklearn.base import is_classifier
 from skorch.dataset import Dataset
 
 from skact.nets.inputs import read_table, unpack_table
+from skact.nets.row_weights import combine_weights, read_sample_weight
 from skact.nets.rows import Rows, TrainingData, rows_of
 
 _ADVICE = (
@@ -62,13 +63,19 @@ def _read_dataset(net: Any, dataset: Any, given: Rows, *, is_trained: bool) -> A
             f"{error} (In a dataset that train_split returned.)"
         ) from error
     if weight is None:
-        weight = _weight_by_y(rows.y, given)
+        weight = _weight_by_y(rows.y, given, given.sample_weight)
+        of_rows = _weight_by_y(rows.y, given, given.given_weight)
         if weight is None and is_trained and given.sample_weight is not None:
             raise ValueError(
                 f"train_split returns a {type(dataset).__name__} of its own to train "
                 f"on, which has lost the sample_weight of its rows. {_ADVICE}."
             )
-    return TrainingData.of_rows(Rows(rows.X, rows.y, rows.targets, weight))
+    else:
+        of_rows = read_sample_weight(weight, len(rows))
+        of_classes = net._class_weight_of_rows(given.targets, given.given_weight)
+        of_classes = _weight_by_y(rows.y, given, of_classes)
+        weight = combine_weights(of_rows, of_classes, net.dtype_)
+    return TrainingData.of_rows(Rows(rows.X, rows.y, rows.targets, weight, of_rows))
 
 
 def _unpack_rows(dataset: Any) -> tuple[Any, Any, Any]:
@@ -81,13 +88,14 @@ def _unpack_rows(dataset: Any) -> tuple[Any, Any, Any]:
     return *(unpack_table(dataset) or (None, None)), None
 
 
-def _weight_by_y(y: np.ndarray, given: Rows) -> np.ndarray | None:
+def _weight_by_y(
+    y: np.ndarray, given: Rows, weight: np.ndarray | None
+) -> np.ndarray | None:
     """Return the weights of rows of which only y is known, or None.
 
     If all rows with the same y have the same weight, as with class weights, y tells
     the weight.
     """
-    weight = given.sample_weight
     if weight is None or given.y.ndim > 1:
         return None
     values, first, group = np.unique(given.y, return_index=True, return_inverse=True)

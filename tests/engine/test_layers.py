@@ -14,7 +14,7 @@ from skact.engine.layers import (
 )
 from skact.engine.plan import WORTH_THREADS
 from skact.engine.thread_choice import ThreadChoice
-from skact.nets import mlp
+from skact.network import mlp
 
 LANES, WIDTH, SIZE = 3, 6, 32
 

@@ -28,9 +28,28 @@ def test_a_criterion_instance_is_copied_and_rebuilt_for_parameters_as_in_skorch(
 
 
 def test_early_stopping_on_too_few_rows_names_its_parameters():
-    message = "early_stopping=True cannot hold out validation_fraction=0.1 of 10 rows: "
+    message = "early_stopping=True cannot hold out validation_fraction=0.1 of 1 rows: "
     with pytest.raises(ValueError, match=re.escape(message)):
-        ActMLP(early_stopping=True).fit(X, Y)
+        ActMLP(early_stopping=True).fit(X[:1], Y[:1])
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes is greater")
+@pytest.mark.parametrize("n_classes", [2, 5, 30, 60])
+def test_early_stopping_holds_out_rows_however_rare_the_classes(n_classes):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = np.arange(60) % n_classes
+    y[0] = 99  # the only row of its class
+    net = ActMLP(early_stopping=True, max_epochs=2, random_state=0).fit(X, y)
+    train, held_out = net.get_split_datasets(
+        TrainingData.of_rows(Rows(X, y, np.searchsorted(net.classes_, y))), y
+    )
+    rows = np.concatenate([train.indices, held_out.indices])
+    assert sorted(rows.tolist()) == list(range(60))
+    assert len(held_out) == 6
+    if n_classes < 60:
+        assert 0 in train.indices
+    if n_classes <= 6:  # each class on both sides
+        assert set(y[held_out.indices]) == set(y) - {99}
 
 
 @pytest.mark.parametrize("train_on", ["fit", "partial_fit"])

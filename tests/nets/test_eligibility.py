@@ -23,8 +23,8 @@ from torch.utils.data import Subset
 
 from skact import ActivationMonitor, ActMLP, TrainingLog
 from skact.nets.eligibility import plan_fit
-from skact.nets.fit_params import FitOptions
 from skact.nets.inputs import read_inputs
+from skact.parameters.fit_params import FitOptions
 
 RNG = np.random.default_rng(0)
 X, y = RNG.normal(size=(60, 3)), np.arange(60) % 3

@@ -185,9 +185,7 @@ def test_y_of_the_wrong_kind_is_refused():
         ActMLPBinary().fit(X, np.arange(10) % 3)
     with pytest.raises(ValueError, match="y should be a 1d array"):
         ActMLP().fit(X, np.eye(10, 2, dtype=int))
-    with pytest.raises(
-        ValueError, match=r"could not convert string to float|Unable to convert"
-    ):
+    with pytest.raises(ValueError, match="y holds words such as"):
         ActMLPRegressor().fit(X, np.array(list("abcdefghij")))
     with pytest.raises(
         ValueError, match="requires y to be passed, but the target y is None"

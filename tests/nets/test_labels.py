@@ -117,14 +117,32 @@ def test_one_class_is_learnt_for_certain(net, iris):
 
 
 @pytest.mark.parametrize(
-    "weights", [{0: -1}, {0: np.nan}, {0: 0, 1: 0}, {0: 1, "no such label": 2}], ids=str
+    ("weights", "allowed"),
+    [
+        ({0: -1}, "weights that are finite, >= 0"),
+        ({0: np.nan}, "weights that are finite, >= 0"),
+        ({0: 0, 1: 0}, "weights that are finite, >= 0 and not all 0"),
+        ({0: "heavy"}, "numbers"),
+        ({0: 1j}, "numbers"),
+        ({0: None}, "numbers"),
+        ({0: np.datetime64("2020-01-01")}, "numbers"),
+        ({0: 1, "no such label": 2}, "weights to labels among [0, 1]"),
+    ],
+    ids=str,
 )
-def test_class_weights_are_checked(weights):
-    message = (
-        "'class_weight' parameter of ActMLP must give weights that are finite, >= 0"
-    )
+def test_class_weights_are_checked(weights, allowed):
+    message = f"'class_weight' parameter of ActMLP must give {allowed}"
     with pytest.raises(ValueError, match=re.escape(message)):
         ActMLP(class_weight=weights).fit(X, Y)
+
+
+@pytest.mark.parametrize("net", CLASSIFIERS)
+def test_a_fold_may_lack_a_class_that_has_a_weight(net):
+    both = net(max_epochs=2, random_state=0, class_weight={0: 1, 1: 3, 2: 5})
+    same = net(max_epochs=2, random_state=0, class_weight={0: 1, 1: 3})
+    np.testing.assert_array_equal(
+        both.fit(X, Y).predict_proba(X), same.fit(X, Y).predict_proba(X)
+    )
 
 
 def test_classes_cannot_change_between_calls_of_partial_fit():

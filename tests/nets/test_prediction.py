@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from skact import ActMLP, ActMLPBinary, ActMLPRegressor
-from skact.nets import forward
+from skact import ActMLP, ActMLPBinary, ActMLPRegressor, DivergedError
+from skact.network import forward
 from skact.network.mlp import Linear
 
 HERE = threading.get_ident
@@ -228,9 +230,46 @@ def test_nan_is_found_in_any_part_of_large_input_and_overflow_is_none(
     net, X = fitted(table), table[0].copy()
     expected = net.predict_proba(X)
     X[2000] = np.finfo(X.dtype).max  # finite, but not its sum; in every thread
-    np.testing.assert_array_equal(net.predict_proba(X)[:2000], expected[:2000])
+    with pytest.warns(RuntimeWarning, match=r"NaN for 1 of 3000 .* first is row 2000"):
+        found = net.predict_proba(X)
+    np.testing.assert_array_equal(found[:2000], expected[:2000])
     for row in (0, 1999, 2999):
         bad = X.copy()
         bad[row, 7] = np.inf
         with pytest.raises(ValueError, match=rf"infinity \(inf\) at row {row}, col"):
             net.predict(bad)
+
+
+@pytest.mark.parametrize("kind", [ActMLP, ActMLPBinary])
+def test_a_row_for_which_the_network_gives_nan_gets_no_label(kind):
+    table = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
+    net = kind(max_epochs=2, random_state=0).fit(table, np.arange(24) % 2)
+    table[5] = 3e38
+    message = r"gives NaN for 1 of 24 rows \(the first is row 5\)"
+    with pytest.warns(RuntimeWarning, match=message):
+        proba = net.predict_proba(table)
+    assert np.isnan(proba[5]).all()
+    assert np.isfinite(np.delete(proba, 5, axis=0)).all()
+    for method in (net.predict, lambda X: net.score(X, np.zeros(24))):
+        with (
+            pytest.warns(RuntimeWarning, match=message),
+            pytest.raises(ValueError, match="Such a row has no label"),
+        ):
+            method(table)
+
+
+def test_a_regressor_that_predicts_nan_says_so():
+    table = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
+    net = ActMLPRegressor(max_epochs=2, random_state=0).fit(table, table[:, 0])
+    table[5] = 3e38
+    with pytest.warns(RuntimeWarning, match="ActMLPRegressor gives NaN for 1 of 24"):
+        assert np.isnan(net.predict(table)[5])
+
+
+@pytest.mark.parametrize("loop", [{}, {"iterator_train__num_workers": 0}])
+def test_held_out_rows_for_which_the_network_gives_nan_stop_the_fit(loop):
+    table = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
+    held_out = Dataset(np.full((4, 3), 3e38, "float32"), np.zeros(4, int))
+    net = ActMLP(train_split=predefined_split(held_out), random_state=0, **loop)
+    with pytest.raises(DivergedError, match="loss of held-out rows became nan"):
+        net.fit(table, np.arange(24) % 2)

@@ -5,6 +5,8 @@ import re
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 from torch import nn
 
 from skact import ActMLP, ActMLPRegressor
@@ -20,8 +22,14 @@ WRONG = [
     ({"width": 2.0}, "must be an int >= 1, got 2.0."),
     ({"width": True}, "must be an int >= 1, got True."),
     ({"depth": -1}, "The 'depth' parameter of ActMLP must be an int >= 0, got -1."),
-    ({"hidden": (4, 0)}, "must be None or a tuple of ints >= 1, got (4, 0)."),
-    ({"hidden": 4}, "must be None or a tuple of ints >= 1, got 4."),
+    ({"hidden": (4, 0)}, "must be None, an int >= 1 or a tuple of them, got (4, 0)."),
+    ({"hidden": 0}, "must be None, an int >= 1 or a tuple of them, got 0."),
+    ({"activation": (64, 32)}, "got (64, 32): give widths of layers as hidden=(64, 32"),
+    (
+        {"optimizer": "adm"},
+        "or a class from torch.optim, got 'adm'; did you mean 'adam'.",
+    ),
+    ({"norm": "Batch"}, "'layer', got 'Batch'; did you mean 'batch'."),
     ({"activation": "rellu"}, "activation='rellu' is unknown; did you mean 'relu'"),
     (
         {"output_activation": "sotfmax"},
@@ -66,7 +74,7 @@ WRONG = [
     ({"validation_fraction": 1.0}, "must be a number in (0, 1), got 1.0."),
     ({"patience": 0}, "The 'patience' parameter of ActMLP must be an int >= 1, got 0."),
     ({"class_weight": "even"}, "None, 'balanced' or a dict from class label to weight"),
-    ({"dtype": "float16"}, "one of 'auto', 'float32', 'float64', got 'float16'."),
+    ({"dtype": "float16"}, "must be 'auto', 'float32' or 'float64', got 'float16'."),
     ({"random_state": -1}, "None, an int >= 0 or a numpy.random.RandomState, got -1."),
     (
         {"callbacks": "off"},
@@ -137,11 +145,18 @@ def test_a_device_that_is_not_there_is_named():
         {"optimizer__betas": (0.8, 0.9), "optimizer__eps": 1e-6},
         {"random_state": np.random.RandomState(0)},
         {"criterion": nn.CrossEntropyLoss(label_smoothing=0.1)},
+        {"batch_size": np.int16(4), "early_stopping": np.True_, "patience": np.int8(2)},
+        {"iterator_train__batch_size": np.int64(4)},
+        {"iterator_valid__batch_size": np.int64(4), "early_stopping": True},
+        {"optimizer": torch.optim.RMSprop, "batch_size": np.int64(3)},
+        {"optimizer": "sgd", "nesterov": np.True_, "momentum": np.float32(0.5)},
+        {"hidden": np.int64(3)},
+        {"max_epochs": np.int64(1), "verbose": np.int64(0), "depth": np.uint8(2)},
     ],
     ids=lambda params: "-".join(params),
 )
 def test_right_values_of_every_spelling_are_taken(params):
-    assert ActMLP(max_epochs=1, **params).fit(X, Y).predict(X).shape == (10,)
+    assert ActMLP(**{"max_epochs": 1, **params}).fit(X, Y).predict(X).shape == (10,)
 
 
 def test_a_regressor_has_no_class_weight():
@@ -163,3 +178,50 @@ def test_names_of_mlpclassifier_are_answered_with_ours(theirs, ours):
     message = f"unexpected parameter {theirs!r}; did you mean {ours!r}?"
     with pytest.raises(ValueError, match=re.escape(message)):
         ActMLP(**{theirs: 1}).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ({"optimizer": "Adam"}, {"optimizer": "adam"}),
+        ({"optimizer": "SGD"}, {"optimizer": "sgd"}),
+        ({"hidden": 7}, {"hidden": (7,)}),
+        ({"dtype": np.float32}, {"dtype": "float32"}),
+        ({"dtype": np.dtype("float32")}, {"dtype": "float32"}),
+        ({"dtype": torch.float32}, {"dtype": "float32"}),
+    ],
+    ids=str,
+)
+def test_a_value_whose_meaning_is_plain_is_taken(given, plain):
+    nets = [ActMLP(max_epochs=2, random_state=0, **one) for one in (given, plain)]
+    first, second = (net.fit(X, Y).predict_proba(X) for net in nets)
+    assert first.dtype == second.dtype
+    np.testing.assert_array_equal(first, second)
+    assert nets[0].get_params()[next(iter(given))] is next(iter(given.values()))
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("widht", "width"), ("max_iter", "max_epochs"), ("LR", "lr")]
+)
+def test_set_params_suggests_a_near_name(name, near):
+    message = (
+        f"Invalid parameter {name!r} for estimator ActMLP(); did you mean {near!r}?"
+    )
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ActMLP().set_params(**{name: 3})
+    with pytest.raises(ValueError, match=re.escape(f"did you mean {near!r}")):
+        GridSearchCV(ActMLP(), {name: [1]}, cv=2).fit(X, Y)
+
+
+@pytest.mark.parametrize("name", ["lr_", "widht_", "classes_", "dtype_", "module_"])
+def test_a_keyword_with_an_underscore_at_its_end_is_refused(name):
+    for net in (ActMLP(**{name: 1}), clone(ActMLP(**{name: 1}))):
+        for method in ("fit", "partial_fit"):
+            with pytest.raises(ValueError, match=f"unexpected parameter {name!r}"):
+                getattr(net, method)(X, Y)
+
+
+def test_a_state_as_a_keyword_breaks_no_net():
+    net = ActMLP(initialized_=True)
+    with pytest.raises(ValueError, match="unexpected parameter 'initialized_'"):
+        net.partial_fit(X, Y)

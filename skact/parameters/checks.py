@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -22,6 +22,12 @@ OPTIMIZERS = {
     "adamw": torch.optim.AdamW,
 }
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# other ways to write a dtype, such as np.float32
+_DTYPE_NAMES = {
+    form: name
+    for name, torch_dtype in DTYPES.items()
+    for form in (torch_dtype, np.dtype(name), np.dtype(name).type)
+}
 
 # names in scikit-learn's MLPClassifier and MLPRegressor -> names in skact
 FROM_MLP_CLASSIFIER = {
@@ -84,6 +90,27 @@ def _allow_one_of(*values: Any) -> Allowed:
     )
 
 
+def optimizer_class(value: Any) -> Any:
+    """Return the class of an optimizer that is named in any case; else the value."""
+    return OPTIMIZERS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def dtype_name(value: Any) -> Any:
+    """Return the name of a dtype, such as "float32" for np.float32; else the value."""
+    try:
+        return _DTYPE_NAMES.get(value, value)
+    except TypeError:  # not hashable
+        return value
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'width'?" for a name near to a known name, else ""."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    if not found:
+        found = [one for one in known if one.lower() == name.lower()]
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
 _BOOL = Allowed(lambda value: isinstance(value, bool | np.bool_), "True or False")
 _FRACTION = Allowed(lambda v: _is_finite_number(v) and 0 <= v < 1, "a number in [0, 1)")
 
@@ -93,19 +120,21 @@ PARAMETERS: Mapping[str, Allowed] = {
     "hidden": Allowed(
         lambda value: (
             value is None
+            or _is_int(value, 1)
             or (
                 isinstance(value, tuple | list)
                 and all(_is_int(width, 1) for width in value)
             )
         ),
-        "None or a tuple of ints >= 1",
+        "None, an int >= 1 or a tuple of them",
     ),
     "dropout": _FRACTION,
     "norm": _allow_one_of(None, *NORMS),
     "init": _allow_one_of(*INITS),
     "optimizer": Allowed(
         lambda value: (
-            value in OPTIMIZERS if isinstance(value, str) else callable(value)
+            not isinstance(optimizer_class(value), str)
+            and callable(optimizer_class(value))
         ),
         f"one of {', '.join(map(repr, OPTIMIZERS))} or a class from torch.optim",
     ),
@@ -136,7 +165,13 @@ PARAMETERS: Mapping[str, Allowed] = {
         ),
         "None, 'balanced' or a dict from class label to weight",
     ),
-    "dtype": _allow_one_of("auto", *DTYPES),
+    "dtype": Allowed(
+        lambda value: (
+            isinstance(dtype_name(value), str)
+            and dtype_name(value) in ("auto", *DTYPES)
+        ),
+        "'auto', 'float32' or 'float64'",
+    ),
     "random_state": Allowed(
         lambda value: (
             value is None
@@ -194,12 +229,18 @@ def check_parameters(
         if key not in signature_names:
             _check_keyword(name, key, signature_names)
         elif key in PARAMETERS and not PARAMETERS[key].is_met_by(value):
-            allowed = PARAMETERS[key].description
             raise ValueError(
-                f"The {key!r} parameter of {name} must be {allowed}, got {value!r}."
+                f"The {key!r} parameter of {name} must be "
+                f"{PARAMETERS[key].description}, got {value!r}{_hint(key, value)}."
             )
     _check_device(name, params["device"])
     _check_combinations(name, params)
+    activation = params["activation"]
+    if isinstance(activation, tuple | list) and any(_is_int(a, 0) for a in activation):
+        raise ValueError(
+            f"The 'activation' parameter of {name} got {activation!r}: give widths of "
+            f"layers as hidden={tuple(activation)}."
+        )
     n_layers = len(hidden_widths(params))
     for spec in activation_per_layer(params["activation"], n_layers):
         _check_activation(spec)
@@ -224,8 +265,11 @@ def _check_activation(spec: Any) -> None:
 
 def hidden_widths(params: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the width of each hidden layer: `hidden`, or `depth` times `width`."""
-    if params["hidden"] is not None:
-        return tuple(int(width) for width in params["hidden"])
+    hidden = params["hidden"]
+    if isinstance(hidden, Integral):
+        return (int(hidden),)
+    if hidden is not None:
+        return tuple(int(width) for width in hidden)
     return (int(params["width"]),) * int(params["depth"])
 
 
@@ -243,11 +287,23 @@ def _check_keyword(name: str, key: str, signature_names: frozenset[str]) -> None
         )
     if separator and rest and prefix in PREFIXES:
         return
-    known = [*signature_names, *(f"{prefix}__" for prefix in PREFIXES)]
-    near = difflib.get_close_matches(key, known, n=1)
-    near = [FROM_MLP_CLASSIFIER[key]] if key in FROM_MLP_CLASSIFIER else near
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = suggest_parameter(key, signature_names)
     raise ValueError(f"{name} got an unexpected parameter {key!r}{hint}")
+
+
+def suggest_parameter(key: str, names: Iterable[str]) -> str:
+    """Return "; did you mean 'lr'?" for an unknown parameter, or "" without an idea."""
+    if key in FROM_MLP_CLASSIFIER:
+        return f"; did you mean {FROM_MLP_CLASSIFIER[key]!r}?"
+    return nearest(key, [*names, *(f"{prefix}__" for prefix in PREFIXES)])
+
+
+def _hint(key: str, value: Any) -> str:
+    """Return the likely meaning of a value that is not allowed."""
+    if not isinstance(value, str):
+        return ""
+    known = {"optimizer": OPTIMIZERS, "norm": NORMS, "init": INITS}
+    return nearest(value, known.get(key, ())).rstrip("?")
 
 
 def _check_device(name: str, device: Any) -> None:
@@ -274,7 +330,10 @@ def _check_device(name: str, device: Any) -> None:
 
 def _check_combinations(name: str, params: Mapping[str, Any]) -> None:
     """Raise at values that are valid alone, and not together."""
-    if params["nesterov"] and params["optimizer"] == "sgd" and not params["momentum"]:
+    is_sgd = isinstance(params["optimizer"], str) and (
+        optimizer_class(params["optimizer"]) is torch.optim.SGD
+    )
+    if params["nesterov"] and is_sgd and not params["momentum"]:
         raise ValueError(f"{name} cannot use nesterov=True with momentum=0.")
     if params["use_caching"] is False and params["dataset"] is not Dataset:
         raise ValueError(

@@ -1,0 +1,60 @@
+"""Divergence: a loss or weights that are no finite numbers any more."""
+
+import math
+from typing import Any
+
+from torch import Tensor
+
+from skact.exceptions import DivergedError
+
+
+def divergence_error(net: Any, loss: float) -> DivergedError:
+    """Build the error for a loss that is NaN or infinite."""
+    if len(net.history_) == 1 and len(net.history_[0]["batches"]) == 1:
+        advice = "No step was taken yet: look at X, y and the activations."
+        return _build_error(net, f"the loss was {loss}", advice)
+    return _build_error(net, f"the loss became {loss}", _advise_smaller_lr(net))
+
+
+def check_loss(net: Any, loss: Any, *, is_training: bool = True) -> None:
+    """Raise DivergedError if a loss is NaN, or infinite in training."""
+    value = loss.item()
+    if is_training and not math.isfinite(value):
+        raise divergence_error(net, value)
+    check_held_out_loss(net, value)
+
+
+def check_held_out_loss(net: Any, loss: float) -> None:
+    """Raise DivergedError if the loss of held-out rows is NaN."""
+    if math.isnan(loss):
+        event = "the loss of held-out rows became nan"
+        raise _build_error(net, event, _advise_smaller_lr(net))
+
+
+def check_weights(net: Any) -> None:
+    """Raise DivergedError if the last step, which no loss follows, overflowed."""
+    if not all(map(_is_finite_weight, net.module_.parameters())):
+        event = "the weights became NaN or infinite"
+        raise _build_error(net, event, _advise_smaller_lr(net))
+
+
+def _is_finite_weight(weight: Tensor) -> bool:
+    """Whether a weight is finite; the sum is the cheap test, but may overflow."""
+    weight = weight.detach()
+    return bool(weight.sum().isfinite() or weight.isfinite().all())
+
+
+def _advise_smaller_lr(net: Any) -> str:
+    return (
+        f"Try a smaller lr, for example {min(net.lr / 10, 0.1):g}, or scale X, "
+        f"for example with StandardScaler."
+    )
+
+
+def _build_error(net: Any, event: str, advice: str) -> DivergedError:
+    epoch = len(net.history_)
+    return DivergedError(
+        f"{type(net).__name__} diverged: {event} in epoch {epoch} (lr={net.lr}, "
+        f"optimizer={net.optimizer!r}, activation={net.activation!r}). {advice}",
+        epoch=epoch,
+    )

@@ -1,0 +1,74 @@
+"""A fit that diverges says when and what to try."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from skact import ActMLP, ActMLPRegressor, DivergedError
+from skact.nets.divergence import check_loss, check_weights
+
+X = np.random.default_rng(0).normal(size=(83, 5))
+y = np.array(["setosa", "versicolor", "virginica"])[np.arange(83) % 3]
+
+
+@pytest.mark.parametrize(("lr", "epochs"), [(1e3, 50), (1e200, 1)])
+def test_a_fit_that_diverges_says_when_and_what_to_try(lr, epochs, diabetes):
+    X, y = diabetes
+    net = ActMLPRegressor(optimizer="sgd", lr=lr, max_epochs=epochs, random_state=0)
+    with pytest.raises(DivergedError, match="Try a smaller lr, for example") as caught:
+        net.fit(X, y)
+    assert caught.value.epoch == len(net.history)
+    assert f"in epoch {caught.value.epoch} (lr={lr}" in str(caught.value)
+
+
+def test_a_loss_that_is_nan_from_the_start_does_not_blame_the_rate(iris):
+    net = ActMLP(torch.log, max_epochs=2, init="torch", random_state=0)
+    with pytest.raises(DivergedError, match="No step was taken yet") as caught:
+        net.fit(*iris)
+    assert caught.value.epoch == 1
+
+
+def test_weights_that_overflow_in_the_very_last_step_are_found(diabetes):
+    X, y = diabetes
+    net = ActMLPRegressor(
+        optimizer="sgd",
+        lr=1e307,
+        max_epochs=1,
+        batch_size=-1,
+        random_state=0,
+        dropout=0.1,
+    )
+    with pytest.raises(
+        DivergedError, match="the weights became NaN or infinite in epoch 1"
+    ):
+        net.fit(X * 1e3, y)
+
+
+def test_diverged_errors_come_home_from_a_worker():
+    import pickle
+
+    error = pickle.loads(pickle.dumps(DivergedError("why", epoch=7)))
+    assert (str(error), error.epoch) == ("why", 7)
+
+
+def test_a_sum_that_overflows_is_no_divergence():
+    net = ActMLP(width=3, random_state=0, dtype="float32").initialize(X, y)
+    with torch.no_grad():
+        net.module_.output.weight.fill_(3e38)
+    check_weights(net)
+    with torch.no_grad():
+        net.module_.output.weight[0, 0] = torch.nan
+    with pytest.raises(DivergedError, match="the weights became NaN or infinite"):
+        check_weights(net)
+
+
+@pytest.mark.parametrize("loss", [np.nan, np.inf, -np.inf])
+def test_a_loss_that_is_not_finite_is_named_with_the_epoch_and_a_smaller_rate(loss):
+    net = ActMLP(max_epochs=2, lr=0.5).fit(X, y)
+    check_loss(net, torch.tensor(1e30))
+    with pytest.raises(DivergedError, match=f"the loss became {loss} in epoch 2"):
+        check_loss(net, torch.tensor(loss))
+    with pytest.raises(DivergedError, match=re.escape("for example 0.05")):
+        check_loss(net, torch.tensor(loss))

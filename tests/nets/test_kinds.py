@@ -1,0 +1,99 @@
+"""What is no number is refused by name: the column, the value, its type."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skact import ActMLP, ActMLPBinary, ActMLPRegressor
+
+X = np.random.default_rng(0).normal(size=(24, 3))
+y = np.arange(24) % 2
+FRAME = pd.DataFrame(X, columns=list("abc"))
+DATES = pd.date_range("2020-01-01", periods=24)
+KINDS = [ActMLP, ActMLPBinary, ActMLPRegressor]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (DATES, "column 'when' of X holds dates (datetime64"),
+        (DATES - DATES[0], "column 'when' of X holds times (timedelta64"),
+        (DATES.tz_localize("UTC"), "column 'when' of X holds dates"),
+        (DATES.to_period("D"), "Column 'when' of X holds Period('2020-01-01', 'D')"),
+        (DATES.astype(object), "Column 'when' of X holds Timestamp('2020-01-01"),
+        (["u"] * 24, "Column 'when' of X holds 'u' of type str, which is no number"),
+        (pd.Categorical(["u", "v"] * 12), "Column 'when' of X holds 'u' of type str"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_column_of_no_numbers_is_named(kind, column, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        kind().fit(FRAME.assign(when=column), y)
+    net = kind(max_epochs=1).fit(FRAME.assign(when=1.0), y)
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        net.predict(FRAME.assign(when=column))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (np.array(DATES).reshape(-1, 1), "X holds dates (datetime64"),
+        (np.array([["u"]] * 24, dtype=object), "X holds 'u' of type str"),
+        (np.array([["u"]] * 24), "X holds 'u' of type str"),
+        (X + 1j, "Complex data not supported"),
+        (np.ma.masked_less(X, 0), "X is a masked array: fill its masked values first"),
+    ],
+    ids=["dates", "objects", "words", "complex", "masked"],
+)
+def test_a_table_of_no_numbers_is_refused(table, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        ActMLP().fit(table, y)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (np.array(DATES[:2])[y], "y holds dates (datetime64"),
+        (np.ma.masked_equal(y, 0), "y is a masked array"),
+        (y + 1j, "Complex data not supported"),
+    ],
+    ids=["dates", "masked", "complex"],
+)
+def test_a_target_of_no_labels_or_numbers_is_refused(kind, target, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        kind().fit(X, target)
+
+
+def test_labels_of_several_types_are_named():
+    with pytest.raises(ValueError, match="y holds labels of type int, str"):
+        ActMLP().fit(X, np.array([1, "2"], dtype=object)[y])
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (np.array(["1", "2"])[y], "y holds words such as '1', not numbers"),
+        (np.array([1, "u"], dtype=object)[y], "y holds 'u' of type str"),
+        ([DATES[i] for i in y], "y holds Timestamp('2020-01-01 00:00:00')"),
+    ],
+    ids=["words", "objects", "timestamps"],
+)
+def test_a_regressor_wants_numbers(target, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        ActMLPRegressor().fit(X, target)
+
+
+def test_numbers_in_any_wrapping_are_fitted():
+    for table in (
+        FRAME,
+        FRAME.convert_dtypes(),
+        FRAME.astype(object),
+        X.astype(object),
+    ):
+        net = ActMLP(max_epochs=1, random_state=0).fit(table, y)
+        assert net.predict(table).shape == (24,)
+    assert ActMLP(max_epochs=1).fit(FRAME.assign(flag=True), y).n_features_in_ == 4
