@@ -137,10 +137,9 @@ class HooksOfTask:
 
     def __init__(self, hooks: Hooks, run_in_task: Callable[[Any], Reply]) -> None:
         self.hooks, self.run_in_task = hooks, run_in_task
-        self.needs_live_network, self.evaluation = (
-            hooks.needs_live_network,
-            hooks.evaluation,
-        )
+        self.needs_live_network = hooks.needs_live_network
+        self.wants_gradients = hooks.wants_gradients
+        self.evaluation = hooks.evaluation
 
     def epoch_begin(self) -> bool:
         """Run the fit's hook before an epoch; return whether the fit shall stop."""

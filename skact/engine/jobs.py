@@ -68,6 +68,7 @@ class Hooks(Protocol):
     """
 
     needs_live_network: bool  # else hooks get copies of the weights, to read only
+    wants_gradients: bool  # whether hooks may read those of the last batch
     evaluation: Evaluation | None
 
     def epoch_begin(self) -> bool:

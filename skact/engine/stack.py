@@ -180,6 +180,12 @@ class Stack:
         self._copy_statistics(lane)
         self.detached_lanes.add(lane)
 
+    def copy_gradients(self, lane: int) -> None:
+        """Copy the gradients of the last batch into a network, for callbacks."""
+        for parameter, block, part in self.layout.parameters_of(self.jobs[lane].module):
+            gradient = self.grads[block][lane, part]
+            parameter.grad = gradient.view_as(parameter).clone()
+
     def _copy_statistics(self, lane: int) -> None:
         norms = batch_norms_of(self.jobs[lane].module)
         for stacked, norm in zip(self.running, norms, strict=True):

@@ -66,7 +66,8 @@ def train(
         )
         for stack in plan_stacks([lane_of(job) for job in jobs])
     ]
-    with use_one_thread():  # a stack chooses its own number of threads
+    no_autocast = torch.autocast("cpu", enabled=False)  # a job has its dtype
+    with use_one_thread(), no_autocast:  # a stack chooses its own number of threads
         for run in runs:
             run.train(progress)
     stacks = [
@@ -194,14 +195,7 @@ class _StackRun:
         """Keep records, run hooks, remove finished lanes; return the lane-epochs."""
         done = len(self.active)
         assert self.stack is not None
-        for lane, i in enumerate(self.active):
-            hooks = self.jobs[i].hooks
-            if hooks is None:
-                continue
-            if hooks.needs_live_network:
-                self.stack.detach_network(lane)
-            else:
-                self.stack.copy_weights(lane)
+        self._show_networks(self.stack)
         failed = self.stack.batches.failed
         lanes = list(enumerate(zip(self.active, records, strict=True)))
         self._run_evaluations([i for _, (i, record) in lanes if record.is_finite])
@@ -229,6 +223,19 @@ class _StackRun:
             if stops and i in self.active:
                 self.active.remove(i)
         return done
+
+    def _show_networks(self, stack: Stack) -> None:
+        """Give hooks the networks that they want to see."""
+        for lane, i in enumerate(self.active):
+            hooks = self.jobs[i].hooks
+            if hooks is None:
+                continue
+            if hooks.needs_live_network:
+                stack.detach_network(lane)
+            else:
+                stack.copy_weights(lane)
+            if hooks.wants_gradients:
+                stack.copy_gradients(lane)
 
     def _run_evaluations(self, lanes: Sequence[int]) -> None:
         """Run the evaluations of hooks, several at a time."""

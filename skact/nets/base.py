@@ -34,6 +34,7 @@ from skact.nets.inputs import read_inputs
 from skact.nets.interrupts import StopFit, StopRequest, count_interrupts
 from skact.nets.loop import Loop
 from skact.nets.mlp_attributes import MLPAttributes
+from skact.nets.not_fitted import check_is_fitted
 from skact.nets.parameters import FlatParameters
 from skact.nets.rollback import forget_fit_if_diverged, restore_on_error
 from skact.nets.rows import Rows
@@ -177,7 +178,8 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         """Read the data, build the parts, plan the fit, and let a loop run it."""
         self.check_training_readiness()
         # torch cannot train a network that was built in inference mode
-        with torch.inference_mode(False), count_interrupts():
+        no_autocast = torch.autocast("cpu", enabled=False)  # `dtype` decides
+        with torch.inference_mode(False), no_autocast, count_interrupts():
             with restore_on_error(self):
                 self._check_parameters()
                 rows = read_inputs(
@@ -201,8 +203,9 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         """Plan the fit, let a loop train it, and notify skorch's callbacks."""
         with StopRequest() as stop:
             self.notify("on_train_begin", X=rows.X, y=rows.y)
-        if stop.was_made:
-            self.trained_by_ = "no loop, because a callback stopped the fit before it"
+        if stop.was_made or not options.n_epochs:
+            why = "a callback stopped the fit" if stop.was_made else "it has no epochs"
+            self.trained_by_ = f"no loop, because {why}"
         else:
             plan = plan_fit(self, rows, options)
             self.trained_by_ = plan.trained_by
@@ -248,7 +251,10 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         self.seeds_ = Seeds.from_random_state(self.random_state)
         self.built_with_ = components.fixed_settings(self)
         self.built_of_custom_parts_ = components.is_built_of_custom_parts(self)
-        return super().initialize()
+        super().initialize()
+        if hasattr(self, "module_"):  # of the user's own class, with its own dtype
+            self.module_.to(components.DTYPES[self.dtype_])
+        return self
 
     def initialize_history(self) -> "BaseNet":
         """Begin a new history; references to the old history stay valid."""
@@ -290,10 +296,10 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
 
     def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> tuple:
         """Hold out validation rows: by `train_split`, or for early stopping."""
-        if self.train_split is None and self.early_stopping:
+        if not self.train_split and self.early_stopping:
             return components.split_for_early_stopping(self, X, y)
         split = super().get_split_datasets
-        if self.train_split is None:
+        if not self.train_split:
             return split(X, y, **params)
         if self._loop is not None:  # skorch's loop calls without these parameters
             params = {**self._loop.plan.split_params, **params}
@@ -421,9 +427,6 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         self, attributes: Any = None, *args: Any, **kwargs: Any
     ) -> None:
         """Raise NotInitializedError, a NotFittedError, if the net is not built."""
-        if attributes is None and not self.initialized_:
-            raise NotInitializedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
-                f"with appropriate arguments before using this estimator."
-            )
+        if attributes is None:
+            check_is_fitted(self)
         super().check_is_fitted(attributes, *args, **kwargs)

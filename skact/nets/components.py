@@ -78,7 +78,8 @@ def build_module(net: Any) -> MLP:
 def device_of(net: Any) -> torch.device:
     """Return the device of the network; the CPU while no network is built."""
     module = getattr(net, "module_", None)
-    return torch.device("cpu") if module is None else module.output.weight.device
+    parameter = None if module is None else next(module.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
 
 
 def build_criterion(net: Any) -> Any:
@@ -94,9 +95,19 @@ def build_criterion(net: Any) -> Any:
             params["reduction"] = "none"
         with lend_generators(net, net.seeds_.weights):
             criterion = build(**params)
+    if isinstance(criterion, nn.NLLLoss) and _returns_logits(net.module_):
+        raise ValueError(
+            f"The 'criterion' parameter of {type(net).__name__} is NLLLoss, which "
+            f"needs probabilities: set output_activation='softmax', or leave criterion "
+            f"at CrossEntropyLoss, which is both."
+        )
     if isinstance(criterion, nn.Module):
         criterion = criterion.to(DTYPES[net.dtype_])
     return criterion
+
+
+def _returns_logits(module: Any) -> bool:
+    return type(module) is MLP and isinstance(module.output_activation, nn.Identity)
 
 
 @functools.lru_cache(64)
@@ -156,7 +167,7 @@ def lend_generators(net: Any, seed: int) -> AbstractContextManager[None]:
 
 def has_held_out_rows(net: Any) -> bool:
     """Whether a fit holds out some of its rows for validation."""
-    return net.train_split is not None or net.early_stopping
+    return bool(net.train_split) or net.early_stopping
 
 
 def seed_split(net: Any) -> AbstractContextManager[None]:

@@ -35,7 +35,7 @@ from skact.engine.optimizers import stacked_form
 from skact.global_rng import seed_generators_temporarily
 from skact.nets._skorch import EPOCH_METHODS, TRAINING_METHODS, overridden_method
 from skact.nets.components import has_custom_parts, has_held_out_rows
-from skact.nets.default_callbacks import QuietLog, WeightedLoss
+from skact.nets.default_callbacks import QuietLog, WeightedLoss, accuracy
 from skact.nets.held_out import has_no_batch_callbacks
 from skact.nets.rows import Rows, TrainingData, rows_of
 from skact.network.mlp import MLP, BatchNorm, Dropout, Linear
@@ -365,6 +365,16 @@ def activity_between_epochs(net: Any, valid_set: Any) -> BetweenEpochs:
     if is_ignored and valid_set is None and not net.verbose:
         return "nobody"
     return "looks"
+
+
+def has_custom_scoring(net: Any) -> bool:
+    """Whether a scoring callback calls a function that may read all of the net."""
+    return any(
+        isinstance(callback, EpochScoring)
+        and callable(callback.scoring)
+        and callback.scoring is not accuracy
+        for _, callback in net.callbacks_
+    )
 
 
 def _is_idle_between_epochs(callback: Any) -> bool:

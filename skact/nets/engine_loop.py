@@ -16,7 +16,7 @@ from skact.engine.jobs import EpochRecord, Evaluation, FitJob, Outcome
 from skact.engine.train import train
 from skact.nets._skorch import last_batches_of, write_best_score, write_epoch_start
 from skact.nets.divergence import divergence_error
-from skact.nets.eligibility import FitPlan, unstackable_part
+from skact.nets.eligibility import FitPlan, has_custom_scoring, unstackable_part
 from skact.nets.held_out import HeldOutRows
 from skact.nets.interrupts import StopRequest
 from skact.nets.loop import Loop
@@ -102,6 +102,7 @@ class CallbackHooks:
             self.loader = net.get_iterator(plan.valid_set, training=False)
         # custom parts train in the module itself, so hooks cannot get a copy
         self.needs_live_network = not self.is_read_only or self.held_out is None
+        self.wants_gradients = not self.is_read_only or has_custom_scoring(net)
         self.evaluation: Evaluation | None = self.held_out
 
     def epoch_begin(self) -> bool:
@@ -130,8 +131,7 @@ class CallbackHooks:
         net = self.net
         write_training_batches(net, record, new_epoch=False)
         if not self.is_read_only:
-            net.optimizer_.zero_grad()  # so that the step changes nothing
-            net.optimizer_.step()  # torch's schedulers warn if it was never called
+            _step_without_gradients(net)
         began = time.time()
         if self.held_out is not None:
             self.held_out.write_validation_batches()
@@ -144,6 +144,16 @@ class CallbackHooks:
             )
             net.notify("on_epoch_end", **self.datasets)
         return stop.was_made
+
+
+def _step_without_gradients(net: Any) -> None:
+    """Call the optimizer, for torch's schedulers warn if no step was ever taken."""
+    parameters = list(net.module_.parameters())
+    gradients = [parameter.grad for parameter in parameters]
+    net.optimizer_.zero_grad()  # so that the step changes nothing
+    net.optimizer_.step()
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
 
 
 def write_epochs(net: Any, records: Sequence[EpochRecord]) -> None:

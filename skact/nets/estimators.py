@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier, NeuralNetRegressor
 from skorch.dataset import Dataset
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from skact.nets.base import BaseNet
 from skact.nets.inputs import check_finite
 from skact.nets.kinds import check_numbers
 from skact.nets.labels import LabelNet
+from skact.nets.not_fitted import check_is_fitted
 
 
 class ActMLP(LabelNet, NeuralNetClassifier):

@@ -9,6 +9,7 @@ import torch
 from sklearn.base import is_regressor
 from sklearn.utils.validation import validate_data
 from skorch.dataset import Dataset
+from skorch.helper import SliceDataset
 from skorch.utils import is_dataset
 from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
@@ -50,6 +51,10 @@ def read_inputs(
     ValueError, TypeError
         If the data cannot be used; the message names the fault and its place.
     """
+    if isinstance(y, SliceDataset):
+        y = stack_samples(y)
+    if isinstance(X, SliceDataset):
+        X = stack_samples(X)
     if is_dataset(X) or isinstance(X, Mapping):
         X, y = _unpack_dataset(X, y)
     rows = read_table(net, X, y, reset=reset, classes=classes)
@@ -157,6 +162,11 @@ def unpack_table(dataset: Any) -> tuple[Any, Any] | None:
     else:
         return None
     return _to_array(X), None if y is None else _to_array(y)
+
+
+def stack_samples(samples: SliceDataset) -> np.ndarray:
+    """Return the samples of skorch's SliceDataset as one array."""
+    return np.stack([_to_array(sample) for sample in samples])
 
 
 def _to_array(part: Any) -> Any:

@@ -62,7 +62,8 @@ class Loop(ABC):
         """Seed the noise of an epoch, and begin scikit-learn's task of the epoch."""
         net = self.net
         seed = Seeds.of_epoch(net.seeds_.noise, len(net.history_))
-        net.module_.seed_noise(seed)
+        if hasattr(net.module_, "seed_noise"):  # a module of the user's own has none
+            net.module_.seed_noise(seed)
         if self.has_lent_generators:
             seed_generators(seed, device_of(net))
         self.epoch_context = self.context.subcontext(task_name="epoch")

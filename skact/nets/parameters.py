@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from sklearn import get_config
 from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
@@ -54,6 +55,9 @@ class FlatParameters(NeuralNet):
     use_caching: Any
     torch_load_kwargs: Any
 
+    built_with_: dict[str, Any]
+    _defaults_cache: Mapping[str, Any]
+
     # skorch's constructor sets these; scikit-learn allows only parameters there
     initialized_: bool = CONSTRUCTOR_ATTRIBUTES["initialized_"]
     history_: Any = CONSTRUCTOR_ATTRIBUTES["history_"]
@@ -69,21 +73,26 @@ class FlatParameters(NeuralNet):
     @classmethod
     def _signature_names(cls) -> frozenset[str]:
         """Return the names in the constructor's signature."""
-        if "_signature_names_cache" not in vars(cls):
+        return frozenset(cls._defaults())
+
+    @classmethod
+    def _defaults(cls) -> Mapping[str, Any]:
+        """Return the names in the constructor's signature, with their defaults."""
+        if "_defaults_cache" not in vars(cls):
             # a subclass or a mixin may pass *args and **kwargs on, so all signatures
             # count; skorch's does not, because skact's nets have no `module`
             kinds = [kind for kind in cls.__mro__ if "__init__" in vars(kind)]
             kinds = [kind for kind in kinds if not _is_of_a_dependency(kind)]
             signatures = [inspect.signature(vars(kind)["__init__"]) for kind in kinds]
-            cls._signature_names_cache = frozenset(
-                name
-                for signature in signatures
+            cls._defaults_cache = {
+                name: parameter.default
+                for signature in reversed(signatures)
                 for name, parameter in signature.parameters.items()
                 if name != "self"
                 and parameter.kind
                 not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            )
-        return cls._signature_names_cache
+            }
+        return cls._defaults_cache
 
     def _get_param_names(self) -> list[str]:
         # skorch takes every attribute; but a user may keep a note on a net
@@ -146,6 +155,9 @@ class FlatParameters(NeuralNet):
                 for_skorch[name] = params.pop(name)
         self._check_names(params)
         BaseEstimator.set_params(self, **params)
+        if "callbacks" in params and self.initialized_:  # as in skorch
+            self.initialize_callbacks()
+            self.built_with_["callbacks"] = self.callbacks
         if for_skorch:
             super().set_params(**for_skorch)
         return self
@@ -169,7 +181,30 @@ class FlatParameters(NeuralNet):
             super().__setattr__(name, value)
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        return BaseEstimator.__repr__(self, N_CHAR_MAX=N_CHAR_MAX)
+        # scikit-learn's form, but the defaults of a subclass that hands **kwargs on, or
+        # of a mixin, stand in several signatures
+        params = self.get_params(deep=False)
+        if get_config()["print_changed_only"]:
+            usual = self._defaults()
+            params = {
+                name: value
+                for name, value in params.items()
+                if name not in usual or repr(value) != repr(usual[name])
+            }
+        shown = type(type(self).__name__, (_Shown,), {"shown": params})
+        return BaseEstimator.__repr__(shown(), N_CHAR_MAX=N_CHAR_MAX)
+
+
+class _Shown(BaseEstimator):
+    """Stands for an estimator in its repr, which shows these parameters."""
+
+    shown: Mapping[str, Any]
+
+    def __init__(self) -> None:
+        pass
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return dict(self.shown)
 
 
 def _is_of_a_dependency(kind: type) -> bool:

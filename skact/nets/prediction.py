@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
 from skorch.dataset import Dataset
+from skorch.helper import SliceDataset
 from skorch.utils import is_dataset, to_numpy
 from torch import Tensor
 
@@ -19,7 +19,8 @@ from skact.nets._skorch import (
     set_evaluation_mode,
 )
 from skact.nets.components import has_custom_parts, lend_generators
-from skact.nets.inputs import read_X, unpack_table
+from skact.nets.inputs import read_X, stack_samples, unpack_table
+from skact.nets.not_fitted import check_is_fitted
 from skact.network.forward import (
     has_work_for_threads,
     is_thread_safe,
@@ -38,6 +39,8 @@ def probabilities(net: Any, X: Any) -> np.ndarray:
     with use_one_thread():
         for output in outputs:
             first = output[0] if isinstance(output, tuple) else output
+            if first.dtype == torch.bfloat16:  # of autocast; numpy has no such dtype
+                first = first.float()
             parts.append(to_numpy(nonlinearity(first)))
     values = np.concatenate(parts)
     found = describe_nan(net, values)
@@ -64,6 +67,8 @@ def describe_nan(net: Any, values: np.ndarray) -> str | None:
 def outputs_of_net(net: Any, X: Any, training: bool) -> Iterator[Any]:
     """Yield the outputs of a net for each part of X."""
     check_is_fitted(net)
+    if isinstance(X, SliceDataset):
+        X = stack_samples(X)
     if is_dataset(X) and (table := unpack_table(X)) is not None:
         X = table[0]
     compute = _forward_step_of(net, training)

@@ -139,7 +139,7 @@ PARAMETERS: Mapping[str, Allowed] = {
         f"one of {', '.join(map(repr, OPTIMIZERS))} or a class from torch.optim",
     ),
     "lr": Allowed(
-        lambda value: _is_finite_number(value) and value > 0, "a finite number > 0"
+        lambda value: _is_finite_number(value) and value >= 0, "a finite number >= 0"
     ),
     "momentum": _FRACTION,
     "nesterov": _BOOL,
@@ -151,7 +151,7 @@ PARAMETERS: Mapping[str, Allowed] = {
         "an int >= 1, or -1 for all rows in one batch",
     ),
     "shuffle": _BOOL,
-    "max_epochs": _allow_int_from(1),
+    "max_epochs": _allow_int_from(0),
     "early_stopping": _BOOL,
     "validation_fraction": Allowed(
         lambda value: _is_finite_number(value) and 0 < value < 1, "a number in (0, 1)"
@@ -190,8 +190,8 @@ PARAMETERS: Mapping[str, Allowed] = {
         "'disable' (scikit-learn's, such as a TrainingLog, go to set_callbacks)",
     ),
     "train_split": Allowed(
-        lambda value: value is None or callable(value),
-        "None or a callable such as skorch.dataset.ValidSplit(5)",
+        lambda value: value is None or value is False or callable(value),
+        "None, False or a callable such as skorch.dataset.ValidSplit(5)",
     ),
     "warm_start": _BOOL,
     "verbose": Allowed(lambda value: isinstance(value, Integral), "an int or a bool"),
@@ -288,6 +288,8 @@ def _check_keyword(name: str, key: str, signature_names: frozenset[str]) -> None
     if separator and rest and prefix in PREFIXES:
         return
     hint = suggest_parameter(key, signature_names)
+    if key == "history":
+        hint = ": assign net.history"
     raise ValueError(f"{name} got an unexpected parameter {key!r}{hint}")
 
 

@@ -96,6 +96,7 @@ class EpochHooks:
     """Hooks that return their record, or raise it."""
 
     needs_live_network, evaluation = False, None
+    wants_gradients = False
 
     def epoch_begin(self):
         pass
@@ -132,6 +133,7 @@ def recorder(state, peculiar_state):
         """Hooks that note where they run, and stop after one epoch."""
 
         needs_live_network, evaluation = True, None
+        wants_gradients = False
         error, seen = None, []
 
         def __init__(self, net):
@@ -182,6 +184,7 @@ def test_hooks_may_fit_other_nets(session, engine, data, Toy):
         """Hooks that fit, alone and in a Parallel, while training waits for them."""
 
         needs_live_network, evaluation = True, None
+        wants_gradients = False
 
         def __init__(self, net):
             self.X = np.arange(12.0).reshape(6, 2)

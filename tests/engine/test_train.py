@@ -178,6 +178,8 @@ class Watch:
 
     evaluation = None
 
+    wants_gradients = False
+
     def __init__(self, calls, name, stop_after=99, needs_live_network=True):
         self.calls, self.name, self.stop_after = calls, name, stop_after
         self.needs_live_network, self.n_epochs = needs_live_network, 0

@@ -138,7 +138,10 @@ BY_SKORCH: list[tuple[dict[str, Any], str]] = [
         {"callbacks": [LRScheduler("StepLR", step_size=1, step_every="batch")]},
         "works batch by batch",
     ),
-    ({"criterion": nn.NLLLoss}, "the criterion NLLLoss has no stacked form"),
+    (
+        {"criterion": nn.NLLLoss, "output_activation": "softmax"},
+        "the criterion NLLLoss has no stacked form",
+    ),
     ({"criterion__label_smoothing": 0.1}, "options (label_smoothing)"),
     ({"optimizer": torch.optim.RMSprop}, "the optimizer RMSprop has no stacked form"),
     ({"optimizer__amsgrad": True}, "Adam(amsgrad=True) has no stacked form"),

@@ -350,6 +350,7 @@ class Keep:
     """Hooks that save a network after each epoch, as Checkpoint does."""
 
     needs_live_network, evaluation = True, None
+    wants_gradients = False
 
     def __init__(self):
         self.sizes = []
@@ -439,6 +440,7 @@ class Act:
     """Hooks that do something to a network's training in mid-training."""
 
     needs_live_network, evaluation = True, None
+    wants_gradients = False
 
     def __init__(self, begin=None, end=None):
         self.begin, self.end, self.epochs = begin, end, 0

@@ -14,10 +14,9 @@ from skact import ActMLP, ActMLPRegressor
 X, Y = np.arange(20.0).reshape(10, 2), np.tile([0, 1], 5)
 
 WRONG = [
-    ({"lr": -1}, "The 'lr' parameter of ActMLP must be a finite number > 0, got -1."),
-    ({"lr": 0}, "'lr' parameter of ActMLP must be a finite number > 0, got 0."),
-    ({"lr": float("nan")}, "must be a finite number > 0, got nan."),
-    ({"lr": "0.1"}, "must be a finite number > 0, got '0.1'."),
+    ({"lr": -1}, "The 'lr' parameter of ActMLP must be a finite number >= 0, got -1."),
+    ({"lr": float("nan")}, "must be a finite number >= 0, got nan."),
+    ({"lr": "0.1"}, "must be a finite number >= 0, got '0.1'."),
     ({"width": 0}, "The 'width' parameter of ActMLP must be an int >= 1, got 0."),
     ({"width": 2.0}, "must be an int >= 1, got 2.0."),
     ({"width": True}, "must be an int >= 1, got True."),
@@ -67,8 +66,8 @@ WRONG = [
     ({"batch_size": -2}, "an int >= 1, or -1 for all rows in one batch, got -2."),
     ({"shuffle": 2}, "must be True or False, got 2."),
     (
-        {"max_epochs": 0},
-        "The 'max_epochs' parameter of ActMLP must be an int >= 1, got 0.",
+        {"max_epochs": -1},
+        "The 'max_epochs' parameter of ActMLP must be an int >= 0, got -1.",
     ),
     ({"early_stopping": 1}, "must be True or False, got 1."),
     ({"validation_fraction": 1.0}, "must be a number in (0, 1), got 1.0."),
@@ -84,7 +83,7 @@ WRONG = [
     ({"callbacks": [3]}, "go to set_callbacks), got [3]."),
     (
         {"train_split": 0.2},
-        "None or a callable such as skorch.dataset.ValidSplit(5), got 0.2.",
+        "None, False or a callable such as skorch.dataset.ValidSplit(5), got 0.2.",
     ),
     ({"warm_start": None}, "must be True or False, got None."),
     ({"device": "gpu"}, "must be a torch device such as 'cpu' or 'cuda', got 'gpu'."),
