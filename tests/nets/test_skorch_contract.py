@@ -148,7 +148,7 @@ class Gradients(Callback):
         {"norm": "batch", "depth": 2, "batch_size": 13},
         {"train_split": ValidSplit(3, stratified=False), "activation": "prelu"},
     ],
-    ids=str,
+    ids=["adam", "sgd", "norm", "held out"],
 )
 def test_callbacks_find_the_gradients_of_the_last_batch_on_both_loops(kind, params):
     net = a_net(kind, callbacks=[Gradients()], **params).fit(X, y)
