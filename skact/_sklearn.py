@@ -3,6 +3,7 @@
 `tests/test_seams.py` tests each of them, and `pyproject.toml` caps the version.
 """
 
+import inspect
 from typing import Any
 
 # ------------------------------------------------------------------ callbacks
@@ -27,6 +28,13 @@ def contexts_from_root(context: Any) -> list[Any]:
     while path[-1].parent is not None:
         path.append(path[-1].parent)
     return path[::-1]
+
+
+def accepts_sample_weight(scorer: Any) -> bool:
+    """Whether a search without metadata routing passes sample weights to a scorer."""
+    if hasattr(scorer, "_accept_sample_weight"):
+        return bool(scorer._accept_sample_weight())
+    return "sample_weight" in inspect.signature(scorer).parameters
 
 
 # ------------------------------------------------------------------ searches

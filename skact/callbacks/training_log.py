@@ -1,8 +1,8 @@
 """The training log: it keeps the history of every fit, also of the fits of a search.
 
 A search of scikit-learn drops its nets, and with the nets their histories. But all
-clones of an estimator share its callbacks. From other processes of this machine,
-scikit-learn's `ScoringMonitor` returns the histories.
+clones of an estimator share its callbacks. Copies of the log in other processes send
+the histories home: with the results of workers of skact, else to the postbox.
 """
 
 import uuid
@@ -11,11 +11,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import pandas as pd
-from sklearn.callback import ScoringMonitor
-from sklearn.metrics import get_scorer
 
+from skact.backend.postbox import Address, is_here, own_address, post
 from skact.backend.worker_messages import register_receiver, send_message
-from skact.callbacks.fold_scorer import FoldScorer, fold_curves
+from skact.callbacks.fitted_net import fitted_net_inside, inputs_of_net
+from skact.callbacks.fold_scorer import fold_curves, make_scorer
 from skact.callbacks.task_path import describe_task
 from skact.engine.weights import Trajectory
 from skact.naming import Scalar, name_values
@@ -30,7 +30,6 @@ class _UnscoredFit:
 
     trajectory: Trajectory
     row: dict[str, Any] | None = None  # the row that was stored when the fit ended
-    context: Any = None
 
 
 class TrainingLog(FitLog):
@@ -63,8 +62,8 @@ class TrainingLog(FitLog):
     ignores_epochs = True  # so the engine need not stop after each epoch
 
     def __init__(self) -> None:
-        self._monitor = ScoringMonitor(scoring=_return_row)
-        self._received_rows: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] = []
+        self._home: Address | None = None  # of a copy: the process of the original
         self._receiver_name = uuid.uuid4().hex
         self._has_scorer = False
         self._unscored: WeakKeyDictionary[Any, _UnscoredFit] = WeakKeyDictionary()
@@ -76,12 +75,22 @@ class TrainingLog(FitLog):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _unscored=WeakKeyDictionary())
+        if is_here(self._home):
+            self._home = None
         register_receiver(self._receiver_name, self)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {**vars(self), "_received_rows": list(self._received_rows)}
+        # the rows grow in another thread while workers post theirs
+        state = {**vars(self), "_rows": list(self._rows)}
         del state["_unscored"]  # a net is scored in the process that fitted the net
+        state["_home"] = self._home or own_address()
         return state
+
+    def __deepcopy__(self, memo: Any) -> "TrainingLog":
+        """Return a log of its own, with the fits so far."""
+        copied = type(self)()
+        vars(copied).update(_rows=list(self._rows), _has_scorer=self._has_scorer)
+        return copied
 
     @property
     def wants_weights(self) -> bool:
@@ -92,7 +101,7 @@ class TrainingLog(FitLog):
         """Keep the weights of a net until a scorer validates the net."""
         self._unscored[net] = _UnscoredFit(trajectory)
 
-    def scorer(self, scoring: Any = None) -> "FoldScorer":
+    def scorer(self, scoring: Any = None) -> Any:
         """Return a scorer with which a search validates every epoch on the fold.
 
         Then epoch rows have ``fold_loss`` and, of classifiers, ``fold_acc``: the mean
@@ -102,14 +111,21 @@ class TrainingLog(FitLog):
 
         Parameters
         ----------
-        scoring : str, callable, list, tuple, dict or None, default=None
+        scoring : str, callable, list, tuple, set, dict or None, default=None
             The metrics of the search, as its own `scoring`; if there are several,
             `refit` must name one. None is the net's ``score``.
 
         Returns
         -------
-        callable
-            The `scoring` for the search.
+        callable or dict of callables
+            The `scoring` for the search: the scores, and what the search does with
+            sample weights and routed metadata, are those of `scoring` alone. Where
+            the search hands sample weights to its scorer, the columns are weighted.
+
+        Raises
+        ------
+        ValueError
+            If a metric is not known, or named twice.
 
         Notes
         -----
@@ -131,11 +147,9 @@ class TrainingLog(FitLog):
         >>> bool(frame["fold_loss"].notna().all())
         True
         """
-        names = [scoring] if isinstance(scoring, str) else scoring
-        for name in names if isinstance(names, list | tuple) else ():
-            get_scorer(name)  # raises at an unknown name, before any training
+        scorer = make_scorer(scoring)
         self._has_scorer = True
-        return FoldScorer(scoring)
+        return scorer
 
     def clear(self) -> "TrainingLog":
         """Forget all fits.
@@ -145,13 +159,12 @@ class TrainingLog(FitLog):
         TrainingLog
             This one.
         """
-        self._received_rows.clear()
-        self._monitor = ScoringMonitor(scoring=_return_row)
+        self._rows.clear()
         return self
 
     def receive(self, message: Any) -> None:
         """Take the row of a fit from a copy of the log in a worker process."""
-        self._received_rows.append(message)
+        self._rows.append(message)
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Prepare for a fit; scikit-learn calls this method."""
@@ -161,12 +174,15 @@ class TrainingLog(FitLog):
                 f"ActMLP(...).set_callbacks(TrainingLog()), also inside a pipeline."
             )
         self._unscored.pop(estimator, None)  # of an earlier fit
-        self._monitor.setup(estimator, context)
 
-    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+    # static, because scikit-learn caches the signatures of these methods, and the cache
+    # would keep many logs alive
+    @staticmethod
+    def on_fit_task_begin(estimator: Any, context: Any) -> None:
         """Do nothing: the history is complete when the fit ends."""
 
-    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+    @staticmethod
+    def on_fit_task_end(estimator: Any, context: Any) -> None:
         """Do nothing: scikit-learn does not call this method if a fit fails."""
 
     def teardown(self, estimator: Any, context: Any) -> None:
@@ -179,16 +195,16 @@ class TrainingLog(FitLog):
             "params": _params_as_scalars(estimator),
             "history": columns_of_history(estimator.history_ or []),
         }
-        self._store_row(row, estimator, context)
-        self._monitor.teardown(estimator, context)
+        self._store_row(row)
         if estimator in self._unscored:
             if _logged_fit_from(row).is_refit:  # no search scores a refit
                 del self._unscored[estimator]
             else:
                 self._unscored[estimator].row = row
-                self._unscored[estimator].context = context
 
-    def validate(self, estimator: Any, X: Any, y: Any) -> None:
+    def validate(
+        self, estimator: Any, X: Any, y: Any, sample_weight: Any = None
+    ) -> None:
         """Validate every epoch of a net on rows that the net was not trained on.
 
         The log validates a fit once, and then drops the weights of the epochs.
@@ -196,46 +212,38 @@ class TrainingLog(FitLog):
         Parameters
         ----------
         estimator : estimator
-            The fitted net, or a pipeline that ends in the net.
+            The fitted net, or a pipeline or TransformedTargetRegressor around it.
         X, y : array-like of shape (n_samples, n_features), array-like
             Rows and targets as for ``score``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
         """
-        net = net_of(estimator)
+        net = fitted_net_inside(estimator)
         unscored = self._unscored.pop(net, None)
         if unscored is None or unscored.row is None:
             return
-        if net is not estimator and len(estimator.steps) > 1:
-            X = estimator[:-1].transform(X)
+        X, y = inputs_of_net(estimator, X, y)
         history = dict(unscored.row["history"])
         trajectory = unscored.trajectory
-        for name, cells in fold_curves(net, trajectory.epochs, X, y).items():
+        curves = fold_curves(net, trajectory.epochs, X, y, sample_weight)
+        for name, cells in curves.items():
             history[name] = [None] * trajectory.first_epoch + cells
         for name in history.keys() - unscored.row["history"].keys():
             for epoch, cell in zip(net.history_, history[name], strict=True):
                 if cell is not None:
                     epoch[name] = cell
-        row = {**unscored.row, "history": history}
-        self._monitor.setup(net, unscored.context)
-        self._store_row(row, net, unscored.context)
-        self._monitor.teardown(net, unscored.context)
+        self._store_row({**unscored.row, "history": history})
 
-    def _store_row(self, row: dict[str, Any], net: Any, context: Any) -> None:
-        if not send_message(self._receiver_name, row):
-            # `_return_row` is the scoring of the monitor: the row becomes the score
-            self._monitor.on_fit_task_end(
-                net, context, X=(), y=(), fitted_estimator=row
-            )
+    def _store_row(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)  # a copy of the log, too, knows its own fits
+        if not send_message(self._receiver_name, row) and self._home is not None:
+            post(self._home, self._receiver_name, row)
 
     @property
     def fits(self) -> list[LoggedFit]:
         """All fits so far, sorted by run, and by their places in the run."""
-        try:
-            logs = self._monitor.get_logs("all")
-        except ValueError:  # the monitor has no logs yet
-            logs = []
-        stored = [*self._received_rows, *(row for log in logs for row in log.data)]
         # a validated fit was stored twice, and its last row counts
-        rows = list({row["id"]: row for row in stored}.values())
+        rows = list({row["id"]: row for row in list(self._rows)}.values())
         rows.sort(key=lambda row: (row["began"], row["path"]))
         return list(map(_logged_fit_from, rows))
 
@@ -287,7 +295,3 @@ def _params_as_scalars(net: Any) -> dict[str, Scalar]:
 
 def _logged_fit_from(row: dict[str, Any]) -> LoggedFit:
     return LoggedFit(row["run"], row["searches"], row["params"], row["history"])
-
-
-def _return_row(row: Any, X: Any, y: Any) -> Any:
-    return row

@@ -5,7 +5,7 @@ from typing import Any
 
 from skact.naming import name_values
 from skact.results.cv_results import Results, results_of
-from skact.results.histories import columns_of_history, net_of
+from skact.results.histories import columns_of_history, is_net, net_of
 from skact.results.logged_fit import FitLog, LoggedFit, estimators_inside, log_of
 from skact.results.schema import MODEL, sort_recorded
 
@@ -84,13 +84,17 @@ def _fits_of_search(log: FitLog, search: Any, results: Results) -> PlacedFits:
         place = fit.place_in(kind)
         if place is not None:
             searches.setdefault(place.search, []).append(fit)
+    prefixes = _prefixes_of_nets(search, results)
     own = [
         (fits, placed)
         for fits in searches.values()
         if _have_params_of_candidates(
-            placed := _place_fits(fits, search, results), results
+            placed := _place_fits(fits, search, results), results, prefixes
         )
     ]
+    # a search that was broken off, or has other folds, has other places
+    n_places = len(results.columns.get("params", [])) * search.n_splits_
+    own = [one for one in own if len(one[1]) == n_places] or own
     best = getattr(search, "best_estimator_", None)
     if best is not None:
         history = columns_of_history(getattr(net_of(best), "history_", None) or [])
@@ -99,7 +103,34 @@ def _fits_of_search(log: FitLog, search: Any, results: Results) -> PlacedFits:
             for fits, placed in own
             if any(_is_refit_with_history(history, fit, kind) for fit in fits)
         ] or own
+    if any(_histories(placed) != _histories(own[-1][1]) for _, placed in own):
+        raise ValueError(
+            f"level='epoch': several searches of class {kind} have written into the "
+            f"same TrainingLog, and their fits have the parameters of this one: give "
+            f"each search a log of its own, or clear the log between the searches."
+        )
     return own[-1][1] if own else {}
+
+
+def _histories(placed: PlacedFits) -> dict[tuple[int, int], Any]:
+    untimed = {"dur"}  # all else is the same if a search was repeated
+    return {
+        place: {k: v for k, v in fit.history.items() if k not in untimed}
+        for place, fit in placed.items()
+    }
+
+
+def _prefixes_of_nets(search: Any, results: Results) -> list[str]:
+    """Return the prefixes of parameters of nets, such as "" or "actmlp__"."""
+    estimator: Any = getattr(search, "estimator", None)
+    prefixes = [""] if is_net(estimator) and net_of(estimator) is estimator else []
+    inside = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    candidates = results.columns.get("params", [])
+    for params in [inside, *candidates]:
+        for key, value in params.items():
+            if is_net(value) and net_of(value) is value:
+                prefixes.append(f"{key}__")
+    return list(dict.fromkeys(prefixes))
 
 
 def _is_refit_with_history(
@@ -123,21 +154,28 @@ def _place_fits(fits: Sequence[LoggedFit], search: Any, results: Results) -> Pla
     return placed
 
 
-def _have_params_of_candidates(placed: PlacedFits, results: Results) -> bool:
+def _have_params_of_candidates(
+    placed: PlacedFits, results: Results, prefixes: Sequence[str]
+) -> bool:
     """Whether each fit has the parameters of the candidate in its row."""
     params = results.columns.get("params", [])
     return bool(placed) and all(
-        row < len(params) and _has_params_of_candidate(fit.params, params[row])
+        row < len(params)
+        and any(
+            _has_params_of_candidate(fit.params, params[row], prefix)
+            for prefix in prefixes
+        )
         for (row, _), fit in placed.items()
     )
 
 
 def _has_params_of_candidate(
-    net_params: Mapping[str, Any], candidate: Mapping[str, Any]
+    net_params: Mapping[str, Any], candidate: Mapping[str, Any], prefix: str
 ) -> bool:
     """Whether no parameter of a net differs from that of the candidate."""
     for key, value in candidate.items():
-        known = net_params.get(key.rpartition("__")[2])
+        is_of_net = key.startswith(prefix)
+        known = net_params.get(key.removeprefix(prefix)) if is_of_net else None
         (tried,) = name_values([value])
         # a number in a name, such as "lambda #2", is not known from one net alone
         is_comparable = known is not None and " #" not in f"{known}{tried}"
@@ -171,7 +209,14 @@ def _explain_missing_epochs(search: Any, log: FitLog | None) -> str:
             f"{kind} has a TrainingLog that knows no fits: was it attached before the "
             f"search was fitted?"
         )
-    if not any(fit.place_in(kind) for fit in log.fits):
+    places = [fit.place_in(kind) for fit in log.fits]
+    if any(places) and all(place is None or place.number is None for place in places):
+        return (
+            f"{kind} has a TrainingLog of {len(log.fits)} fits, but it does not tell "
+            f"scikit-learn's callbacks which candidate and fold a fit is. "
+            f"log.to_frame() has these fits, numbered."
+        )
+    if not any(places):
         return (
             f"{kind} has a TrainingLog of {len(log.fits)} fits, but inside "
             f"{type(search.estimator).__name__} scikit-learn does not tell a fit its "

@@ -7,21 +7,32 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import make_pipeline as make_resampling_pipeline
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
     KFold,
+    RandomizedSearchCV,
     StratifiedKFold,
     cross_validate,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
+from sklearn.svm import SVC
 from skorch.callbacks import LRScheduler
 from skorch.dataset import ValidSplit
 from torch import nn
@@ -388,3 +399,214 @@ def test_the_net_that_was_scored_has_it_in_its_own_history() -> None:
     frame = to_frame(result["estimator"])
     assert frame["fold_acc"].tolist() == log.to_frame()["fold_acc"].tolist()
     assert frame["fold_loss"].notna().all()
+
+
+# ------------------------------------------------------------- as the scoring alone
+
+WEIGHT = np.where(y == 2, 10.0, 1.0)
+
+
+def spread(y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+    return float(np.average(y_true == y_pred, weights=sample_weight))
+
+
+def by_hand(estimator: Any, X: Any, y: Any) -> float:
+    return float(estimator.predict_proba(X)[:, 0].sum())
+
+
+def by_hand_weighted(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Any:
+    return float(np.average(estimator.predict(X) == y, weights=sample_weight))
+
+
+def several_by_hand(estimator: Any, X: Any, y: Any) -> dict[str, float]:
+    return {"a": by_hand(estimator, X, y), "b": estimator.score(X, y)}
+
+
+SCORINGS: dict[str, Any] = {
+    "None": None,
+    "name": "accuracy",
+    "needs probabilities": "neg_log_loss",
+    "scorer": make_scorer(spread),
+    "function": by_hand,
+    "function with weights": by_hand_weighted,
+    "function of several": several_by_hand,
+    "list": ["f1_macro", "accuracy"],
+    "tuple": ("neg_log_loss", "accuracy"),
+    "dict": {"a": "accuracy", "b": make_scorer(spread), "c": "roc_auc_ovr"},
+}
+REFITS = {"list": "accuracy", "tuple": "accuracy", "dict": "b"}
+REFITS["function of several"] = "b"
+
+
+def results_without_times(search: Any) -> dict[str, Any]:
+    return {
+        key: np.asarray(value).tolist()
+        for key, value in search.cv_results_.items()
+        if "time" not in key
+    }
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", [GridSearchCV, RandomizedSearchCV])
+@pytest.mark.parametrize("name", SCORINGS)
+@pytest.mark.filterwarnings("ignore:The scoring .* does not support sample_weight")
+def test_a_search_with_it_is_the_search_with_the_scoring_alone(
+    name: str, kind: Any, weighted: bool
+) -> None:
+    scoring, fit_params = SCORINGS[name], {"sample_weight": WEIGHT} if weighted else {}
+    options: dict[str, Any] = {"cv": FOLDS, "refit": REFITS.get(name, True)}
+    if kind is RandomizedSearchCV:
+        options |= {"n_iter": 3, "random_state": 0}
+    plain = kind(a_net(), GRID, scoring=scoring, **options).fit(X, y, **fit_params)
+    log = TrainingLog()
+    net = a_net().set_callbacks(log)
+    search = kind(net, GRID, scoring=log.scorer(scoring), **options)
+    search.fit(X, y, **fit_params)
+    assert results_without_times(search) == results_without_times(plain)
+    assert list(search.cv_results_) == list(plain.cv_results_)
+    assert search.best_params_ == plain.best_params_
+    assert search.best_score_ == plain.best_score_
+    assert search.score(X, y) == plain.score(X, y)
+    assert to_frame(search, "epoch")["fold_loss"].notna().all()
+
+
+@pytest.mark.parametrize("name", ["name", "scorer", "dict"])
+def test_metadata_is_routed_to_it_as_to_the_scoring_alone(name: str) -> None:
+    def routed(scoring: Any) -> Any:
+        if name == "dict":
+            other = get_scorer("accuracy").set_score_request(sample_weight=False)
+            return {"a": request(make_scorer(spread)), "b": other}
+        return request(get_scorer("accuracy") if name == "name" else scoring)
+
+    def request(scorer: Any) -> Any:
+        return scorer.set_score_request(sample_weight=True)
+
+    def run(scoring: Any, log: Any = None) -> Any:
+        net = a_net().set_fit_request(sample_weight=True)
+        if log is not None:
+            net.set_callbacks(log)
+        refit = "a" if name == "dict" else True
+        search = GridSearchCV(net, GRID, cv=FOLDS, scoring=scoring, refit=refit)
+        return search.fit(X, y, sample_weight=WEIGHT)
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        log = TrainingLog()
+        plain = run(routed(make_scorer(spread)))
+        search = run(log.scorer(routed(make_scorer(spread))), log)
+        assert results_without_times(search) == results_without_times(plain)
+        if name == "name":  # and the request may be set on the log's scorer
+            other = TrainingLog()
+            search = run(request(other.scorer("accuracy")), other)
+            assert results_without_times(search) == results_without_times(plain)
+
+
+def test_with_routing_the_score_of_the_net_must_say_whether_it_takes_weights() -> None:
+    log = TrainingLog()
+    with sklearn.config_context(enable_metadata_routing=True):
+        net = a_net().set_fit_request(sample_weight=True).set_callbacks(log)
+        search = GridSearchCV(net, GRID, cv=FOLDS, scoring=log.scorer())
+        with pytest.raises(ValueError, match=r"\[sample_weight\] are passed"):
+            search.fit(X, y, sample_weight=WEIGHT)
+        scorer = log.scorer().set_score_request(sample_weight=True)
+        weighted = GridSearchCV(net, GRID, cv=FOLDS, scoring=scorer)
+        weighted.fit(X, y, sample_weight=WEIGHT)
+    plain = GridSearchCV(a_net(), GRID, cv=FOLDS).fit(X, y, sample_weight=WEIGHT)
+    assert results_without_times(weighted) == results_without_times(plain)
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", ["accuracy", "f1_macro"]])
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_cross_validate_and_halving_take_it_too(scoring: Any, n_jobs: Any) -> None:
+    log = TrainingLog()
+    net = a_net().set_callbacks(log)
+    plain = cross_validate(a_net(), X, y, cv=FOLDS, scoring=scoring)
+    found = cross_validate(
+        net, X, y, cv=FOLDS, scoring=log.scorer(scoring), n_jobs=n_jobs
+    )
+    for key in plain:
+        if key.startswith("test_"):
+            assert found[key].tolist() == plain[key].tolist()
+    assert log.to_frame()["fold_loss"].notna().all()
+    if isinstance(scoring, str):
+        options: dict[str, Any] = {"cv": FOLDS, "random_state": 0, "n_jobs": n_jobs}
+        plain = HalvingGridSearchCV(a_net(), GRID, scoring=scoring, **options)
+        log.clear()
+        search = HalvingGridSearchCV(net, GRID, scoring=log.scorer(scoring), **options)
+        assert results_without_times(search.fit(X, y)) == results_without_times(
+            plain.fit(X, y)
+        )
+
+
+@pytest.mark.parametrize(
+    ("scoring", "message"),
+    [("acuracy", "acuracy"), (["accuracy", "accuracy"], "Duplicate"), ([], "Empty")],
+)
+def test_a_wrong_metric_is_refused_before_any_training(
+    scoring: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        TrainingLog().scorer(scoring)
+
+
+@given(weights=st.lists(st.integers(0, 3), min_size=20, max_size=20).filter(any))
+@settings(max_examples=10, deadline=None)
+def test_a_row_of_weight_3_is_three_rows_in_the_curves(weights: list[int]) -> None:
+    net = a_net().fit(X[:100], y[:100])
+    epochs, held_out, weight = [weights_of(net.module_)], np.arange(80, 100), weights
+    rows = np.repeat(held_out, weight)
+    found = fold_curves(net, epochs, X[held_out], y[held_out], weight)
+    expected = fold_curves(net, epochs, X[rows], y[rows])
+    for name in ("fold_loss", "fold_acc"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
+
+
+# ------------------------------------------------------------- beside and inside others
+
+
+def test_models_that_are_no_nets_are_no_reason_to_warn() -> None:
+    log = TrainingLog()
+    grid = [
+        {"clf": [a_net().set_callbacks(log)]},
+        {"clf": [LogisticRegression()], "clf__C": [0.1, 1, 10]},
+        {"clf": [SVC(), RandomForestClassifier(3)]},
+    ]
+    pipeline = Pipeline([("scale", StandardScaler()), ("clf", LogisticRegression())])
+    search = GridSearchCV(pipeline, grid, cv=FOLDS, scoring=log.scorer("accuracy"))
+    frame = to_frame(search.fit(X, y), "epoch")
+    assert len(frame) == 2 * 3
+    assert frame["fold_acc"].notna().all()
+
+
+def test_a_net_without_the_log_is_a_reason_to_warn() -> None:
+    log = TrainingLog()
+    search = GridSearchCV(a_net(), GRID, cv=FOLDS, scoring=log.scorer("accuracy"))
+    with pytest.warns(UserWarning, match="the net has no TrainingLog"):
+        search.fit(X, y)
+
+
+def test_rows_that_a_sampler_makes_are_not_held_out() -> None:
+    log = TrainingLog()
+    net = a_net().set_callbacks(log)
+    pipeline = make_resampling_pipeline(
+        StandardScaler(), RandomOverSampler(random_state=0), net
+    )
+    binary = (y == 2).astype(int)
+    search = GridSearchCV(
+        pipeline, {"actmlp__lr": [0.1, 0.01]}, cv=FOLDS, scoring=log.scorer("f1")
+    ).fit(X, binary)
+    frame = log.to_frame()
+    last = frame[(frame["epoch"] == 3) & frame["fold_acc"].notna()]
+    assert len(last) == 4
+    with pytest.raises(ValueError, match=r"log\.to_frame\(\) has these fits, numbered"):
+        to_frame(search, "epoch")  # imbalanced-learn does not pass the candidate on
+
+
+def test_targets_that_are_transformed_are_validated_in_their_own_scale() -> None:
+    log = TrainingLog()
+    net = ActMLPRegressor(max_epochs=3, random_state=0).set_callbacks(log)
+    table, target = load_diabetes(return_X_y=True)
+    model = TransformedTargetRegressor(net, transformer=StandardScaler())
+    cross_validate(model, table, target, cv=3, scoring=log.scorer("r2"))
+    frame = log.to_frame()
+    assert len(frame) == 9
+    assert frame["fold_loss"].between(0.3, 2).all()

@@ -1,8 +1,14 @@
 """The log of a search has every epoch of every candidate and fold, wherever it ran."""
 
 import contextlib
+import copy
+import gc
 import math
 import pickle
+import threading
+import time
+import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +17,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
 from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -22,7 +29,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 from skorch.dataset import ValidSplit
 
 from skact import ActMLP, ActMLPRegressor, TrainingLog, fused, to_frame, to_hiplot
@@ -386,3 +393,157 @@ def test_a_log_in_a_wrong_place_is_told_the_right_one() -> None:
         ActMLP(callbacks=[TrainingLog()]).fit(X, y)
     with pytest.raises(TypeError, match=r"A TrainingLog has to_frame\(\) itself"):
         to_frame(TrainingLog(), "epoch")
+
+
+# ------------------------------------------------------------- which part is the net's
+
+
+@pytest.mark.parametrize(
+    ("wrap", "grid"),
+    [
+        (lambda net: net, {"optimizer__weight_decay": [0.1, 0.01]}),
+        (lambda net: net, {"optimizer__lr": [0.1, 0.001]}),
+        (lambda net: net, {"iterator_train__batch_size": [16, 32]}),
+        (lambda net: net, {"lr": [0.1, 0.2], "optimizer__lr": [0.1, 0.001]}),
+        (lambda net: make_pipeline(Normalizer(), net), {"normalizer__norm": ["l1"]}),
+        (lambda net: make_pipeline(PCA(2), net), {"pca__random_state": [1, 2]}),
+        (
+            lambda net: make_pipeline(PCA(2), net),
+            {"actmlp__random_state": [1, 2], "pca__random_state": [3]},
+        ),
+    ],
+    ids=["weight_decay", "lr", "batch_size", "two rates", "norm", "seed", "two seeds"],
+)
+@pytest.mark.parametrize("session", [contextlib.nullcontext, fused])
+def test_a_key_that_ends_like_a_parameter_of_the_net_is_not_one(
+    wrap: Any, grid: Any, session: Any
+) -> None:
+    net = ActMLP(width=4, max_epochs=2, random_state=0).set_callbacks(TrainingLog())
+    search = GridSearchCV(wrap(net), grid, cv=2)
+    with session():
+        search.fit(X, y)
+    assert len(to_frame(search, "epoch")) == len(search.cv_results_["params"]) * 2 * 2
+
+
+def test_searches_that_share_a_log_and_cannot_be_told_apart_are_refused() -> None:
+    log = TrainingLog()
+    first = width_search(log, [8, 16], refit=False).fit(X, y)
+    repeated = clone(first).fit(X, y)  # the same curves: any of the two is right
+    assert (
+        to_frame(first, "epoch")
+        .drop(columns="dur")
+        .equals(to_frame(repeated, "epoch").drop(columns="dur"))
+    )
+    width_search(log, [8, 16], refit=False).fit(X[::-1], y[::-1])
+    for search in (first, repeated):
+        with pytest.raises(ValueError, match="give each search a log of its own"):
+            to_frame(search, "epoch")
+
+
+def test_searches_with_other_folds_that_share_a_log_are_told_apart() -> None:
+    log = TrainingLog()
+    searches = [
+        width_search(log, [8, 16], refit=False).set_params(cv=n).fit(X, y)
+        for n in (2, 3)
+    ]
+    for n, search in zip((2, 3), searches, strict=True):
+        assert len(to_frame(search, "epoch")) == 2 * n * 2
+
+
+def test_a_search_that_was_broken_off_is_not_taken_for_the_next_one() -> None:
+    log = TrainingLog()
+    search = width_search(log, [8, 16], refit=False)
+    calls = []
+
+    def break_off(estimator: Any, X: Any, y: Any) -> float:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return 0.0
+
+    with pytest.raises(KeyboardInterrupt):
+        clone(search).set_params(scoring=break_off).fit(X[::-1], y[::-1])
+    assert len(log.fits) == 3
+    whole = to_frame(search.fit(X, y), "epoch")
+    alone = to_frame(
+        width_search(TrainingLog(), [8, 16], refit=False).fit(X, y), "epoch"
+    )
+    assert whole.drop(columns="dur").equals(alone.drop(columns="dur"))
+
+
+def test_a_search_of_ones_own_that_tells_no_candidates_gets_a_true_message() -> None:
+    class MySearch(GridSearchCV):
+        def _run_search(self, evaluate_candidates: Any) -> None:
+            evaluate_candidates([{"lr": 0.01}])
+            evaluate_candidates([{"lr": 0.1}])
+
+    log = TrainingLog()
+    net = ActMLP(width=4, max_epochs=2, random_state=0).set_callbacks(log)
+    search = MySearch(net, {"lr": [1]}, cv=2).fit(X, y)
+    message = r"MySearch has a TrainingLog of 5 fits, but it does not tell .* candidate"
+    with pytest.raises(ValueError, match=message):
+        to_frame(search, "epoch")
+    assert len(log.to_frame()) == 5 * 2
+
+
+# ------------------------------------------------------------- what a log costs
+
+
+def open_things() -> tuple[int, int]:
+    gc.collect()
+    return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("session", [contextlib.nullcontext, fused])
+def test_a_log_opens_no_thread_and_no_file(session: Any) -> None:
+    def search() -> Any:
+        log = TrainingLog()
+        net = ActMLP(width=4, max_epochs=1, random_state=0).set_callbacks(log)
+        with session():
+            GridSearchCV(net, {"lr": [0.1]}, cv=2, scoring=log.scorer()).fit(X, y)
+        assert len(log.fits) == 3
+        return log
+
+    search()
+    before = open_things()
+    kept = [search() for _ in range(5)]
+    dropped = [weakref.ref(search()) for _ in range(50)]
+    assert open_things() == before
+    assert all(log() is None for log in dropped)
+    assert len(kept) == 5
+
+
+def test_logs_that_travel_share_one_thread_and_one_file() -> None:
+    def search() -> Any:
+        net = ActMLP(width=4, max_epochs=1, random_state=0)
+        net.set_callbacks(TrainingLog())
+        found = GridSearchCV(net, {"lr": [0.1]}, cv=2, n_jobs=2).fit(X, y)
+        assert len(to_frame(found, "epoch")) == 2
+        return weakref.ref(log_of(found.estimator))
+
+    search()  # starts the workers, and opens the postbox
+    before = open_things()
+    dropped = [search() for _ in range(10)]
+    for _ in range(100):  # the last connection closes a moment after its message
+        after = open_things()
+        if max(after[0] - before[0], after[1] - before[1]) <= 0:
+            break
+        time.sleep(0.05)
+    assert after[0] <= before[0]
+    assert after[1] <= before[1]
+    assert all(log() is None for log in dropped)
+
+
+def test_a_copy_is_a_log_of_its_own() -> None:
+    net = ActMLP(width=4, max_epochs=1, random_state=0).set_callbacks(TrainingLog())
+    net.fit(X, y)
+    other = copy.deepcopy(net).fit(X, y)
+    original, copied = log_of(net), log_of(other)
+    assert original is not None
+    assert copied is not None
+    assert len(original.fits) == 1
+    assert len(copied.fits) == 2
+    with fused(inner="loky", n_jobs=2):
+        GridSearchCV(other, {"lr": [0.1]}, cv=2, refit=False).fit(X, y)
+    assert len(original.fits) == 1
+    assert len(copied.fits) == 4

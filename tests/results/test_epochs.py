@@ -82,11 +82,15 @@ def test_of_two_searches_with_one_log_each_has_the_fits_of_its_best_estimator() 
     assert not set(losses) & set(alone["train_loss"])
 
 
-def test_without_a_refit_the_last_fits_are_those_of_the_search() -> None:
+def test_without_a_refit_a_search_that_was_fitted_again_needs_a_clear_log() -> None:
     log = TrainingLog()
     net = ActMLP(max_epochs=2, batch_size=50, random_state=0).set_callbacks(log)
     search = GridSearchCV(net, GRID, cv=2, refit=False).fit(X, y)
     before = epochs_of_search(search)
+    search.fit(X[::2], y[::2])
+    with pytest.raises(ValueError, match="clear the log between the searches"):
+        epochs_of_search(search)
+    log.clear()
     search.fit(X[::2], y[::2])
     assert not set(epochs_of_search(search)["train_loss"]) & set(before["train_loss"])
 
