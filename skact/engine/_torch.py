@@ -5,8 +5,11 @@ the name; the error at the first use names it. `tests/test_seams.py` tries all n
 """
 
 import functools
+import importlib
 from collections.abc import Callable
+from concurrent.futures import Future
 from operator import attrgetter
+from threading import Thread
 from typing import Any
 
 import torch
@@ -88,6 +91,62 @@ def is_watched() -> bool:
             autograd, "_profiler_enabled", "torch.autograd._profiler_enabled"
         )()
     )
+
+
+# ------------------------------------------------------------------ the compiler
+
+
+def build_optimizer(build: Any, *args: Any, **params: Any) -> torch.optim.Optimizer:
+    """Build an optimizer, without loading torch's compiler if that is possible.
+
+    ``Optimizer.add_param_group`` loads the compiler, only to switch it off for itself:
+    about a second, half a minute on a slow machine, in the first fit of a process.
+    """
+    plain = getattr(torch.optim.Optimizer.add_param_group, "__wrapped__", None)
+    if plain is None or not _is_plain_optimizer(build):
+        load_compiler()
+        return build(*args, **params)
+    optimizer = build.__new__(build)
+    optimizer.add_param_group = functools.partial(plain, optimizer)
+    optimizer.__init__(*args, **params)
+    del optimizer.add_param_group
+    return optimizer
+
+
+def _is_plain_optimizer(build: Any) -> bool:
+    if not (isinstance(build, type) and issubclass(build, torch.optim.Optimizer)):
+        return False
+    inherited = torch.optim.Optimizer.add_param_group
+    return build.add_param_group is inherited and build.__new__ is object.__new__
+
+
+def note_step(optimizer: torch.optim.Optimizer) -> None:
+    """Tell torch's schedulers that the optimizer has taken a step; else they warn."""
+    optimizer._opt_called = True  # type: ignore[attr-defined]
+
+
+def load_compiler() -> None:
+    """Import torch's compiler; Ctrl-C meanwhile does not break it for the process.
+
+    Half an import cannot be repeated. Python interrupts the main thread only, so the
+    import runs in another thread, to its end.
+    """
+    _begin_loading_compiler().result()
+
+
+@functools.cache
+def _begin_loading_compiler() -> "Future[None]":
+    loaded: Future[None] = Future()
+
+    def load() -> None:
+        try:
+            importlib.import_module("torch._dynamo")
+            loaded.set_result(None)
+        except BaseException as error:
+            loaded.set_exception(error)
+
+    Thread(target=load, name="skact-load-compiler").start()
+    return loaded
 
 
 def _find_attribute(where: Any, name: str, full_name: str) -> Any:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from skact._sklearn import DURING_FIT
+from skact.engine._torch import load_compiler
 from skact.engine.jobs import Seeds
 from skact.exceptions import DivergedError
 from skact.nets import components, prediction
@@ -270,6 +271,18 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         self.optimizer_ = components.build_optimizer(self)
         return self
 
+    def save_params(self, *args: Any, **params: Any) -> None:
+        """Save as skorch does; the state of an optimizer loads torch's compiler."""
+        if _names_optimizer(args, params):
+            load_compiler()
+        super().save_params(*args, **params)
+
+    def load_params(self, *args: Any, **params: Any) -> None:
+        """Load as skorch does; the state of an optimizer loads torch's compiler."""
+        if _names_optimizer(args, params):
+            load_compiler()
+        super().load_params(*args, **params)
+
     # ------------------------------------------------------------ training
 
     def check_data(self, X: Any, y: Any = None) -> None:
@@ -420,3 +433,8 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
                 f"with appropriate arguments before using this estimator."
             )
         super().check_is_fitted(attributes, *args, **kwargs)
+
+
+def _names_optimizer(args: tuple, params: Mapping[str, Any]) -> bool:
+    """Whether arguments of `save_params` or `load_params` are about an optimizer."""
+    return len(args) > 1 or not {"f_optimizer", "checkpoint"}.isdisjoint(params)

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from skact.activations.build import is_custom
+from skact.engine import _torch
 from skact.engine.jobs import Seeds
 from skact.global_rng import seed_generators_temporarily
 from skact.nets.inputs import read_table, unpack_table
@@ -69,6 +70,8 @@ def _is_same_setting(current: Any, built: Any) -> bool:
 def build_module(net: Any) -> MLP:
     """Build the network, with initial weights from the seed of the net."""
     seed = net.seeds_.weights
+    if net.compile:
+        _torch.load_compiler()
     with lend_generators(net, seed):
         module = MLP(**network_arguments(net), seed=seed)
     module.seed_noise(Seeds.of_epoch(net.seeds_.noise, 0))
@@ -116,7 +119,7 @@ def build_optimizer(net: Any) -> torch.optim.Optimizer:
     if named and net.optimizer == "sgd":
         flat.update(momentum=net.momentum, nesterov=net.nesterov)
     build = OPTIMIZERS[net.optimizer] if named else net.optimizer
-    return build(*args, **{**flat, **params})
+    return _torch.build_optimizer(build, *args, **{**flat, **params})
 
 
 # ------------------------------------------------------------------ custom parts

@@ -12,6 +12,7 @@ from typing import Any
 from skorch.callbacks import EpochTimer
 from torch import nn
 
+from skact.engine._torch import note_step
 from skact.engine.jobs import EpochRecord, Evaluation, FitJob, Outcome
 from skact.engine.train import train
 from skact.nets._skorch import last_batches_of, write_best_score, write_epoch_start
@@ -123,8 +124,7 @@ class CallbackHooks:
         net = self.net
         write_training_batches(net, record, new_epoch=False)
         if not self.is_read_only:
-            net.optimizer_.zero_grad()  # so that the step changes nothing
-            net.optimizer_.step()  # torch's schedulers warn if it was never called
+            note_step(net.optimizer_)
         began = time.time()
         if self.held_out is not None:
             self.held_out.write_validation_batches()
