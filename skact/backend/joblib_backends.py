@@ -261,6 +261,7 @@ class WorkersBackend(SkactBackend):
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """End all tasks of this backend."""
         tasks, self._unfinished = self._unfinished, []
+        self.session.add_report(Report(cancelled=len(tasks)))
         for task in tasks:
             task.mark_cancelled()
             task.callback(task)
@@ -288,7 +289,7 @@ class WorkersBackend(SkactBackend):
             )
             for number, ends, report, messages in finished_pieces:
                 deliver_messages(messages)
-                self.session.report += report + Report(pieces=1)
+                self.session.add_report(report + Report(pieces=1))
                 for task, end in zip(pieces[number], ends, strict=True):
                     task.result, task.error = end
                 advance(len(ends))

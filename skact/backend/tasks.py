@@ -25,7 +25,8 @@ class ParallelCall:
 class Group:
     """Tasks that one caller waits for together."""
 
-    unfinished: set["Task"] = field(default_factory=set)
+    # A dict keeps the order of the tasks, and a set does not.
+    unfinished: dict["Task", None] = field(default_factory=dict)
     # Tasks that wait for the group. Usually the hub waits, or a task outside the group.
     # But a task of the group may wait, too: it may read a generator of joblib.
     waiters: set["Task"] = field(default_factory=set)
@@ -34,7 +35,7 @@ class Group:
 
     def is_over(self) -> bool:
         """Whether no task is unfinished but those that wait for the group."""
-        return not self.unfinished - self.waiters
+        return not self.unfinished.keys() - self.waiters
 
 
 @dataclass(frozen=True)

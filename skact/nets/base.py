@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from skact._sklearn import DURING_FIT
 from skact.engine._torch import load_compiler
+from skact.engine.current_trainer import note_failure
 from skact.engine.jobs import Seeds
 from skact.exceptions import DivergedError
 from skact.nets import components, prediction
@@ -151,7 +152,7 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
         self.check_training_readiness()
         # torch cannot train a network that was built in inference mode
         with torch.inference_mode(False), count_interrupts():
-            with self._restore_on_error():
+            with note_failure(in_training=False), self._restore_on_error():
                 self._check_parameters()
                 rows = read_inputs(
                     self, X, y, sample_weight, reset=reset, classes=classes
@@ -171,14 +172,16 @@ class BaseNet(FlatParameters, CallbackSupportMixin):
 
     def _train(self, rows: Rows, context: Any) -> None:
         """Plan the fit, let a loop train it, and notify skorch's callbacks."""
-        self.notify("on_train_begin", X=rows.X, y=rows.y)
-        plan = plan_fit(self, rows)
+        with note_failure(in_training=False):
+            self.notify("on_train_begin", X=rows.X, y=rows.y)
+            plan = plan_fit(self, rows)
         self.trained_by_ = plan.trained_by
         self._loop = _LOOPS[plan.loop](self, plan, context)
         try:
-            self._loop.run()
-            check_weights(self)
-            self.notify("on_train_end", X=rows.X, y=rows.y)
+            with note_failure(in_training=True):
+                self._loop.run()
+                check_weights(self)
+                self.notify("on_train_end", X=rows.X, y=rows.y)
         finally:
             del self._loop
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 
 from skact.backend.joblib_backends import FusingBackend
 from skact.backend.session import Session
-from skact.engine.current_trainer import current_trainer, hand_fits_to
+from skact.engine.current_trainer import current_trainer, hand_fits_to, note_failure
 from skact.engine.jobs import EpochRecord, FitJob, Outcome, Seeds, StackReport, Training
 
 
@@ -27,7 +27,7 @@ class Engine:
         self.error = None  # to be raised by the next call
         self.seconds = 0.0
 
-    def __call__(self, jobs, *, outcomes, n_threads=None, progress=None):
+    def __call__(self, jobs, *, outcomes, stacks, n_threads=None, progress=None):
         self.sizes.append(len(jobs))
         if self.error is not None:
             error, self.error = self.error, None
@@ -37,8 +37,8 @@ class Engine:
             self.train_one(job, outcome)
         if progress is not None:
             progress(sum(job.n_epochs for job in jobs))
-        stack = StackReport(len(jobs), self.seconds, "toys")
-        return Training(outcomes, [stack])
+        stacks.append(StackReport(len(jobs), self.seconds, {"kind": "toys"}))
+        return Training(outcomes, stacks)
 
     def train_one(self, job, outcome):
         net, outcome.seconds = job.module, self.seconds
@@ -94,10 +94,15 @@ class Toy(ClassifierMixin, BaseEstimator):
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
-        if self.fail is True:
-            raise ValueError("before parking")
-        if isinstance(self.fail, type):
-            raise self.fail
+        with note_failure(in_training=False):
+            if self.fail is True:
+                raise ValueError("before parking")
+            if isinstance(self.fail, type):
+                raise self.fail
+        with note_failure(in_training=True):
+            return self.train(X, y)
+
+    def train(self, X, y):
         hooks = self.hooks(self) if self.hooks else None
         outcome = Outcome()
         job = FitJob(

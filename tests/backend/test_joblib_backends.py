@@ -17,7 +17,7 @@ from skact import ActMLP
 from skact.backend.context import fused
 from skact.backend.joblib_backends import FusingBackend, WorkersBackend, run_piece
 from skact.backend.session import Session
-from skact.engine.current_trainer import current_trainer, hand_fits_to
+from skact.engine.current_trainer import current_trainer, hand_fits_to, note_failure
 from skact.engine.jobs import FitJob, Outcome, Seeds, StackReport, Training
 
 # ---------------------------------------------------------------- in this process
@@ -100,14 +100,16 @@ def make_job(X, y, seeds, net):
 def make_engine():
     """Return a stand-in for the engine; being local, it is pickled by value."""
 
-    def train(jobs, *, outcomes, n_threads=None, progress=None):
+    def train(jobs, *, outcomes, stacks=None, n_threads=None, progress=None):
         for job, outcome in zip(jobs, outcomes, strict=True):
             outcome.seconds = 0.01
             job.module.center_ = job.X.mean(0)
             if job.module.fail == "train":
                 outcome.error = ValueError("lane diverged")
-        stack = StackReport(len(jobs), 0.01, f"process {os.getpid()}")
-        return Training(outcomes, [stack])
+        if stacks is not None:
+            process = {"process": f"process {os.getpid()}"}
+            stacks.append(StackReport(len(jobs), 0.01, process))
+        return Training(outcomes, stacks)
 
     return train
 
@@ -130,8 +132,9 @@ def make_estimator(train):
                 raise self.fail
             if callable(self.fail):
                 self.fail()
-            if outcome.error is not None:
-                raise outcome.error
+            with note_failure(in_training=True):
+                if outcome.error is not None:
+                    raise outcome.error
             return self
 
         def predict(self, X):

@@ -1,5 +1,6 @@
 """A session: unmodified scikit-learn, fused, and nothing left behind."""
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import greenlet
@@ -28,7 +29,10 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
+from skact import ActMLP
+from skact.backend.context import fused
 from skact.backend.joblib_backends import FusingBackend
 from skact.backend.session import Session, default_memory
 from skact.engine.current_trainer import hand_fits_to
@@ -306,6 +310,62 @@ def test_ctrl_c_in_training_reaches_the_caller(session, engine, data, search, ki
     assert session.report.n_fused > 0
 
 
+def test_after_ctrl_c_the_report_says_what_was_trained():
+    """Of two stacks, the first has ended, and the second has trained some epochs."""
+
+    class Pressing(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if net.width == 9 and len(net.history) == 3:
+                signal.raise_signal(signal.SIGINT)
+
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    net = ActMLP(max_epochs=3, random_state=0, callbacks=[Pressing()])
+    before = signal.getsignal(signal.SIGINT)
+    search = GridSearchCV(net, {"width": [8, 9], "lr": [0.1, 0.01]}, cv=2)
+    with fused() as session, pytest.raises(KeyboardInterrupt):
+        search.fit(X, y)
+    assert signal.getsignal(signal.SIGINT) is before
+    report = session.report
+    assert (report.n_fused, report.lanes, report.waves) == (4, (4, 4), 1)
+    assert report.interrupted == (3, 2, 2, 2)  # the others' callbacks were to come
+    assert (report.tasks, report.cancelled) == (0, 8)
+    text = str(report)
+    assert text.startswith("4 fits fused into 2 stacks in 1 wave: ")
+    assert "\n4 fits interrupted after 2 to 3 epochs\n8 tasks cancelled" in text
+    with fused() as session:  # the process goes on
+        cross_validate(ActMLP(max_epochs=1), X, y, cv=2)
+    assert session.report.n_fused == 2
+
+
+def test_ctrl_c_in_a_lone_fit_of_a_block_is_reported():
+    class Pressing(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            signal.raise_signal(signal.SIGINT)
+
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    with fused() as session, pytest.raises(KeyboardInterrupt):
+        ActMLP(max_epochs=3, callbacks=[Pressing()]).fit(X, y)
+    assert str(session.report) == "1 fit interrupted after 1 epoch"
+
+
+def test_ctrl_c_a_second_time_ends_all_tasks_nevertheless(session, engine, data, Toy):
+    ended = []
+
+    def task(i):
+        try:
+            Toy(i).fit(*data)
+        finally:
+            ended.append(i)
+            if i == 1:
+                raise KeyboardInterrupt
+
+    engine.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        joblib.Parallel()(joblib.delayed(task)(i) for i in range(9))
+    assert ended == list(range(9))  # in the order of the tasks
+    assert session.report.cancelled == 9
+
+
 def test_ctrl_c_in_a_task_reaches_the_caller(session, engine, data, search):
     with pytest.raises(KeyboardInterrupt):
         search(data, fail=KeyboardInterrupt)()
@@ -390,7 +450,7 @@ def test_the_report_says_what_was_fused_and_what_was_not(session, engine, data, 
     text = str(report)
     assert text.startswith("6 fits fused into 1 stack in 1 wave: 0.0")
     assert "  6 networks, 0.01 s: toys\n" in text
-    assert "1 fit alone, such as a refit: 0.01 s" in text
+    assert "1 fit alone: 0.01 s (1 outside joblib.Parallel, such as a refit)" in text
     assert "7 fits not fused: optimizer LBFGS has no stacked form" in text
     assert "tasks" not in text  # some had a network of ours
     assert repr(report) == text

@@ -28,10 +28,10 @@ def test_a_group_is_over_when_all_have_ended_but_those_that_wait_for_it():
     group = Group()
     assert group.is_over()
     task, waiter = new_task(group=group), new_task(group=group)
-    group.unfinished |= {task, waiter}
+    group.unfinished |= dict.fromkeys([task, waiter])
     group.waiters.add(waiter)
     assert not group.is_over()
-    group.unfinished.discard(task)
+    del group.unfinished[task]
     assert group.is_over()
 
 
