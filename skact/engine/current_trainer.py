@@ -40,7 +40,13 @@ def hand_fits_to(trainer: Trainer | None) -> Iterator[None]:
     try:
         yield
     finally:
-        _CURRENT.reset(token)
+        try:
+            _CURRENT.reset(token)
+        except ValueError as error:
+            raise RuntimeError(
+                "The block was left in another context than entered (see contextvars), "
+                "such as another task of asyncio."
+            ) from error
 
 
 @contextmanager
