@@ -41,6 +41,7 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import EpochTimer, PassthroughScoring
 from skorch.history import History
 from torch import nn
+from torch.utils import _python_dispatch
 
 from skact import ActMLP, TrainingLog, fused, to_hiplot
 from skact import _sklearn as sklearn_seam
@@ -176,6 +177,32 @@ def test_who_looks_on_in_a_thread_is_seen():
     assert torch_seam.is_watched()
     handle.remove()
     assert not torch_seam.is_watched()
+
+
+class Looking(_python_dispatch.TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        return function(*args, **(kwargs or {}))
+
+
+def test_the_modes_of_a_thread_can_be_taken_off_and_put_back():
+    none = torch_seam.modes_of_thread()
+    assert none == ([], [], None)
+    with torch.device("meta"), Mode(), Looking():
+        some = torch_seam.modes_of_thread()
+        assert [len(stack) for stack in some[:2]] == [2, 1]
+        torch_seam.restore_modes_of_thread(none)
+        assert torch.ones(1).device.type == "cpu"
+        assert not torch_seam.is_watched()
+        torch_seam.restore_modes_of_thread(some)
+        assert torch.ones(1).device.type == "meta"
+    torch.set_default_device("meta")
+    default = torch_seam.modes_of_thread()
+    torch_seam.restore_modes_of_thread(none)
+    assert torch.get_default_device().type == "cpu"
+    torch_seam.restore_modes_of_thread(default)
+    assert torch.get_default_device().type == "meta"
+    torch.set_default_device(None)
+    assert torch_seam.modes_of_thread() == none
 
 
 NO_COMPILER = """

@@ -25,10 +25,11 @@ import greenlet
 from skact.backend.progress import ProgressBar
 from skact.backend.report import Report
 from skact.backend.tasks import Group, HooksOfTask, Pause, Reply, Task
-from skact.backend.thread_state import preserve_thread_state
+from skact.backend.thread_state import preserve_thread_state, switch_streams
 from skact.engine.current_trainer import hand_fits_to
 from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
 from skact.exceptions import copy_error
+from skact.threads import use_one_thread
 
 # A parked task keeps its rows of X, and a transformer before the net keeps a copy. A
 # fit cannot know the number of transformers.
@@ -120,12 +121,13 @@ class Session:
         self._largest_job = max(self._largest_job, job.nbytes)
         self._parked.append((task, job, outcome))
         begin = time.perf_counter()
-        message = self._switch_to_hub(task)
-        while message is not outcome:  # then the message is a hook
-            task.is_in_hook = True
-            reply = Reply.from_hook(message)
-            task.is_in_hook = False
-            message = self._switch_to_hub(task, reply)
+        with use_one_thread():  # as hooks have it when a fit trains by itself
+            message = self._switch_to_hub(task)
+            while message is not outcome:  # then the message is a hook
+                task.is_in_hook = True
+                reply = Reply.from_hook(message)
+                task.is_in_hook = False
+                message = self._switch_to_hub(task, reply)
         task.pauses.append(Pause(begin, time.perf_counter(), outcome.seconds))
 
     def note_not_fused(self, reason: str) -> None:
@@ -223,7 +225,7 @@ class Session:
         if self.thread_id != threading.get_ident():
             return  # it ends when its own thread lets go of it
         other.parent = here
-        with preserve_thread_state():
+        with preserve_thread_state(), switch_streams(task):
             other.throw(greenlet.GreenletExit)
 
     # ---------------------------------------------------------------- the loop
@@ -301,7 +303,7 @@ class Session:
         assert task.own_greenlet is not None
         # a greenlet that ends, or dies of Ctrl-C, switches to its parent
         task.own_greenlet.parent = greenlet.getcurrent()
-        with preserve_thread_state():
+        with preserve_thread_state(), switch_streams(task):
             return task.own_greenlet.switch(message)
 
     def _switch_to_hub(self, task: Task, message: Any = None) -> Any:

@@ -69,6 +69,7 @@ class Task:
     pauses: list[Pause] = field(default_factory=list)
     cost: float = 0.0  # own running time, and the task's share of training
     has_fitted: bool = False  # whether the task has fitted a net
+    streams: tuple[Any, Any] | None = None  # stdout and stderr, if it has set its own
     is_in_hook: bool = False  # whether training waits for a hook in this task
     is_cancelled: bool = False
 

@@ -1,14 +1,20 @@
 """State that belongs to a thread, which greenlets of the thread must not share."""
 
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import joblib
 import sklearn
 import torch
 
+from skact.backend.tasks import Task
+from skact.engine._torch import modes_of_thread, restore_modes_of_thread
+
 _AUTOCAST_DEVICES = ("cpu", "cuda")
+_deterministic: Any = torch.utils.deterministic  # a module with a property
 
 
 @contextmanager
@@ -16,11 +22,12 @@ def preserve_thread_state() -> Iterator[None]:
     """Restore the state of the thread after a switch of greenlets in the block.
 
     joblib's backend, scikit-learn's configuration, the filters of warnings and torch's
-    modes belong to the thread, which all greenlets share. So each switch, in both
-    directions, stands in such a block. Context variables, such as numpy's errstate,
-    need no care: each greenlet has its own.
+    settings belong to the thread or the process, which all greenlets share. So each
+    switch, in both directions, stands in such a block. Context variables, such as
+    numpy's errstate, need no care: each greenlet has its own. The random generators
+    stay common to all tasks, or all tasks would draw the same numbers.
     """
-    config, autocast = sklearn.get_config(), _autocast_state()
+    before = [read() for read, _ in _SETTINGS]
     grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
     with (
         joblib.parallel_config(),
@@ -31,10 +38,27 @@ def preserve_thread_state() -> Iterator[None]:
         try:
             yield
         finally:
-            if sklearn.get_config() != config:
-                sklearn.set_config(**config)
-            if _autocast_state() != autocast:
-                _set_autocast_state(autocast)
+            for (read, write), value in zip(_SETTINGS, before, strict=True):
+                if read() != value:
+                    write(value)
+
+
+@contextmanager
+def switch_streams(task: Task) -> Iterator[None]:
+    """Let a task have the stdout and stderr that it has set, and only this task.
+
+    A task that has set none prints where the others do: a progress bar may begin
+    meanwhile, which draws below what is printed.
+    """
+    before = sys.stdout, sys.stderr
+    if task.streams is not None:
+        sys.stdout, sys.stderr = task.streams
+    try:
+        yield
+    finally:
+        after = sys.stdout, sys.stderr
+        task.streams = None if after == before else after
+        sys.stdout, sys.stderr = before
 
 
 def _autocast_state() -> tuple:
@@ -51,3 +75,34 @@ def _set_autocast_state(state: tuple) -> None:
         torch.set_autocast_enabled(device, enabled)
         torch.set_autocast_dtype(device, dtype)
     torch.set_autocast_cache_enabled(is_cache_enabled)
+
+
+def _determinism() -> tuple[bool, bool, bool]:
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        _deterministic.fill_uninitialized_memory,
+    )
+
+
+def _set_determinism(state: tuple[bool, bool, bool]) -> None:
+    is_on, warns_only, fills = state
+    torch.use_deterministic_algorithms(is_on, warn_only=warns_only)
+    _deterministic.fill_uninitialized_memory = fills
+
+
+def _anomaly_detection() -> tuple[bool, bool]:
+    return torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+
+
+# how each setting is read and written
+_SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
+    (sklearn.get_config, lambda config: sklearn.set_config(**config)),
+    (_autocast_state, _set_autocast_state),
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_num_threads, torch.set_num_threads),
+    (_determinism, _set_determinism),
+    (_anomaly_detection, lambda state: torch.autograd.set_detect_anomaly(*state)),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (modes_of_thread, restore_modes_of_thread),
+)

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _python_dispatch
 
 # in-place kernels that step many parameters in one call, and the derivative of a loss
 FUNCTIONS = (
@@ -72,6 +73,34 @@ def has_hooks(part: nn.Module | nn.Parameter | torch.optim.Optimizer) -> bool:
         return any(hooks(part))
     except AttributeError as error:
         raise _missing_name_error(str(error)) from None
+
+
+def modes_of_thread() -> tuple:
+    """Return the function and dispatch modes of this thread, and its default device.
+
+    ``with torch.device(...)`` is such a mode, too.
+    """
+    names = "_len_torch_function_stack", "_len_torch_dispatch_stack"
+    default = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    if not any(getattr(torch._C, name)() for name in names):
+        return [], [], default
+    functions = torch.overrides._get_current_function_mode_stack()
+    return functions, _python_dispatch._get_current_dispatch_mode_stack(), default
+
+
+def restore_modes_of_thread(modes: tuple) -> None:
+    """Make the result of `modes_of_thread` the modes of this thread."""
+    stacks = (
+        (torch._C._len_torch_function_stack, torch.overrides),
+        (torch._C._len_torch_dispatch_stack, _python_dispatch),
+    )
+    *wanted, default = modes
+    for (length, module), stack in zip(stacks, wanted, strict=True):
+        while length():
+            module._pop_mode()
+        for mode in stack:
+            module._push_mode(mode)
+    torch._GLOBAL_DEVICE_CONTEXT.device_context = default
 
 
 def is_watched() -> bool:
