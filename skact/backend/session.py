@@ -198,7 +198,10 @@ class Session:
     def cancel(self, tasks: Iterable[Task]) -> None:
         """End tasks where they stand; an error becomes the result of each."""
         if self._is_running_in_another_thread():
-            return  # greenlets cannot be reached from outside their thread
+            return
+        if self.thread_id != threading.get_ident():
+            # greenlets cannot be reached from outside their thread: they go on there
+            tasks = [task for task in tasks if task.own_greenlet is None]
         ended = dict.fromkeys(tasks)  # each once, in the order of the tasks
         self._parked = [entry for entry in self._parked if entry[0] not in ended]
         self._resumable = deque(
@@ -222,8 +225,6 @@ class Session:
         here, other = greenlet.getcurrent(), task.own_greenlet
         if other is None or other.dead or other is here:
             return
-        if self.thread_id != threading.get_ident():
-            return  # it ends when its own thread lets go of it
         other.parent = here
         with preserve_thread_state(), switch_streams(task):
             other.throw(greenlet.GreenletExit)

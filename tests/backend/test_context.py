@@ -344,6 +344,17 @@ def test_the_name_inside_a_block_joins_its_session(session, engine, data, Toy):
     assert session.report.n_fused == 5
 
 
+def test_the_name_around_a_block_and_with_other_settings_changes_nothing(data):
+    with joblib.parallel_config(backend="skact", n_jobs=3, verbose=0):
+        backend, _ = get_active_backend()
+        with fused() as inner:
+            cross_val_score(LogisticRegression(), *data)
+            joblib.Parallel(backend="skact")([joblib.delayed(abs)(1)] * 3)
+        assert (inner.report.tasks, backend.session.report.tasks) == (8, 0)
+        cross_val_score(LogisticRegression(), *data)
+    assert (inner.report.tasks, backend.session.report.tasks) == (8, 5)
+
+
 def test_fused_leaves_everything_as_it_was(data, state):
     before = state()
     with fused() as session:

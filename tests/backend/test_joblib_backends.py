@@ -39,6 +39,48 @@ def test_a_generator_that_is_never_read_leaves_nothing_behind(session, data, Toy
         results.close()
 
 
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        ({}, [6]),
+        ({"pre_dispatch": "all"}, [6]),
+        ({"pre_dispatch": "n_jobs"}, [6]),
+        ({"pre_dispatch": 2}, [2, 2, 2]),
+        ({"pre_dispatch": 1}, [1] * 6),
+        ({"batch_size": 2}, [6]),  # few tasks: joblib makes smaller batches
+    ],
+)
+@pytest.mark.parametrize("return_as", ["list", "generator", "generator_unordered"])
+def test_settings_of_parallel_change_what_waits_together_and_no_result(
+    session, engine, data, Toy, settings, sizes, return_as
+):
+    tasks = (joblib.delayed(lambda i: Toy(i).fit(*data).a)(i) for i in range(6))
+    results = joblib.Parallel(return_as=return_as, **settings)(tasks)
+    assert sorted(results) == list(range(6))
+    assert engine.sizes == sizes
+
+
+@pytest.mark.parametrize("inner", [None, "loky"])
+def test_a_timeout_is_refused_but_not_where_threads_heed_it(inner):
+    def parallel(**hint):
+        return joblib.Parallel(n_jobs=2, timeout=60, **hint)
+
+    with fused(inner=inner):
+        with pytest.raises(ValueError, match="timeout=60, which the backend 'skact' "):
+            parallel()([joblib.delayed(abs)(-1)] * 2)
+        assert parallel(prefer="threads")([joblib.delayed(abs)(-1)] * 2) == [1, 1]
+        assert joblib.Parallel()([joblib.delayed(abs)(-1)] * 2) == [1, 1]
+
+
+def test_options_that_the_backend_does_not_have_are_refused(state):
+    before = state()
+    with pytest.raises(TypeError, match="unexpected keyword argument 'memory'"):
+        joblib.parallel_config(backend="skact", memory=2**20)
+    with pytest.raises(TypeError, match="'memori', which the backend 'skact' does not"):
+        joblib.Parallel(n_jobs=2, backend="skact", memori=3)([joblib.delayed(abs)(1)])
+    assert state() == before
+
+
 @pytest.mark.parametrize("hint", [{"prefer": "threads"}, {"require": "sharedmem"}])
 def test_those_that_want_threads_get_as_many_as_they_ask_for(session, hint):
     with joblib.Parallel(n_jobs=3, **hint) as parallel:

@@ -35,6 +35,7 @@ from skact import ActMLP
 from skact.backend.context import fused
 from skact.backend.joblib_backends import FusingBackend
 from skact.backend.session import Session, default_memory
+from skact.backend.tasks import Group, ParallelCall, Task
 from skact.engine.current_trainer import hand_fits_to
 
 
@@ -246,6 +247,29 @@ def test_a_session_at_work_refuses_another_thread(session, data, Toy):
 
     with pytest.raises(RuntimeError, match="at work in another thread"):
         joblib.Parallel()([joblib.delayed(in_thread)()] * 2)
+
+
+def test_another_thread_cancels_only_what_has_not_begun(session, data, Toy):
+    """joblib cancels where a generator of its results is thrown away."""
+
+    def submit(n):
+        group = Group()
+        tasks = [Task(lambda: Toy().fit(*data), group, call) for _ in range(n)]
+        for task in tasks:
+            session.submit(task)
+        return group, tasks
+
+    call = ParallelCall()
+    group, _ = submit(2)
+    other_group, begun = submit(2)
+    session.wait(group)  # the tasks of the other group have been trained along
+    _, not_begun = submit(2)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(session.cancel, [*begun, *not_begun]).result()
+    assert [task.is_cancelled for task in begun] == [False, False]
+    assert [task.is_cancelled for task in not_begun] == [True, True]
+    session.wait(other_group)
+    assert [task.error for task in begun] == [None, None]
 
 
 # ---------------------------------------------------------------- failures
