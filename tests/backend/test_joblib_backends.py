@@ -350,6 +350,7 @@ def test_ctrl_c_in_a_worker_reaches_the_caller(data, n_jobs):
     with Workers("loky", n_jobs) as session:
         with pytest.raises(KeyboardInterrupt):
             cross_validate(PickledToy(fail=KeyboardInterrupt), *data, cv=3)
+        assert str(session.report) == "3 tasks cancelled"
         grid(refit=False).fit(*data)
     assert session.report.n_fused == 18
 
