@@ -250,7 +250,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Pressing:
     def find_spec(self, name, *_):
-        if name == "torch._dynamo.polyfills.loader":  # in the middle of the import
+        if name == sys.argv[2]:  # in the middle of the import
             sys.meta_path.remove(self)
             os.kill(os.getpid(), signal.SIGINT)
             pressed.wait(timeout=1)
@@ -267,6 +267,7 @@ def make_net(n_epochs=1):
         "function": {"optimizer": lambda params, lr: torch.optim.Adam(params, lr)},
         "compile": {"compile": True, "compile__backend": "eager"},
         "save": {},
+        "activation": {"activation": lambda x: x * torch.tanh(x)},
     }
     return ActMLP(max_epochs=n_epochs, random_state=0, **kinds[sys.argv[1]])
 
@@ -296,11 +297,19 @@ thread.join()
 
 
 @pytest.mark.parametrize(
-    "kind", ["optimizer", "subclass", "function", "compile", "save"]
+    ("kind", "module"),
+    [
+        ("optimizer", "torch._dynamo.polyfills.loader"),
+        ("subclass", "torch._dynamo.polyfills.loader"),
+        ("function", "torch._dynamo.polyfills.loader"),
+        ("compile", "torch._dynamo.polyfills.loader"),
+        ("save", "torch._dynamo.polyfills.loader"),
+        ("activation", "sympy.matrices"),  # for its gradients
+    ],
 )
-def test_ctrl_c_while_torch_loads_its_compiler_breaks_nothing(kind, tmp_path):
+def test_ctrl_c_while_torch_loads_its_compiler_breaks_nothing(kind, module, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", CTRL_C, kind],
+        [sys.executable, "-c", CTRL_C, kind, module],
         check=False,
         cwd=tmp_path,
         capture_output=True,

@@ -122,7 +122,7 @@ def is_watched() -> bool:
     )
 
 
-# ------------------------------------------------------------------ the compiler
+# ------------------------------------------------------------------ late imports
 
 
 def build_optimizer(build: Any, *args: Any, **params: Any) -> torch.optim.Optimizer:
@@ -155,26 +155,32 @@ def note_step(optimizer: torch.optim.Optimizer) -> None:
 
 
 def load_compiler() -> None:
-    """Import torch's compiler; Ctrl-C meanwhile does not break it for the process.
+    """Load what ``optimizer.step``, and the state of an optimizer, load at first."""
+    _begin_loading("torch._dynamo").result()
 
-    Half an import cannot be repeated. Python interrupts the main thread only, so the
-    import runs in another thread, to its end.
-    """
-    _begin_loading_compiler().result()
+
+def load_gradients() -> None:
+    """Load what ``torch.autograd.grad`` loads at first, if it is given gradients."""
+    _begin_loading("torch.fx.experimental.symbolic_shapes").result()
 
 
 @functools.cache
-def _begin_loading_compiler() -> "Future[None]":
+def _begin_loading(module: str) -> "Future[None]":
+    """Begin an import that Ctrl-C cannot break off.
+
+    Half an import of such a large module leaves torch, or sympy, broken for the whole
+    process. Python interrupts the main thread only, so another thread imports.
+    """
     loaded: Future[None] = Future()
 
     def load() -> None:
         try:
-            importlib.import_module("torch._dynamo")
+            importlib.import_module(module)
             loaded.set_result(None)
         except BaseException as error:
             loaded.set_exception(error)
 
-    Thread(target=load, name="skact-load-compiler").start()
+    Thread(target=load, name="skact-import").start()
     return loaded
 
 
