@@ -46,7 +46,12 @@ class Fused(ContextDecorator, AbstractContextManager):
 
     def __call__(self, func: Any) -> Any:
         """Return the function in a block, entered anew at each call."""
-        if inspect.isgeneratorfunction(func) or inspect.iscoroutinefunction(func):
+        kinds = (
+            inspect.isgeneratorfunction,
+            inspect.iscoroutinefunction,
+            inspect.isasyncgenfunction,
+        )
+        if any(runs_later(func) for runs_later in kinds):
             raise TypeError(
                 f"@fused() would leave its block before {func.__qualname__} runs: "
                 f"write `with fused():` inside the function."

@@ -1,6 +1,7 @@
 """State that belongs to a thread, which greenlets of the thread must not share."""
 
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,8 +49,12 @@ def switch_streams(task: Task) -> Iterator[None]:
     """Let a task have the stdout and stderr that it has set, and only this task.
 
     A task that has set none prints where the others do: a progress bar may begin
-    meanwhile, which draws below what is printed.
+    meanwhile, which draws below what is printed. Only the main thread switches streams:
+    it may be the one that sets them while tasks run in another thread.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = sys.stdout, sys.stderr
     if task.streams is not None:
         sys.stdout, sys.stderr = task.streams

@@ -96,9 +96,10 @@ def test_what_the_engine_cannot_serve_is_told_with_its_reason(iris):
     assert session.report.tasks_without_fit == 0
 
 
+@pytest.mark.parametrize("params", [{}, {"iterator_train__drop_last": True}])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
-def test_a_net_that_diverges_is_counted(diabetes):
-    net = ActMLPRegressor(optimizer="sgd", random_state=0)
+def test_a_net_that_diverges_is_counted_in_either_loop(diabetes, params):
+    net = ActMLPRegressor(optimizer="sgd", random_state=0).set_params(**params)
     with fused() as session:
         search = GridSearchCV(net, {"lr": [1e-3, 1e9]}, cv=3, refit=False)
         with pytest.warns(UserWarning, match="non-finite"):
@@ -316,7 +317,10 @@ def test_functions_that_run_after_the_call_cannot_be_decorated():
     async def coroutine():
         pass
 
-    for function in (generator, coroutine):
+    async def asynchronous_generator():
+        yield
+
+    for function in (generator, coroutine, asynchronous_generator):
         with pytest.raises(TypeError, match="write `with fused\\(\\):` inside"):
             fused()(function)
 

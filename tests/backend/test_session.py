@@ -1,5 +1,6 @@
 """A session: unmodified scikit-learn, fused, and nothing left behind."""
 
+import asyncio
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -237,6 +238,16 @@ def test_a_fit_in_another_thread_trains_alone(session, engine, data, Toy):
     assert session.report.n_fused == 0
 
 
+def test_fits_in_threads_with_the_context_of_the_block_are_reported(session, data, Toy):
+    async def work():
+        fits = (asyncio.to_thread(Toy(0, epochs=1).fit, *data) for _ in range(4))
+        for fit in fits:  # one by one: the toys change the filters of warnings
+            await fit
+
+    asyncio.run(work())
+    assert session.report.alone == {"in another thread than the block": 4}
+
+
 def test_a_session_at_work_refuses_another_thread(session, data, Toy):
     tasks = [joblib.delayed(Toy().fit)(*data)] * 2
     later = joblib.Parallel(return_as="generator")(tasks)
@@ -334,7 +345,7 @@ def test_ctrl_c_in_training_reaches_the_caller(session, engine, data, search, ki
     assert session.report.n_fused > 0
 
 
-def test_after_ctrl_c_the_report_says_what_was_trained():
+def test_after_ctrl_c_the_report_says_what_was_trained(state):
     """Of two stacks, the first has ended, and the second has trained some epochs."""
 
     class Pressing(Callback):
@@ -344,11 +355,11 @@ def test_after_ctrl_c_the_report_says_what_was_trained():
 
     X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
     net = ActMLP(max_epochs=3, random_state=0, callbacks=[Pressing()])
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(signal.SIGINT), state()
     search = GridSearchCV(net, {"width": [8, 9], "lr": [0.1, 0.01]}, cv=2)
     with fused() as session, pytest.raises(KeyboardInterrupt):
         search.fit(X, y)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert (signal.getsignal(signal.SIGINT), state()) == before
     report = session.report
     assert (report.n_fused, report.lanes, report.waves) == (4, (4, 4), 1)
     assert report.interrupted == (3, 2, 2, 2)  # the others' callbacks were to come

@@ -196,6 +196,7 @@ def test_hooks_may_fit_other_nets(session, engine, data, Toy):
     GridSearchCV(Toy(hooks=Fitting), {"a": [1, 2]}, cv=2, refit=False).fit(*data)
     assert engine.sizes == [4] + [1, 3] * 2 * 4
     assert len(session.report.alone_seconds) == 8
+    assert session.report.alone == {"in a callback of another fit": 8}
 
 
 # ---------------------------------------------------------------- times

@@ -4,6 +4,7 @@ import contextlib
 import io
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import greenlet
 import joblib
@@ -107,6 +108,17 @@ def test_a_task_prints_where_the_others_do_if_it_redirects_nothing(monkeypatch):
         with switch_streams(task):
             worker.switch()
     assert [stream.getvalue() for stream in streams] == ["before", "after"]
+
+
+def test_tasks_in_another_thread_leave_the_streams_to_the_main_thread(monkeypatch):
+    def work():
+        with switch_streams(Task(int, Group(), ParallelCall())):
+            monkeypatch.setattr(sys, "stdout", stream)  # as the main thread may do
+
+    stream = io.StringIO()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result()
+    assert sys.stdout is stream
 
 
 @pytest.fixture
