@@ -25,7 +25,7 @@ import greenlet
 from skact.backend.progress import ProgressBar
 from skact.backend.report import Report
 from skact.backend.tasks import Group, HooksOfTask, Pause, Reply, Task
-from skact.backend.thread_state import preserve_thread_state, switch_streams
+from skact.backend.thread_state import preserve_thread_state, switch_surroundings
 from skact.engine.current_trainer import hand_fits_to
 from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
 from skact.exceptions import copy_error
@@ -226,7 +226,7 @@ class Session:
         if other is None or other.dead or other is here:
             return
         other.parent = here
-        with preserve_thread_state(), switch_streams(task):
+        with preserve_thread_state(), switch_surroundings(task):
             other.throw(greenlet.GreenletExit)
 
     # ---------------------------------------------------------------- the loop
@@ -304,7 +304,7 @@ class Session:
         assert task.own_greenlet is not None
         # a greenlet that ends, or dies of Ctrl-C, switches to its parent
         task.own_greenlet.parent = greenlet.getcurrent()
-        with preserve_thread_state(), switch_streams(task):
+        with preserve_thread_state(), switch_surroundings(task):
             return task.own_greenlet.switch(message)
 
     def _switch_to_hub(self, task: Task, message: Any = None) -> Any:

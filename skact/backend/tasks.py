@@ -6,12 +6,15 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import greenlet
 
 from skact._sklearn import FIT_AND_SCORE
 from skact.engine.jobs import EpochRecord, Hooks
+
+Surroundings = tuple[Any, Any, Path | None]  # stdout, stderr, working directory
 
 
 @dataclass(eq=False)
@@ -69,7 +72,7 @@ class Task:
     pauses: list[Pause] = field(default_factory=list)
     cost: float = 0.0  # own running time, and the task's share of training
     has_fitted: bool = False  # whether the task has fitted a net
-    streams: tuple[Any, Any] | None = None  # stdout and stderr, if it has set its own
+    surroundings: Surroundings | None = None  # if it has set its own
     is_in_hook: bool = False  # whether training waits for a hook in this task
     is_cancelled: bool = False
 

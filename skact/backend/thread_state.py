@@ -1,21 +1,25 @@
 """State that belongs to a thread, which greenlets of the thread must not share."""
 
+import os
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import joblib
 import sklearn
 import torch
 
-from skact.backend.tasks import Task
+from skact.backend.tasks import Surroundings, Task
 from skact.engine._torch import modes_of_thread, restore_modes_of_thread
 
 _AUTOCAST_DEVICES = ("cpu", "cuda")
-_deterministic: Any = torch.utils.deterministic  # a module with a property
+# modules with properties
+_deterministic: Any = torch.utils.deterministic
+_mkldnn: Any = torch.backends.mkldnn
 
 
 @contextmanager
@@ -26,7 +30,8 @@ def preserve_thread_state() -> Iterator[None]:
     settings belong to the thread or the process, which all greenlets share. So each
     switch, in both directions, stands in such a block. Context variables, such as
     numpy's errstate, need no care: each greenlet has its own. The random generators
-    stay common to all tasks, or all tasks would draw the same numbers.
+    stay common to all tasks, or all tasks would draw the same numbers. So do settings
+    of the process that are not listed here, such as the options of pandas.
     """
     before = [read() for read, _ in _SETTINGS]
     grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
@@ -45,25 +50,40 @@ def preserve_thread_state() -> Iterator[None]:
 
 
 @contextmanager
-def switch_streams(task: Task) -> Iterator[None]:
-    """Let a task have the stdout and stderr that it has set, and only this task.
+def switch_surroundings(task: Task) -> Iterator[None]:
+    """Let a task have the stdout, stderr and directory that it has set; only this task.
 
     A task that has set none prints where the others do: a progress bar may begin
-    meanwhile, which draws below what is printed. Only the main thread switches streams:
+    meanwhile, which draws below what is printed. Only the main thread switches, because
     it may be the one that sets them while tasks run in another thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = sys.stdout, sys.stderr
-    if task.streams is not None:
-        sys.stdout, sys.stderr = task.streams
+    before = _surroundings()
+    if task.surroundings is not None:
+        _set_surroundings(task.surroundings)
     try:
         yield
     finally:
-        after = sys.stdout, sys.stderr
-        task.streams = None if after == before else after
-        sys.stdout, sys.stderr = before
+        after = _surroundings()
+        task.surroundings = None if after == before else after
+        if after != before:
+            _set_surroundings(before)
+
+
+def _surroundings() -> Surroundings:
+    try:
+        return sys.stdout, sys.stderr, Path.cwd()
+    except OSError:  # the directory was removed
+        return sys.stdout, sys.stderr, None
+
+
+def _set_surroundings(surroundings: Surroundings) -> None:
+    sys.stdout, sys.stderr, directory = surroundings
+    if directory is not None:
+        with suppress(OSError):
+            os.chdir(directory)
 
 
 def _autocast_state() -> tuple:
@@ -96,6 +116,10 @@ def _set_determinism(state: tuple[bool, bool, bool]) -> None:
     _deterministic.fill_uninitialized_memory = fills
 
 
+def _set_mkldnn(is_enabled: bool) -> None:
+    _mkldnn.enabled = is_enabled
+
+
 def _anomaly_detection() -> tuple[bool, bool]:
     return torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
 
@@ -108,6 +132,7 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     (torch.get_num_threads, torch.set_num_threads),
     (_determinism, _set_determinism),
     (_anomaly_detection, lambda state: torch.autograd.set_detect_anomaly(*state)),
+    (lambda: _mkldnn.enabled, _set_mkldnn),
     (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
     (modes_of_thread, restore_modes_of_thread),
 )

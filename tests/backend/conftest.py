@@ -78,6 +78,7 @@ def state():
         "fills": torch.utils.deterministic.fill_uninitialized_memory,
         "anomaly": torch.is_anomaly_enabled(),
         "precision": torch.get_float32_matmul_precision(),
+        "mkldnn": torch.backends.mkldnn.enabled,
         "modes": len(torch.overrides._get_current_function_mode_stack()),
         "dispatch modes": len(_python_dispatch._get_current_dispatch_mode_stack()),
         "decimal": decimal.getcontext().prec,
@@ -104,12 +105,13 @@ def torch_settings(a):
     """Settings of torch that have no block of their own, and hold in the process."""
     memory = torch.utils.deterministic
 
-    def apply(dtype, threads, precision, deterministic, warns, fills):
+    def apply(dtype, threads, precision, deterministic, warns, fills, mkldnn):
         torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(precision)
         torch.use_deterministic_algorithms(deterministic, warn_only=warns)
         memory.fill_uninitialized_memory = fills
+        torch.backends.mkldnn.enabled = mkldnn
 
     before = (
         torch.get_default_dtype(),
@@ -118,9 +120,10 @@ def torch_settings(a):
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
         memory.fill_uninitialized_memory,
+        torch.backends.mkldnn.enabled,
     )
     dtype, precision = [(torch.float32, "highest"), (torch.float64, "high")][a % 2]
-    apply(dtype, 1 + a % 3, precision, a % 3 == 0, a % 2 == 0, a % 2 == 0)
+    apply(dtype, 1 + a % 3, precision, a % 3 == 0, *[a % 2 == 0] * 3)
     try:
         yield
     finally:

@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import os
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import greenlet
 import joblib
@@ -16,8 +18,10 @@ from skorch.callbacks import Callback
 
 from skact import ActMLP
 from skact.backend.context import fused
+from skact.backend.joblib_backends import FusingBackend
+from skact.backend.session import Session
 from skact.backend.tasks import Group, ParallelCall, Task
-from skact.backend.thread_state import preserve_thread_state, switch_streams
+from skact.backend.thread_state import preserve_thread_state, switch_surroundings
 
 
 def test_what_another_greenlet_sets_is_restored(state):
@@ -60,7 +64,7 @@ def test_a_greenlet_finds_the_state_in_which_it_switched(state, peculiar_state):
     tasks = [Task(int, Group(), ParallelCall()) for _ in workers]
     for _ in range(3):  # all in turns
         for a, (worker, task) in enumerate(zip(workers, tasks, strict=True)):
-            with preserve_thread_state(), switch_streams(task):
+            with preserve_thread_state(), switch_surroundings(task):
                 worker.switch(a) if not worker else worker.switch()
             assert state() == before
     assert found == [True] * 12
@@ -79,6 +83,30 @@ def test_torch_modes_of_the_caller_hold_in_tasks(session):
     with torch.inference_mode():
         assert seen() == [(False, True)] * 3
     assert seen() == [(True, False)] * 3
+
+
+def test_each_task_has_its_own_working_directory(session, data, Toy, tmp_path):
+    def task(i):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        with contextlib.chdir(folder):
+            Toy(i).fit(*data)
+            return Path.cwd() == folder
+
+    before = Path.cwd()
+    assert all(joblib.Parallel()(joblib.delayed(task)(i) for i in range(3)))
+    assert Path.cwd() == before
+
+
+def test_a_working_directory_that_is_gone_disturbs_nothing(data, Toy, tmp_path, engine):
+    with contextlib.chdir(tmp_path):
+        folder = tmp_path / "gone"
+        folder.mkdir()
+        os.chdir(folder)
+        folder.rmdir()
+        with joblib.parallel_config(backend=FusingBackend(Session(engine))):
+            joblib.Parallel()(joblib.delayed(Toy(i).fit)(*data) for i in range(2))
+    assert engine.sizes == [2]
 
 
 def test_what_a_task_redirects_is_its_own(session, data, Toy):
@@ -105,14 +133,14 @@ def test_a_task_prints_where_the_others_do_if_it_redirects_nothing(monkeypatch):
     streams = [io.StringIO(), io.StringIO()]
     for stream in streams:
         monkeypatch.setattr(sys, "stdout", stream)
-        with switch_streams(task):
+        with switch_surroundings(task):
             worker.switch()
     assert [stream.getvalue() for stream in streams] == ["before", "after"]
 
 
 def test_tasks_in_another_thread_leave_the_streams_to_the_main_thread(monkeypatch):
     def work():
-        with switch_streams(Task(int, Group(), ParallelCall())):
+        with switch_surroundings(Task(int, Group(), ParallelCall())):
             monkeypatch.setattr(sys, "stdout", stream)  # as the main thread may do
 
     stream = io.StringIO()
