@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import greenlet
@@ -14,7 +13,7 @@ import greenlet
 from skact._sklearn import FIT_AND_SCORE
 from skact.engine.jobs import EpochRecord, Hooks
 
-Surroundings = tuple[Any, Any, Path | None]  # stdout, stderr, working directory
+Surroundings = tuple[Any, Any, str | None]  # stdout, stderr, working directory
 
 
 @dataclass(eq=False)

@@ -80,10 +80,9 @@ def modes_of_thread() -> tuple:
 
     ``with torch.device(...)`` is such a mode, too.
     """
-    names = "_len_torch_function_stack", "_len_torch_dispatch_stack"
-    default = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
-    if not any(getattr(torch._C, name)() for name in names):
-        return [], [], default
+    c, default = torch._C, getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    if not (c._len_torch_function_stack() or c._len_torch_dispatch_stack()):
+        return [], [], default  # the usual case, which each switch of tasks meets
     functions = torch.overrides._get_current_function_mode_stack()
     return functions, _python_dispatch._get_current_dispatch_mode_stack(), default
 
