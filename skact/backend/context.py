@@ -195,7 +195,11 @@ def _open_session(
         joblib.parallel_config(backend=backend),
         hand_fits_to(session),
     ):
-        yield session
+        try:
+            yield session
+        except BaseException:
+            session.end_running_tasks()
+            raise
 
 
 def _check_settings(n_jobs: Any, memory: Any, progress: Any) -> None:

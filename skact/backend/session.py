@@ -105,7 +105,7 @@ class Session:
         # tasks that can go on, and the message that each gets from its switch
         self._resumable: deque[tuple[Task, Any]] = deque()
         self._parked: list[tuple[Task, FitJob, Outcome]] = []
-        self._running: set[Task] = set()  # started, and not ended
+        self._running: dict[Task, None] = {}  # started, and not ended, in order
         self._largest_job = 0  # bytes, since the outermost loop began
         self._submission_numbers = itertools.count()
 
@@ -210,15 +210,22 @@ class Session:
         self._unstarted = [entry for entry in self._unstarted if entry[2] not in ended]
         heapq.heapify(self._unstarted)
         interrupt: BaseException | None = None
-        for task in ended:
-            task.mark_cancelled()
+        for task in [*ended, *ended]:  # again, where Ctrl-C came once more
+            if task.is_cancelled and task.own_greenlet is None:
+                continue
             try:
+                task.mark_cancelled()
                 self._throw_into(task)
-            except BaseException as error:  # Ctrl-C once more: the others end, too
+                self._end_task(task)
+            except BaseException as error:  # all tasks end nevertheless
                 interrupt = error
-            self._end_task(task)
         if interrupt is not None:
             raise interrupt
+
+    def end_running_tasks(self) -> None:
+        """End all tasks that have begun, also if joblib did not come to cancel them."""
+        if not self._is_running_in_another_thread():
+            self.cancel(list(self._running))
 
     def _throw_into(self, task: Task) -> None:
         """End the greenlet of a task."""
@@ -263,6 +270,12 @@ class Session:
         try:
             while group.unfinished:
                 self._run_next()
+        except (
+            BaseException
+        ):  # Ctrl-C, which may be pressed again before joblib cancels
+            if outer_hub is None:
+                self.end_running_tasks()
+            raise
         finally:
             self._hub = outer_hub
 
@@ -290,7 +303,7 @@ class Session:
         started.gr_context = task.parallel_call.context.copy()
         started.session_and_task = self, task
         task.own_greenlet = started
-        self._running.add(task)
+        self._running[task] = None
         self._run_task(task)
 
     def _run_task(self, task: Task, message: Outcome | None = None) -> None:
@@ -317,7 +330,7 @@ class Session:
     def _end_task(self, task: Task) -> None:
         group = task.group
         task.own_greenlet = None  # the greenlet refers to the task, too
-        self._running.discard(task)
+        self._running.pop(task, None)
         group.unfinished.pop(task, None)
         group.cost += task.cost
         group.has_fitted |= task.has_fitted
