@@ -41,6 +41,7 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import EpochTimer, PassthroughScoring
 from skorch.history import History
 from torch import nn
+from torch.utils import _python_dispatch
 
 from skact import ActMLP, TrainingLog, fused, to_hiplot
 from skact import _sklearn as sklearn_seam
@@ -176,6 +177,167 @@ def test_who_looks_on_in_a_thread_is_seen():
     assert torch_seam.is_watched()
     handle.remove()
     assert not torch_seam.is_watched()
+
+
+class Looking(_python_dispatch.TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        return function(*args, **(kwargs or {}))
+
+
+def test_the_modes_of_a_thread_can_be_taken_off_and_put_back():
+    none = torch_seam.modes_of_thread()
+    assert none == ([], [], None)
+    with torch.device("meta"), Mode(), Looking():
+        some = torch_seam.modes_of_thread()
+        assert [len(stack) for stack in some[:2]] == [2, 1]
+        torch_seam.restore_modes_of_thread(none)
+        assert torch.ones(1).device.type == "cpu"
+        assert not torch_seam.is_watched()
+        torch_seam.restore_modes_of_thread(some)
+        assert torch.ones(1).device.type == "meta"
+    torch.set_default_device("meta")
+    default = torch_seam.modes_of_thread()
+    torch_seam.restore_modes_of_thread(none)
+    assert torch.get_default_device().type == "cpu"
+    torch_seam.restore_modes_of_thread(default)
+    assert torch.get_default_device().type == "meta"
+    torch.set_default_device(None)
+    assert torch_seam.modes_of_thread() == none
+
+
+NO_COMPILER = """
+import copy, pickle, sys, warnings
+import numpy as np, torch
+from sklearn.model_selection import cross_validate
+from skorch.callbacks import LRScheduler
+from skact import ActMLP, fused
+
+warnings.simplefilter("error")
+X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+kinds = [
+    {}, {"optimizer": "sgd"}, {"optimizer": "adamw"}, {"early_stopping": True},
+    {"activation": lambda x: x * torch.tanh(x)}, {"activation": "rrelu"},
+    {"norm": "batch", "dropout": 0.1},
+    {"callbacks": [LRScheduler("StepLR", step_size=1)]},
+    {"callbacks": [LRScheduler("ReduceLROnPlateau", monitor="train_loss")]},
+]
+for kind in kinds:
+    net = ActMLP(max_epochs=3, random_state=0, **kind).fit(X, y)
+    assert net.trained_by_ == "the engine", net.trained_by_
+    net.partial_fit(X, y).predict(X)
+    with fused():
+        cross_validate(net, X, y, cv=2)
+    assert "torch._dynamo" not in sys.modules, kind
+copy.deepcopy(net)
+net = pickle.loads(pickle.dumps(ActMLP(max_epochs=1).fit(X, y)))
+net.save_params(f_params="params.pt")
+net.load_params(f_params="params.pt")
+assert "torch._dynamo" not in sys.modules
+"""
+
+
+def test_what_the_engine_trains_does_not_load_torchs_compiler(tmp_path):
+    subprocess.run([sys.executable, "-c", NO_COMPILER], check=True, cwd=tmp_path)
+
+
+CTRL_C = """
+import os, signal, sys, threading
+import numpy as np, torch
+from skact import ActMLP
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Pressing:
+    def find_spec(self, name, *_):
+        if name == sys.argv[2]:  # in the middle of the import
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+            pressed.wait(timeout=1)
+
+
+def make_net(n_epochs=1):
+    class Own(torch.optim.Adam):
+        def add_param_group(self, group):
+            super().add_param_group(group)
+
+    kinds = {
+        "optimizer": {"optimizer": torch.optim.RMSprop},
+        "subclass": {"optimizer": Own},
+        "function": {"optimizer": lambda params, lr: torch.optim.Adam(params, lr)},
+        "compile": {"compile": True, "compile__backend": "eager"},
+        "save": {},
+        "activation": {"activation": lambda x: x * torch.tanh(x)},
+    }
+    return ActMLP(max_epochs=n_epochs, random_state=0, **kinds[sys.argv[1]])
+
+
+def work():
+    net = make_net().fit(X, y)
+    if sys.argv[1] == "save":
+        net.save_params(f_optimizer="optimizer.pt")
+        net.load_params(f_optimizer="optimizer.pt")
+
+
+X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+pressed = threading.Event()
+sys.meta_path.insert(0, Pressing())
+try:
+    work()
+except KeyboardInterrupt:
+    pressed.set()
+assert pressed.is_set()
+work()
+compiled = torch.compile(lambda x: x + 1, backend="eager")
+assert compiled(torch.ones(1)).item() == 2
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "module"),
+    [
+        ("optimizer", "torch._dynamo.polyfills.loader"),
+        ("subclass", "torch._dynamo.polyfills.loader"),
+        ("function", "torch._dynamo.polyfills.loader"),
+        ("compile", "torch._dynamo.polyfills.loader"),
+        ("save", "torch._dynamo.polyfills.loader"),
+        ("activation", "sympy.matrices"),  # for its gradients
+    ],
+)
+def test_ctrl_c_while_torch_loads_its_compiler_breaks_nothing(kind, module, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C, kind, module],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.LBFGS])
+def test_an_optimizer_is_the_same_without_the_compiler(kind):
+    weight = nn.Parameter(torch.zeros(2))
+    expected = kind([weight], lr=0.5)
+    optimizer = torch_seam.build_optimizer(kind, [weight], lr=0.5)
+    assert type(optimizer) is kind
+    assert vars(optimizer).keys() == vars(expected).keys()
+    assert optimizer.param_groups == expected.param_groups
+    with pytest.raises(ValueError, match="empty parameter list"):
+        torch_seam.build_optimizer(kind, [], lr=0.5)
+
+
+def test_a_scheduler_does_not_miss_the_steps_that_the_engine_takes():
+    sgd = torch.optim.SGD([nn.Parameter(torch.zeros(2))], lr=0.5)
+    scheduler = torch.optim.lr_scheduler.StepLR(sgd, step_size=1)
+    with pytest.warns(UserWarning, match="before `optimizer.step"):
+        scheduler.step()
+    scheduler = torch.optim.lr_scheduler.StepLR(sgd, step_size=1)
+    torch_seam.note_step(sgd)
+    scheduler.step()
 
 
 # ------------------------------------------------------------------ skorch

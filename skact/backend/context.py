@@ -1,6 +1,7 @@
 """The joblib backend "skact", and ``fused()``, which opens a session for it."""
 
 import importlib.util
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import (
     AbstractContextManager,
@@ -9,10 +10,12 @@ from contextlib import (
     contextmanager,
     nullcontext,
 )
+from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
 from typing import Any
 
+import greenlet
 import joblib
 
 from skact.backend.joblib_backends import (
@@ -31,22 +34,76 @@ joblib.register_parallel_backend("skact", FusingBackend)
 
 
 class Fused(ContextDecorator, AbstractContextManager):
-    """The result of ``fused()``: opens a new session each time a block is entered."""
+    """The result of ``fused()``: opens a new session each time a block is entered.
+
+    Several threads may enter it, each with a session of its own.
+    """
 
     def __init__(
         self, open_session: Callable[[], AbstractContextManager[Session]]
     ) -> None:
         self._open_session = open_session
-        self._entered: list[AbstractContextManager[Session]] = []
+
+    def __call__(self, func: Any) -> Any:
+        """Return the function in a block, entered anew at each call."""
+        kinds = (
+            inspect.isgeneratorfunction,
+            inspect.iscoroutinefunction,
+            inspect.isasyncgenfunction,
+        )
+        if any(runs_later(func) for runs_later in kinds):
+            raise TypeError(
+                f"@fused() would leave its block before {func.__qualname__} runs: "
+                f"write `with fused():` inside the function."
+            )
+        return super().__call__(func)
 
     def __enter__(self) -> Session:
-        block = self._open_session()
-        session = block.__enter__()
-        self._entered.append(block)
+        opened = self._open_session()
+        session = opened.__enter__()
+        _blocks_of_this_task().append(_Block(self, opened))
         return session
 
     def __exit__(self, *error: Any) -> bool | None:
-        return self._entered.pop().__exit__(*error)
+        blocks = _blocks_of_this_task()
+        places = [i for i, block in enumerate(blocks) if block.fused is self]
+        if not places:
+            raise RuntimeError(
+                "This block of fused() is not open here: it was never entered, or left "
+                "twice, or entered in another thread, in which it must be left."
+            )
+        block, inner = blocks[places[-1]], blocks[places[-1] + 1 :]
+        del blocks[places[-1]]
+        if not block.is_open:  # it was closed together with an outer block
+            return None
+        still_open = [one for one in inner if one.is_open]
+        for one in reversed(still_open):
+            one.close(None, None, None)
+        result = block.close(*error)
+        if still_open:
+            raise RuntimeError(
+                "Blocks of fused() must be left in reverse order: a block was left "
+                "while a block inside it was open. Both are closed now."
+            )
+        return result
+
+
+@dataclass(eq=False)
+class _Block:
+    """One block of ``fused()``, from entering to leaving."""
+
+    fused: Fused
+    opened: AbstractContextManager[Session]
+    is_open: bool = True
+
+    def close(self, *error: Any) -> bool | None:
+        self.is_open = False
+        return self.opened.__exit__(*error)
+
+
+def _blocks_of_this_task() -> list[_Block]:
+    """Return the blocks that this thread, or this task of joblib, has not left."""
+    return vars(greenlet.getcurrent()).setdefault("blocks_of_fused", [])
 
 
 def fused(
@@ -94,6 +151,9 @@ def fused(
         If a parameter is not allowed, or there is no Dask client.
     ImportError
         If a package that `inner` or `progress` needs is not installed.
+    RuntimeError
+        If a block is left twice, in another thread than entered, or before a block
+        inside it. Then both blocks are closed.
 
     Examples
     --------
@@ -135,7 +195,11 @@ def _open_session(
         joblib.parallel_config(backend=backend),
         hand_fits_to(session),
     ):
-        yield session
+        try:
+            yield session
+        except BaseException:
+            session.end_running_tasks()
+            raise
 
 
 def _check_settings(n_jobs: Any, memory: Any, progress: Any) -> None:

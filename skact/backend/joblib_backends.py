@@ -42,6 +42,9 @@ from skact.engine.train import train
 # so many parts.
 _CLAIMED_N_JOBS = 256
 
+# what joblib passes to `configure` of all backends, for worker processes
+_OPTIONS_OF_PROCESSES = {"max_nbytes", "temp_folder", "mmap_mode", "verbose", "context"}
+
 _NOT_ASKED = object()
 
 
@@ -66,8 +69,8 @@ class SkactBackend(ParallelBackendBase):
     uses_threads = True
     supports_sharedmem = True
 
-    def __init__(self, nesting_level: int | None = None, **kwargs: Any) -> None:
-        super().__init__(nesting_level=nesting_level, **kwargs)
+    def __init__(self, nesting_level: int | None = None) -> None:
+        super().__init__(nesting_level=nesting_level)
         self.group = Group()
         self.parallel_call = ParallelCall()
         # the argument of `effective_n_jobs`, until the next call of Parallel
@@ -93,6 +96,18 @@ class SkactBackend(ParallelBackendBase):
                 n_jobs = parallel.n_jobs = min(count_threads(asked), n_jobs)
             backend = SequentialBackend if n_jobs == 1 else ThreadingBackend
             raise FallbackToBackend(backend(nesting_level=self.nesting_level))
+        unknown = sorted(kwargs.keys() - _OPTIONS_OF_PROCESSES)
+        if unknown:
+            raise TypeError(
+                f"joblib.Parallel got the option {unknown[0]!r}, which the backend "
+                f"'skact' does not have: fused() has n_jobs, inner, memory, progress."
+            )
+        if getattr(parallel, "timeout", None) is not None:
+            raise ValueError(
+                f"joblib.Parallel got timeout={parallel.timeout!r}, which the backend "
+                f"'skact' cannot heed: tasks wait for each other and train together. "
+                f"Leave timeout out, or make this call outside of the block."
+            )
         return self._claim_n_jobs(n_jobs)
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
@@ -165,9 +180,8 @@ class FusingBackend(SkactBackend):
         self,
         session: Session | None = None,
         nesting_level: int | None = None,
-        **kwargs: Any,
     ) -> None:
-        super().__init__(nesting_level=nesting_level, **kwargs)
+        super().__init__(nesting_level=nesting_level)
         self._session = session
 
     def __reduce__(self) -> tuple:
@@ -229,9 +243,8 @@ class WorkersBackend(SkactBackend):
         n_jobs: int,
         progress: ProgressBar | None = None,
         nesting_level: int | None = None,
-        **kwargs: Any,
     ) -> None:
-        super().__init__(nesting_level=nesting_level, **kwargs)
+        super().__init__(nesting_level=nesting_level)
         self.session, self.inner, self.n_jobs = session, inner, n_jobs
         self.progress = progress
         self._unfinished: list[Task] = []
@@ -261,6 +274,7 @@ class WorkersBackend(SkactBackend):
     def abort_everything(self, ensure_ready: bool = True) -> None:
         """End all tasks of this backend."""
         tasks, self._unfinished = self._unfinished, []
+        self.session.add_report(Report(cancelled=len(tasks)))
         for task in tasks:
             task.mark_cancelled()
             task.callback(task)
@@ -288,7 +302,7 @@ class WorkersBackend(SkactBackend):
             )
             for number, ends, report, messages in finished_pieces:
                 deliver_messages(messages)
-                self.session.report += report + Report(pieces=1)
+                self.session.add_report(report + Report(pieces=1))
                 for task, end in zip(pieces[number], ends, strict=True):
                     task.result, task.error = end
                 advance(len(ends))

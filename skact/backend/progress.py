@@ -1,14 +1,21 @@
-"""A live progress bar, drawn by rich; rich is imported only if a bar is wanted."""
+"""A progress bar, drawn by rich; rich is imported only if a bar is wanted."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+# where no bar can be drawn, as in a file, a line tells of each tenth of the work, and
+# after so many seconds also of less
+_LINES, _SECONDS_BETWEEN_LINES = 10, 60
 
 
 class ProgressBar:
     """Shows how much has been trained, and about how long the rest will take.
 
     The bar appears with the first work: a session that trains nothing prints nothing.
+    Output that is neither a terminal nor a notebook gets a plain line now and then.
 
     Parameters
     ----------
@@ -25,8 +32,7 @@ class ProgressBar:
 
     def __init__(self, unit: str = "epochs", console: Any = None) -> None:
         try:
-            from rich import progress
-            from rich.console import Console
+            from rich import console as consoles
         except ImportError as error:
             raise ImportError(
                 "progress=True draws with rich, which is not installed: "
@@ -34,16 +40,11 @@ class ProgressBar:
             ) from error
         self.total, self.done = 0, 0
         # a console of its own, because rich allows one live display on each console
-        self._bar = progress.Progress(
-            progress.TextColumn("Training"),
-            progress.BarColumn(),
-            progress.TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {unit}"),
-            progress.TimeElapsedColumn(),
-            progress.TextColumn("left:"),
-            progress.TimeRemainingColumn(),
-            console=console or Console(stderr=True),
-        )
-        self._row: Any = None
+        console = console or consoles.Console(stderr=True)
+        is_drawn = console.is_interactive or console.is_jupyter
+        self._display: Any = (_Bar if is_drawn else _Lines)(unit, console)
+        self._is_shown = False
+        self._lock = threading.Lock()  # fits of several threads count here
 
     @contextmanager
     def count_work(self, n: int) -> Iterator[Callable[[int], None]]:
@@ -54,6 +55,7 @@ class ProgressBar:
         n : int
             Units of work to do. At the end of the block all units count as done,
             because the rest was not needed. After an error, the rest leaves the total.
+            After Ctrl-C it stays: the bar does not end full.
 
         Yields
         ------
@@ -70,19 +72,80 @@ class ProgressBar:
         self._add(total=n)
         try:
             yield advance
-        except BaseException:  # Ctrl-C, too
+        except Exception:
             self._add(total=n_done - n)
             raise
         self._add(done=n - n_done)
 
     def _add(self, *, done: int = 0, total: int = 0) -> None:
-        self.done, self.total = self.done + done, self.total + total
-        if self._row is None:
-            self._row = self._bar.add_task("")
-            self._bar.start()
-        self._bar.update(self._row, completed=self.done, total=self.total)
+        with self._lock:
+            self.done, self.total = self.done + done, self.total + total
+            if not self._is_shown:
+                self._is_shown = True
+                self._display.start(self.total)
+            self._display.update(self.done, self.total)
 
     def close(self) -> None:
         """Stop drawing; the bar stays on the screen as it is."""
-        if self._row is not None:
-            self._bar.stop()
+        if self._is_shown:
+            self._display.stop()
+
+
+class _Bar:
+    """A live bar, on a terminal or in a notebook."""
+
+    def __init__(self, unit: str, console: Any) -> None:
+        from rich import progress
+
+        self._progress = progress.Progress(
+            progress.TextColumn("Training"),
+            progress.BarColumn(),
+            progress.TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {unit}"),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left:"),
+            progress.TimeRemainingColumn(),
+            console=console,
+        )
+        self._row: Any = None
+
+    def start(self, total: int) -> None:
+        self._row = self._progress.add_task("", total=total)
+        self._progress.start()
+
+    def update(self, done: int, total: int) -> None:
+        self._progress.update(self._row, completed=done, total=total)
+
+    def stop(self) -> None:
+        if self._progress.console.is_jupyter:  # there rich does not draw the end
+            self._progress.refresh()
+        self._progress.stop()
+
+
+class _Lines:
+    """Plain lines, each when a tenth more of the work is done."""
+
+    def __init__(self, unit: str, console: Any) -> None:
+        self._unit, self._file = unit, console.file
+        self._done, self._total = 0, 0
+        self._told = (0, 0)  # what the last line said
+        self._began = self._last = 0.0
+
+    def start(self, total: int) -> None:
+        self._began = self._last = time.monotonic()
+
+    def update(self, done: int, total: int) -> None:
+        self._done, self._total = done, total
+        more, now = done - self._told[0], time.monotonic()
+        is_late = now - self._last >= _SECONDS_BETWEEN_LINES
+        if more and (more * _LINES >= total or is_late):
+            self._tell(now)
+
+    def stop(self) -> None:
+        if self._told != (self._done, self._total):
+            self._tell(time.monotonic())
+
+    def _tell(self, now: float) -> None:
+        self._told, self._last = (self._done, self._total), now
+        counts = f"{self._done}/{self._total} {self._unit}"
+        self._file.write(f"Training {counts}, {now - self._began:.0f} s\n")
+        self._file.flush()

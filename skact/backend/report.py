@@ -1,7 +1,7 @@
 """What a session did, in plain values: reports can be added and pickled."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -9,6 +9,8 @@ from skact.engine.jobs import StackReport
 
 # a larger share of the waves' time, spent outside stacks, gets a line of its own
 _SHARE_TO_REPORT = 0.1
+_MOST_ERRORS = 5  # lines of errors before training
+_MOST_VALUES = 4  # values of a trait by which stacks differ
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,15 @@ class Report:
     waves: int = 0  # trainings of all fits that waited
     early_waves: int = 0  # waves that came before all tasks had started: full memory
     seconds: float = 0.0  # of all waves, also of all workers
-    alone_seconds: tuple[float, ...] = ()  # of fits outside any Parallel, as a refit
+    interrupted: tuple[int, ...] = ()  # epochs of each fit that Ctrl-C cut off
+    alone_seconds: tuple[float, ...] = ()  # of fits that were trained by themselves
+    alone: Mapping[str, int] = field(default_factory=Counter)  # reason -> these fits
     not_fused: Mapping[str, int] = field(default_factory=Counter)  # reason -> fits
     failed: Mapping[str, int] = field(default_factory=Counter)  # error -> fits
+    failed_early: Mapping[str, int] = field(default_factory=Counter)  # before training
     tasks: int = 0  # tasks of joblib that ended
     tasks_without_fit: int = 0  # tasks in which no net of skact was fitted
+    cancelled: int = 0  # tasks that had to end before they were done
     pieces: int = 0  # batches of tasks that went to workers
 
     @property
@@ -55,36 +61,88 @@ class Report:
 
     def _summary_lines(self) -> list[str]:
         lines = []
-        if self.waves:
-            share = self.seconds / max(self.n_fused, 1)
+        if self.stacks or self.fit_seconds:
             fits, stacks = _counted(self.n_fused, "fit"), len(self.stacks)
-            lines.append(
+            line = (
                 f"{fits} fused into {_counted(stacks, 'stack')} in "
-                f"{_counted(self.waves, 'wave')}: {self.seconds:.3g} s of training, "
-                f"{share:.3g} s a fit"
+                f"{_counted(self.waves, 'wave')}: {self.seconds:.3g} s of training"
             )
-        lines += self._stack_lines()
+            if not self.interrupted:  # they had their share, too
+                line += f", {self.seconds / max(self.n_fused, 1):.3g} s a fit"
+            lines.append(line)
+        if self.stacks:
+            lines += [f"  {self._say_what_fusing_saved()}", *self._stack_lines()]
         if self.early_waves:
             lines.append(
                 f"{_counted(self.early_waves, 'wave')} early, because memory was full"
             )
         if self.alone_seconds:
+            reasons = [f"{n} {reason}" for reason, n in self.alone.items()]
             lines.append(
-                f"{_counted(len(self.alone_seconds), 'fit')} alone, such as a refit: "
-                f"{sum(self.alone_seconds):.3g} s"
+                f"{_counted(len(self.alone_seconds), 'fit')} alone: "
+                f"{sum(self.alone_seconds):.3g} s ({'; '.join(reasons)})"
             )
         lines += [
-            f"{_counted(n, 'fit')} not fused: {' '.join(reason.split())}"
+            f"{_counted(n, 'fit')} not fused: {_one_line(reason)}"
             for reason, n in self.not_fused.items()
         ]
-        lines += [f"{_counted(n, 'fit')} failed: {e}" for e, n in self.failed.items()]
+        lines += self._lines_of_ends()
+        if self.pieces:
+            lines.append(f"{_counted(self.pieces, 'batch', 'es')} of tasks for workers")
+        return lines
+
+    def _lines_of_ends(self) -> list[str]:
+        """Say what failed, what was interrupted, and what had no network."""
+        lines = [f"{_counted(n, 'fit')} failed: {e}" for e, n in self.failed.items()]
+        early = list(self.failed_early.items())
+        lines += [
+            f"{_counted(n, 'fit')} failed before training: {_one_line(error)}"
+            for error, n in early[:_MOST_ERRORS]
+        ]
+        rest = sum(n for _, n in early[_MOST_ERRORS:])
+        if rest:
+            lines.append(f"{_counted(rest, 'more fit')} failed before training")
+        if self.interrupted:
+            few, many = min(self.interrupted), max(self.interrupted)
+            epochs = (
+                f"{few} to {many} epochs" if few < many else _counted(many, "epoch")
+            )
+            lines.append(
+                f"{_counted(len(self.interrupted), 'fit')} interrupted after {epochs}"
+            )
+        if self.cancelled:
+            lines.append(f"{_counted(self.cancelled, 'task')} cancelled")
         if self.tasks_without_fit == self.tasks > 0:
             lines.append(
                 f"{_counted(self.tasks, 'task')}, none with a network of skact"
             )
-        if self.pieces:
-            lines.append(f"{_counted(self.pieces, 'batch', 'es')} of tasks for workers")
         return lines
+
+    def _say_what_fusing_saved(self) -> str:
+        """Say how many networks shared their steps, and why no more of them.
+
+        How long they would have taken one by one is not known.
+        """
+        mean = sum(self.lanes) / len(self.stacks)
+        if max(self.lanes) == 1:
+            saved = "fusing saved nothing: each network has a stack of its own"
+        else:
+            saved = f"{mean:.3g} networks take each step together"
+        if len(self.stacks) == 1:
+            return saved
+        if min(self.lanes) < max(self.lanes):
+            saved = f"on average {saved}"
+        kinds = dict.fromkeys(tuple(stack.traits.items()) for stack in self.stacks)
+        causes = []
+        if len(kinds) > 1:
+            causes.append(_describe_differences(list(map(dict, kinds))))
+        if len(self.stacks) > len(kinds):
+            if self.waves > 1:
+                causes.append(f"there were {self.waves} waves")
+            if len(self.stacks) > len(kinds) * self.waves:
+                causes.append("a stack takes only so many networks")
+        stacks = _counted(len(self.stacks), "stack")
+        return f"{saved}; {stacks}, because {' and '.join(causes)}"
 
     def _stack_lines(self) -> list[str]:
         """Describe all stacks, equal ones in one line."""
@@ -101,6 +159,23 @@ class Report:
         if rest > _SHARE_TO_REPORT * self.seconds:
             lines.append(f"  {rest:.3g} s: callbacks between epochs, and preparations")
         return lines
+
+
+def _describe_differences(kinds: Sequence[Mapping[str, str]]) -> str:
+    """Say which traits differ between kinds of stacks, such as "widths (8, 16)"."""
+    differing = []
+    for name in kinds[0]:
+        values = list(dict.fromkeys(kind.get(name, "") or "none" for kind in kinds))
+        if len(values) > 1:
+            some = ", ".join(values[:_MOST_VALUES])
+            more = ", ..." if len(values) > _MOST_VALUES else ""
+            differing.append(f"{name} ({some}{more})")
+    *first, last = differing
+    return f"{', '.join(first)} and {last} differ" if first else f"{last} differ"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _counted(n: int, noun: str, plural: str = "s") -> str:

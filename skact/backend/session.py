@@ -25,10 +25,11 @@ import greenlet
 from skact.backend.progress import ProgressBar
 from skact.backend.report import Report
 from skact.backend.tasks import Group, HooksOfTask, Pause, Reply, Task
-from skact.backend.thread_state import preserve_thread_state
+from skact.backend.thread_state import preserve_thread_state, switch_surroundings
 from skact.engine.current_trainer import hand_fits_to
-from skact.engine.jobs import FitJob, Outcome, Progress, Training
+from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
 from skact.exceptions import copy_error
+from skact.threads import use_one_thread
 
 # A parked task keeps its rows of X, and a transformer before the net keeps a copy. A
 # fit cannot know the number of transformers.
@@ -43,6 +44,7 @@ class Train(Protocol):
         jobs: Sequence[FitJob],
         *,
         outcomes: Sequence[Outcome] | None = None,
+        stacks: list[StackReport] | None = None,
         n_threads: int | None = None,
         progress: Progress | None = None,
     ) -> Training:
@@ -94,6 +96,7 @@ class Session:
         self.memory = default_memory() if memory is None else memory
         self.progress = progress
         self.report = Report()
+        self._report_lock = threading.Lock()  # fits of other threads add to it, too
         self.thread_id = threading.get_ident()
         self._hub: greenlet.greenlet | None = None  # None: the loop does not run
         # a heap, deepest level first: a task that waits for a nested Parallel holds
@@ -102,7 +105,7 @@ class Session:
         # tasks that can go on, and the message that each gets from its switch
         self._resumable: deque[tuple[Task, Any]] = deque()
         self._parked: list[tuple[Task, FitJob, Outcome]] = []
-        self._running: set[Task] = set()  # started, and not ended
+        self._running: dict[Task, None] = {}  # started, and not ended, in order
         self._largest_job = 0  # bytes, since the outermost loop began
         self._submission_numbers = itertools.count()
 
@@ -118,12 +121,13 @@ class Session:
         self._largest_job = max(self._largest_job, job.nbytes)
         self._parked.append((task, job, outcome))
         begin = time.perf_counter()
-        message = self._switch_to_hub(task)
-        while message is not outcome:  # then the message is a hook
-            task.is_in_hook = True
-            reply = Reply.from_hook(message)
-            task.is_in_hook = False
-            message = self._switch_to_hub(task, reply)
+        with use_one_thread():  # as hooks have it when a fit trains by itself
+            message = self._switch_to_hub(task)
+            while message is not outcome:  # then the message is a hook
+                task.is_in_hook = True
+                reply = Reply.from_hook(message)
+                task.is_in_hook = False
+                message = self._switch_to_hub(task, reply)
         task.pauses.append(Pause(begin, time.perf_counter(), outcome.seconds))
 
     def note_not_fused(self, reason: str) -> None:
@@ -131,19 +135,46 @@ class Session:
         task = self._current_task()
         if task is not None:
             task.has_fitted = True
-        self.report += Report(not_fused=Counter([reason]))
+        self.add_report(Report(not_fused=Counter([reason])))
+
+    def note_failed(self, error: Exception, *, in_training: bool) -> None:
+        """Report that a fit has failed, and the error."""
+        task = self._current_task()
+        if task is not None:
+            task.has_fitted = True
+        name = type(error).__name__
+        if in_training:
+            self.add_report(Report(failed=Counter([name])))
+        else:
+            self.add_report(Report(failed_early=Counter([f"{name}: {error}"])))
+
+    def add_report(self, report: Report) -> None:
+        """Add to the report what was done."""
+        with self._report_lock:
+            self.report += report
 
     def _fit_alone(self, job: FitJob, outcome: Outcome) -> None:
-        self._call_engine([job], [outcome])
-        self.report += Report(
-            alone_seconds=(outcome.seconds,), failed=_count_errors([outcome])
+        try:
+            self._call_engine([job], [outcome], [])
+        except BaseException:  # Ctrl-C, too
+            self.add_report(Report(interrupted=(len(outcome.records),)))
+            raise
+        self.add_report(
+            Report(alone_seconds=(outcome.seconds,), alone=Counter([self._why_alone()]))
         )
+
+    def _why_alone(self) -> str:
+        if self.thread_id != threading.get_ident():
+            return "in another thread than the block"
+        if hasattr(greenlet.getcurrent(), "session_and_task"):
+            return "in a callback of another fit"
+        return "outside joblib.Parallel, such as a refit"
 
     # ---------------------------------------------------------------- for backends
 
     def submit(self, task: Task) -> None:
         """Queue a task; the task starts when a caller waits for its group."""
-        task.group.unfinished.add(task)
+        task.group.unfinished[task] = None
         number = next(self._submission_numbers)
         heapq.heappush(self._unstarted, (-task.level, number, task))
 
@@ -167,22 +198,43 @@ class Session:
     def cancel(self, tasks: Iterable[Task]) -> None:
         """End tasks where they stand; an error becomes the result of each."""
         if self._is_running_in_another_thread():
-            return  # greenlets cannot be reached from outside their thread
-        ended = set(tasks)
+            return
+        if self.thread_id != threading.get_ident():
+            # greenlets cannot be reached from outside their thread: they go on there
+            tasks = [task for task in tasks if task.own_greenlet is None]
+        ended = dict.fromkeys(tasks)  # each once, in the order of the tasks
         self._parked = [entry for entry in self._parked if entry[0] not in ended]
         self._resumable = deque(
             entry for entry in self._resumable if entry[0] not in ended
         )
         self._unstarted = [entry for entry in self._unstarted if entry[2] not in ended]
         heapq.heapify(self._unstarted)
-        for task in ended:
-            task.mark_cancelled()
-            here, other = greenlet.getcurrent(), task.own_greenlet
-            if other is not None and not other.dead and other is not here:
-                other.parent = here
-                with preserve_thread_state():
-                    other.throw(greenlet.GreenletExit)
-            self._end_task(task)
+        interrupt: BaseException | None = None
+        for task in [*ended, *ended]:  # again, where Ctrl-C came once more
+            if task.is_cancelled and task.own_greenlet is None:
+                continue
+            try:
+                task.mark_cancelled()
+                self._throw_into(task)
+                self._end_task(task)
+            except BaseException as error:  # all tasks end nevertheless
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+    def end_running_tasks(self) -> None:
+        """End all tasks that have begun, also if joblib did not come to cancel them."""
+        if not self._is_running_in_another_thread():
+            self.cancel(list(self._running))
+
+    def _throw_into(self, task: Task) -> None:
+        """End the greenlet of a task."""
+        here, other = greenlet.getcurrent(), task.own_greenlet
+        if other is None or other.dead or other is here:
+            return
+        other.parent = here
+        with preserve_thread_state(), switch_surroundings(task):
+            other.throw(greenlet.GreenletExit)
 
     # ---------------------------------------------------------------- the loop
 
@@ -218,6 +270,12 @@ class Session:
         try:
             while group.unfinished:
                 self._run_next()
+        except (
+            BaseException
+        ):  # Ctrl-C, which may be pressed again before joblib cancels
+            if outer_hub is None:
+                self.end_running_tasks()
+            raise
         finally:
             self._hub = outer_hub
 
@@ -245,7 +303,7 @@ class Session:
         started.gr_context = task.parallel_call.context.copy()
         started.session_and_task = self, task
         task.own_greenlet = started
-        self._running.add(task)
+        self._running[task] = None
         self._run_task(task)
 
     def _run_task(self, task: Task, message: Outcome | None = None) -> None:
@@ -259,7 +317,7 @@ class Session:
         assert task.own_greenlet is not None
         # a greenlet that ends, or dies of Ctrl-C, switches to its parent
         task.own_greenlet.parent = greenlet.getcurrent()
-        with preserve_thread_state():
+        with preserve_thread_state(), switch_surroundings(task):
             return task.own_greenlet.switch(message)
 
     def _switch_to_hub(self, task: Task, message: Any = None) -> Any:
@@ -272,12 +330,15 @@ class Session:
     def _end_task(self, task: Task) -> None:
         group = task.group
         task.own_greenlet = None  # the greenlet refers to the task, too
-        self._running.discard(task)
-        group.unfinished.discard(task)
+        self._running.pop(task, None)
+        group.unfinished.pop(task, None)
         group.cost += task.cost
         group.has_fitted |= task.has_fitted
-        if not task.is_cancelled:
-            self.report += Report(tasks=1, tasks_without_fit=int(not task.has_fitted))
+        if task.is_cancelled:
+            self.add_report(Report(cancelled=1))
+        else:
+            without_fit = int(not task.has_fitted)
+            self.add_report(Report(tasks=1, tasks_without_fit=without_fit))
         task.callback(task)  # joblib submits its next tasks now, or cancels all
         if task.error is not None and not task.is_cancelled:
             call = task.parallel_call
@@ -291,41 +352,50 @@ class Session:
     def _train_parked(self) -> None:
         parked, self._parked = self._parked, []
         tasks, jobs, outcomes = zip(*parked, strict=True)
-        begin, stacks = time.perf_counter(), []
+        begin, is_whole = time.perf_counter(), False
+        stacks: list[StackReport] = []
         try:
             hooked = list(map(self._with_hooks_in_task, tasks, jobs))
-            stacks = self._call_engine(hooked, outcomes).stacks
+            self._call_engine(hooked, outcomes, stacks)
+            is_whole = True
         except Exception as error:  # of the engine itself: each fit gets a copy
             for outcome in outcomes:
                 outcome.error = copy_error(error)
-        self.report += Report(
-            stacks=tuple(stacks),
-            fit_seconds=tuple(outcome.seconds for outcome in outcomes),
-            waves=1,
-            early_waves=int(bool(self._unstarted)),
-            seconds=time.perf_counter() - begin,
-            failed=_count_errors(outcomes),
-        )
+            is_whole = True
+        finally:  # also after Ctrl-C
+            ended = [o for o in outcomes if is_whole or o.is_over]
+            cut_off = [o for o in outcomes if not (is_whole or o.is_over) and o.records]
+            self.add_report(
+                Report(
+                    stacks=tuple(stacks),
+                    fit_seconds=tuple(outcome.seconds for outcome in ended),
+                    waves=1,
+                    early_waves=int(bool(self._unstarted)),
+                    seconds=time.perf_counter() - begin,
+                    interrupted=tuple(len(outcome.records) for outcome in cut_off),
+                )
+            )
         self._resumable.extend(zip(tasks, outcomes, strict=True))
 
     def _call_engine(
-        self, jobs: Sequence[FitJob], outcomes: Sequence[Outcome]
-    ) -> Training:
-        options: dict[str, Any] = {"outcomes": outcomes, "n_threads": self.n_threads}
+        self,
+        jobs: Sequence[FitJob],
+        outcomes: Sequence[Outcome],
+        stacks: list[StackReport],
+    ) -> None:
+        options: dict[str, Any] = {
+            "outcomes": outcomes,
+            "stacks": stacks,
+            "n_threads": self.n_threads,
+        }
         if self.progress is None:
-            return self.train(jobs, **options)
+            self.train(jobs, **options)
+            return
         with self.progress.count_work(sum(job.n_epochs for job in jobs)) as advance:
-            return self.train(jobs, **options, progress=advance)
+            self.train(jobs, **options, progress=advance)
 
     def _with_hooks_in_task(self, task: Task, job: FitJob) -> FitJob:
         if job.hooks is None:
             return job
         run_in_task = partial(self._switch_to_task, task)
         return replace(job, hooks=HooksOfTask(job.hooks, run_in_task))
-
-
-def _count_errors(outcomes: Sequence[Outcome]) -> Counter[str]:
-    """Count the errors of fits by their class."""
-    counts = Counter(type(o.error).__name__ for o in outcomes if o.error is not None)
-    counts["DivergedError"] += sum(o.diverged_loss is not None for o in outcomes)
-    return +counts  # without counts of zero

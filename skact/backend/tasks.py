@@ -13,6 +13,8 @@ import greenlet
 from skact._sklearn import FIT_AND_SCORE
 from skact.engine.jobs import EpochRecord, Hooks
 
+Surroundings = tuple[Any, Any, str | None]  # stdout, stderr, working directory
+
 
 @dataclass(eq=False)
 class ParallelCall:
@@ -25,7 +27,8 @@ class ParallelCall:
 class Group:
     """Tasks that one caller waits for together."""
 
-    unfinished: set["Task"] = field(default_factory=set)
+    # A dict keeps the order of the tasks, and a set does not.
+    unfinished: dict["Task", None] = field(default_factory=dict)
     # Tasks that wait for the group. Usually the hub waits, or a task outside the group.
     # But a task of the group may wait, too: it may read a generator of joblib.
     waiters: set["Task"] = field(default_factory=set)
@@ -34,7 +37,7 @@ class Group:
 
     def is_over(self) -> bool:
         """Whether no task is unfinished but those that wait for the group."""
-        return not self.unfinished - self.waiters
+        return not self.unfinished.keys() - self.waiters
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Task:
     pauses: list[Pause] = field(default_factory=list)
     cost: float = 0.0  # own running time, and the task's share of training
     has_fitted: bool = False  # whether the task has fitted a net
+    surroundings: Surroundings | None = None  # if it has set its own
     is_in_hook: bool = False  # whether training waits for a hook in this task
     is_cancelled: bool = False
 

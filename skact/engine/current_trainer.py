@@ -19,6 +19,10 @@ class Trainer(Protocol):
         """Note that a fit is not fused, and why."""
         ...
 
+    def note_failed(self, error: Exception, *, in_training: bool) -> None:
+        """Note that a fit has failed."""
+        ...
+
 
 # None: no session collects fits, so each fit trains at once
 _CURRENT: ContextVar[Trainer | None] = ContextVar("skact_trainer", default=None)
@@ -36,4 +40,22 @@ def hand_fits_to(trainer: Trainer | None) -> Iterator[None]:
     try:
         yield
     finally:
-        _CURRENT.reset(token)
+        try:
+            _CURRENT.reset(token)
+        except ValueError as error:
+            raise RuntimeError(
+                "The block was left in another context than entered (see contextvars), "
+                "such as another task of asyncio."
+            ) from error
+
+
+@contextmanager
+def note_failure(*, in_training: bool) -> Iterator[None]:
+    """Tell the trainer of this context if the fit in the block fails."""
+    try:
+        yield
+    except Exception as error:
+        trainer = current_trainer()
+        if trainer is not None:
+            trainer.note_failed(error, in_training=in_training)
+        raise

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from skact.activations.modules import FunctionActivation
+from skact.engine._torch import load_gradients
 from skact.engine.layers import Batch, Layer
 
 
@@ -20,6 +21,7 @@ def make_custom_run(
     lanes: slice, modules: Sequence[nn.Module], *tensors: Tensor
 ) -> Any:
     """Return an object that computes a run of equal custom activations."""
+    load_gradients()
     first = modules[0]
 
     def make_joint_run(start: int, stop: int) -> Any:

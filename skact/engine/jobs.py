@@ -1,7 +1,7 @@
 """Jobs and their outcomes: plain values, no torch."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -129,6 +129,7 @@ class Outcome:
     seconds: float = 0.0  # share of this fit in the time of its stack
     diverged_loss: float | None = None  # the first loss that was not finite
     weights: list[Any] = field(default_factory=list)  # name -> tensor, of each epoch
+    is_over: bool = False  # whether this fit needs no more epochs
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,14 @@ class StackReport:
 
     lanes: int  # number of lanes
     seconds: float
-    description: str  # such as "64-32-10, sgd, float32, batches of 128"
+    traits: Mapping[str, str]  # what all its lanes share: name -> words, or ""
+
+    @property
+    def description(self) -> str:
+        """The traits in one line, such as "64-32-10, cross_entropy, sgd, ..."."""
+        rest = dict(self.traits)
+        sizes = [rest.pop(name, "") for name in ("columns", "widths", "outputs")]
+        return ", ".join(filter(None, ["-".join(filter(None, sizes)), *rest.values()]))
 
 
 @dataclass(frozen=True)

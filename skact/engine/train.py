@@ -29,6 +29,7 @@ def train(
     jobs: Sequence[FitJob],
     *,
     outcomes: Sequence[Outcome] | None = None,
+    stacks: list[StackReport] | None = None,
     n_threads: int | None = None,
     progress: Progress | None = None,
 ) -> Training:
@@ -43,6 +44,8 @@ def train(
     outcomes : sequence of Outcome or None, default=None
         One for each job, filled in after each epoch, so that they hold all finished
         epochs if the training is interrupted. None creates new ones.
+    stacks : list of StackReport or None, default=None
+        Gets the report on each stack when it ends, also if it is interrupted.
     n_threads : int or None, default=None
         Most threads to use; None takes the number of torch.
     progress : callable or None, default=None
@@ -55,6 +58,7 @@ def train(
     """
     available = n_threads or torch.get_num_threads()
     outcomes = [Outcome() for _ in jobs] if outcomes is None else list(outcomes)
+    stacks = [] if stacks is None else stacks
     tables = Tables()
     runs = [
         _StackRun(
@@ -69,11 +73,11 @@ def train(
     no_autocast = torch.autocast("cpu", enabled=False)  # a job has its dtype
     with use_one_thread(), no_autocast:  # a stack chooses its own number of threads
         for run in runs:
-            run.train(progress)
-    stacks = [
-        StackReport(len(run.jobs), run.seconds, describe_stack(run.jobs[0]))
-        for run in runs
-    ]
+            try:
+                run.train(progress)
+            finally:
+                traits = traits_of_stack(run.jobs[0])
+                stacks.append(StackReport(len(run.jobs), run.seconds, traits))
     return Training(outcomes, stacks)
 
 
@@ -100,32 +104,32 @@ def lane_of(job: FitJob) -> Lane:
     return Lane(group, (*order, coefficients_of(job.optimizer)), nbytes)
 
 
-def describe_stack(job: FitJob) -> str:
-    """Describe in words what all lanes of the job's stack share."""
+def traits_of_stack(job: FitJob) -> dict[str, str]:
+    """Say in words what all lanes of the job's stack share."""
     module, weight = job.module, job.module.output.weight
-    widths = [job.X.shape[1], *(layer.linear.out_features for layer in module.hidden)]
     first = module.hidden[0] if len(module.hidden) else None
-    extras = []
+    norm = dropout = ""
     if first is not None and hasattr(first.norm, "eps"):
-        batch = hasattr(first.norm, "running_mean")
-        extras.append("batch norm" if batch else "layer norm")
+        norm = "batch" if hasattr(first.norm, "running_mean") else "layer"
     if first is not None and hasattr(first.dropout, "generator"):
-        extras.append("dropout")
+        dropout = "dropout"
     shape = BatchShape.from_rows(job.X.shape[0], job.batch_size)
     batches = f"full batches of up to {shape.padded}"
     if shape.n_steps > 1:
         batches = f"{shape.n_steps} batches of {shape.batch_size}"
         if shape.last < shape.padded:
             batches += f", the last of up to {shape.last}"
-    parts = [
-        "-".join(map(str, [*widths, weight.shape[0]])),
-        *extras,
-        job.loss,
-        stacked_form(job.optimizer),
-        batches,
-        f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}",
-    ]
-    return ", ".join(map(str, parts))
+    return {
+        "columns": str(job.X.shape[1]),
+        "widths": "-".join(str(layer.linear.out_features) for layer in module.hidden),
+        "outputs": str(weight.shape[0]),
+        "norms": norm and f"{norm} norm",
+        "dropout": dropout,
+        "losses": job.loss,
+        "optimizers": str(stacked_form(job.optimizer)),
+        "batches": batches,
+        "dtypes": f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}",
+    }
 
 
 class _StackRun:
@@ -155,6 +159,8 @@ class _StackRun:
                     copy_error(error) if len(self.jobs) > 1 else error
                 )
         finally:
+            for i in set(range(len(self.jobs))).difference(self.active):
+                self.outcomes[i].is_over = True
             self.release_stack()
 
     def _train_epochs(self, progress: Progress | None) -> None:

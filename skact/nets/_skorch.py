@@ -87,3 +87,8 @@ def write_best_score(callback: Any, score: float) -> None:
 def write_epoch_start(timer: Any, seconds: float) -> None:
     """Set the time at which the epoch began in an EpochTimer."""
     timer.epoch_start_time_ = seconds
+
+
+def names_optimizer(args: tuple, params: Mapping[str, Any]) -> bool:
+    """Whether arguments of `save_params` or `load_params` are about an optimizer."""
+    return len(args) > 1 or not {"f_optimizer", "checkpoint"}.isdisjoint(params)

@@ -19,9 +19,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from skact._sklearn import DURING_FIT
+from skact.engine._torch import load_compiler
+from skact.engine.current_trainer import note_failure
 from skact.engine.jobs import Seeds
 from skact.nets import components, prediction
-from skact.nets._skorch import nonlinearity_of
+from skact.nets._skorch import names_optimizer, nonlinearity_of
 from skact.nets.batch_loss import mean_of_outputs, weighted_mean
 from skact.nets.default_callbacks import (
     build_early_stopping,
@@ -180,7 +182,7 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         # torch cannot train a network that was built in inference mode
         no_autocast = torch.autocast("cpu", enabled=False)  # `dtype` decides
         with torch.inference_mode(False), no_autocast, count_interrupts():
-            with restore_on_error(self):
+            with note_failure(in_training=False), restore_on_error(self):
                 self._check_parameters()
                 rows = read_inputs(
                     self, X, y, sample_weight, reset=reset, classes=classes
@@ -201,21 +203,24 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
 
     def _train(self, rows: Rows, options: FitOptions, context: Any) -> None:
         """Plan the fit, let a loop train it, and notify skorch's callbacks."""
-        with StopRequest() as stop:
-            self.notify("on_train_begin", X=rows.X, y=rows.y)
-        if stop.was_made or not options.n_epochs:
+        with note_failure(in_training=False):
+            with StopRequest() as stop:
+                self.notify("on_train_begin", X=rows.X, y=rows.y)
+            is_trained = options.n_epochs > 0 and not stop.was_made
+            plan = plan_fit(self, rows, options) if is_trained else None
+        if plan is None:
             why = "a callback stopped the fit" if stop.was_made else "it has no epochs"
             self.trained_by_ = f"no loop, because {why}"
         else:
-            plan = plan_fit(self, rows, options)
             self.trained_by_ = plan.trained_by
             self._loop = _LOOPS[plan.loop](self, plan, context)
             try:
-                self._loop.run()
-                check_weights(self)
+                with note_failure(in_training=True):
+                    self._loop.run()
+                    check_weights(self)
             finally:
                 del self._loop
-        with StopRequest():  # nothing is left to stop
+        with StopRequest(), note_failure(in_training=True):  # nothing is left to stop
             self.notify("on_train_end", X=rows.X, y=rows.y)
 
     # ------------------------------------------------------------ building
@@ -288,6 +293,18 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         """Build the optimizer; ``optimizer__*`` override the flat parameters."""
         self.optimizer_ = components.build_optimizer(self)
         return self
+
+    def save_params(self, *args: Any, **params: Any) -> None:
+        """Save as skorch does; the state of an optimizer loads torch's compiler."""
+        if names_optimizer(args, params):
+            load_compiler()
+        super().save_params(*args, **params)
+
+    def load_params(self, *args: Any, **params: Any) -> None:
+        """Load as skorch does; the state of an optimizer loads torch's compiler."""
+        if names_optimizer(args, params):
+            load_compiler()
+        super().load_params(*args, **params)
 
     # ------------------------------------------------------------ training
 

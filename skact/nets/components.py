@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from skact.activations.build import is_custom
+from skact.engine import _torch
 from skact.engine.jobs import Seeds
 from skact.global_rng import seed_generators_temporarily
 from skact.nets.rows import EpochOrder, collate_rows, has_collated_rows
@@ -69,6 +70,8 @@ def _is_same_setting(current: Any, built: Any) -> bool:
 def build_module(net: Any) -> MLP:
     """Build the network, with initial weights from the seed of the net."""
     seed = net.seeds_.weights
+    if net.compile:
+        _torch.load_compiler()
     with lend_generators(net, seed):
         module = MLP(**network_arguments(net), seed=seed)
     module.seed_noise(Seeds.of_epoch(net.seeds_.noise, 0))
@@ -127,7 +130,7 @@ def build_optimizer(net: Any) -> torch.optim.Optimizer:
     build = optimizer_class(net.optimizer)
     if named and build is torch.optim.SGD:
         flat.update(momentum=net.momentum, nesterov=bool(net.nesterov))
-    return build(*args, **{**flat, **params})
+    return _torch.build_optimizer(build, *args, **{**flat, **params})
 
 
 # ------------------------------------------------------------------ custom parts

@@ -12,6 +12,7 @@ from typing import Any
 from skorch.callbacks import EpochTimer
 from torch import nn
 
+from skact.engine._torch import note_step
 from skact.engine.jobs import EpochRecord, Evaluation, FitJob, Outcome
 from skact.engine.train import train
 from skact.nets._skorch import last_batches_of, write_best_score, write_epoch_start
@@ -131,7 +132,7 @@ class CallbackHooks:
         net = self.net
         write_training_batches(net, record, new_epoch=False)
         if not self.is_read_only:
-            _step_without_gradients(net)
+            note_step(net.optimizer_)
         began = time.time()
         if self.held_out is not None:
             self.held_out.write_validation_batches()
@@ -144,16 +145,6 @@ class CallbackHooks:
             )
             net.notify("on_epoch_end", **self.datasets)
         return stop.was_made
-
-
-def _step_without_gradients(net: Any) -> None:
-    """Call the optimizer, for torch's schedulers warn if no step was ever taken."""
-    parameters = list(net.module_.parameters())
-    gradients = [parameter.grad for parameter in parameters]
-    net.optimizer_.zero_grad()  # so that the step changes nothing
-    net.optimizer_.step()
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
 
 
 def write_epochs(net: Any, records: Sequence[EpochRecord]) -> None:

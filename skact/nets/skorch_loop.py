@@ -8,6 +8,7 @@ from typing import Any
 
 from skorch.dataset import Dataset
 
+from skact.engine._torch import load_compiler
 from skact.nets.components import has_custom_parts, lend_generators
 from skact.nets.interrupts import StopRequest
 from skact.nets.loop import Loop
@@ -23,6 +24,7 @@ class SkorchLoop(Loop):
         net, rows = self.net, self.plan.given
         if self.trainer is not None:
             self.trainer.note_not_fused(self.plan.why_skorch or "")
+        load_compiler()  # the first step of an optimizer would load it
         self.has_lent_generators = has_custom_parts(net)
         # `begin_epoch` seeds them again in each epoch
         generators = lend_generators(net, net.seeds_.noise)

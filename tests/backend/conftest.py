@@ -1,6 +1,9 @@
 """A stand-in for the engine, and an estimator that it trains."""
 
 import contextlib
+import decimal
+import io
+import sys
 import time
 import warnings
 
@@ -12,10 +15,11 @@ import torch
 from joblib.parallel import get_active_backend
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV, cross_validate
+from torch.utils import _python_dispatch
 
 from skact.backend.joblib_backends import FusingBackend
 from skact.backend.session import Session
-from skact.engine.current_trainer import current_trainer, hand_fits_to
+from skact.engine.current_trainer import current_trainer, hand_fits_to, note_failure
 from skact.engine.jobs import EpochRecord, FitJob, Outcome, Seeds, StackReport, Training
 
 
@@ -27,7 +31,7 @@ class Engine:
         self.error = None  # to be raised by the next call
         self.seconds = 0.0
 
-    def __call__(self, jobs, *, outcomes, n_threads=None, progress=None):
+    def __call__(self, jobs, *, outcomes, stacks, n_threads=None, progress=None):
         self.sizes.append(len(jobs))
         if self.error is not None:
             error, self.error = self.error, None
@@ -37,8 +41,8 @@ class Engine:
             self.train_one(job, outcome)
         if progress is not None:
             progress(sum(job.n_epochs for job in jobs))
-        stack = StackReport(len(jobs), self.seconds, "toys")
-        return Training(outcomes, [stack])
+        stacks.append(StackReport(len(jobs), self.seconds, {"kind": "toys"}))
+        return Training(outcomes, stacks)
 
     def train_one(self, job, outcome):
         net, outcome.seconds = job.module, self.seconds
@@ -57,16 +61,73 @@ class Engine:
 
 def state():
     """All that tasks share, because they run in one thread."""
-    return (
-        type(get_active_backend()[0]),
-        sklearn.get_config(),
-        list(warnings.filters),
-        np.geterr(),
-        torch.is_grad_enabled(),
-        torch.is_inference_mode_enabled(),
-        torch.is_autocast_enabled("cpu"),
-        torch.get_autocast_dtype("cpu"),
+    return {
+        "backend": type(get_active_backend()[0]),
+        "config": sklearn.get_config(),
+        "filters": list(warnings.filters),
+        "errstate": np.geterr(),
+        "grad": torch.is_grad_enabled(),
+        "inference": torch.is_inference_mode_enabled(),
+        "autocast": torch.is_autocast_enabled("cpu"),
+        "autocast dtype": torch.get_autocast_dtype("cpu"),
+        "dtype": torch.get_default_dtype(),
+        "threads": torch.get_num_threads(),
+        "device": torch.get_default_device(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "warns": torch.is_deterministic_algorithms_warn_only_enabled(),
+        "fills": torch.utils.deterministic.fill_uninitialized_memory,
+        "anomaly": torch.is_anomaly_enabled(),
+        "precision": torch.get_float32_matmul_precision(),
+        "mkldnn": torch.backends.mkldnn.enabled,
+        "modes": len(torch.overrides._get_current_function_mode_stack()),
+        "dispatch modes": len(_python_dispatch._get_current_dispatch_mode_stack()),
+        "decimal": decimal.getcontext().prec,
+        "streams": (sys.stdout, sys.stderr),
+    }
+
+
+class LookingOn(_python_dispatch.TorchDispatchMode):
+    """Stands in for what looks on at the operations of torch."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        return function(*args, **(kwargs or {}))
+
+
+class Mode(torch.overrides.TorchFunctionMode):
+    """Stands in for what looks on at the calls of torch."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        return function(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def torch_settings(a):
+    """Settings of torch that have no block of their own, and hold in the process."""
+    memory = torch.utils.deterministic
+
+    def apply(dtype, threads, precision, deterministic, warns, fills, mkldnn):
+        torch.set_default_dtype(dtype)
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warns)
+        memory.fill_uninitialized_memory = fills
+        torch.backends.mkldnn.enabled = mkldnn
+
+    before = (
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.get_float32_matmul_precision(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        memory.fill_uninitialized_memory,
+        torch.backends.mkldnn.enabled,
     )
+    dtype, precision = [(torch.float32, "highest"), (torch.float64, "high")][a % 2]
+    apply(dtype, 1 + a % 3, precision, a % 3 == 0, *[a % 2 == 0] * 3)
+    try:
+        yield
+    finally:
+        apply(*before)
 
 
 @contextlib.contextmanager
@@ -80,6 +141,14 @@ def peculiar_state(a):
         torch.set_grad_enabled(a % 3 == 1),
         torch.autocast("cpu", dtype=torch.bfloat16, enabled=a % 2 == 0),
         joblib.parallel_config(backend="sequential" if a % 2 else "threading"),
+        torch_settings(a),
+        torch.autograd.set_detect_anomaly(a % 2 == 0),
+        torch.device("meta") if a % 2 else contextlib.nullcontext(),
+        Mode() if a % 3 else contextlib.nullcontext(),
+        LookingOn() if a % 4 > 1 else contextlib.nullcontext(),
+        decimal.localcontext(prec=5 + a),
+        contextlib.redirect_stdout(io.StringIO() if a % 2 else sys.stdout),
+        contextlib.redirect_stderr(io.StringIO() if a % 3 else sys.stderr),
     ):
         warnings.filterwarnings("ignore", message=f"of {a}")
         yield
@@ -94,10 +163,15 @@ class Toy(ClassifierMixin, BaseEstimator):
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
-        if self.fail is True:
-            raise ValueError("before parking")
-        if isinstance(self.fail, type):
-            raise self.fail
+        with note_failure(in_training=False):
+            if self.fail is True:
+                raise ValueError("before parking")
+            if isinstance(self.fail, type):
+                raise self.fail
+        with note_failure(in_training=True):
+            return self.train(X, y)
+
+    def train(self, X, y):
         hooks = self.hooks(self) if self.hooks else None
         outcome = Outcome()
         job = FitJob(
@@ -121,7 +195,7 @@ class Toy(ClassifierMixin, BaseEstimator):
             Engine().train_one(job, outcome)
             return self
         with peculiar_state(self.a):
-            before = state()
+            before = self.state_ = state()
             (trainer.fit if trainer else Engine().train_one)(job, outcome)
             assert state() == before, "state leaked between tasks"
         if outcome.error is not None:

@@ -1,5 +1,9 @@
 """``fused()``: its settings, its blocks, and networks that come out as alone."""
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import joblib
 import numpy as np
 import pytest
@@ -92,9 +96,10 @@ def test_what_the_engine_cannot_serve_is_told_with_its_reason(iris):
     assert session.report.tasks_without_fit == 0
 
 
+@pytest.mark.parametrize("params", [{}, {"iterator_train__drop_last": True}])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
-def test_a_net_that_diverges_is_counted(diabetes):
-    net = ActMLPRegressor(optimizer="sgd", random_state=0)
+def test_a_net_that_diverges_is_counted_in_either_loop(diabetes, params):
+    net = ActMLPRegressor(optimizer="sgd", random_state=0).set_params(**params)
     with fused() as session:
         search = GridSearchCV(net, {"lr": [1e-3, 1e9]}, cv=3, refit=False)
         with pytest.warns(UserWarning, match="non-finite"):
@@ -175,6 +180,151 @@ def test_a_block_may_be_a_decorator(iris):
     assert backends == ["FusingBackend"] * 2
 
 
+# ---------------------------------------------------------------- left as not meant
+
+
+@pytest.fixture
+def nothing_is_left(state):
+    """Nothing of a block is in force after the test, though its order was wrong."""
+    before = state()
+    yield
+    assert state() == before
+    assert current_trainer() is None
+    with fused() as session:  # and the next block works
+        assert current_trainer() is session
+    assert state() == before
+
+
+NOT_OPEN = "not open here: it was never entered, or left twice, or entered in another"
+WRONG_ORDER = "must be left in reverse order"
+
+
+def leave(block):
+    return block.__exit__(None, None, None)
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_blocks_left_in_the_wrong_order_are_both_closed_with_one_error():
+    outer, inner = fused(), fused()
+    outer.__enter__()
+    inner.__enter__()
+    with pytest.raises(RuntimeError, match=WRONG_ORDER):
+        leave(outer)
+    assert current_trainer() is None
+    leave(inner)  # the error has been told
+    with pytest.raises(RuntimeError, match=NOT_OPEN):
+        leave(inner)
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_one_block_entered_twice_is_left_twice_and_no_more():
+    block = fused()
+    first, second = block.__enter__(), block.__enter__()
+    assert current_trainer() is second
+    leave(block)
+    assert current_trainer() is first
+    leave(block)
+    with pytest.raises(RuntimeError, match=NOT_OPEN):
+        leave(block)
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_a_block_that_a_generator_never_leaves_is_closed_with_the_outer_block():
+    def numbers():
+        with fused():
+            yield 1
+
+    generators = [numbers(), numbers()]
+    with pytest.raises(RuntimeError, match=WRONG_ORDER), fused():
+        next(generators[0])
+    generators[0].close()
+    generator = generators[1]
+    next(generator)
+    assert current_trainer() is not None
+    generator.close()
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_a_block_can_be_left_by_its_own_thread_only():
+    block = fused()
+    session = block.__enter__()
+    with ThreadPoolExecutor(1) as pool:
+        error = pool.submit(leave, block).exception()
+    assert isinstance(error, RuntimeError)
+    assert NOT_OPEN in str(error)
+    assert current_trainer() is session
+    leave(block)
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_several_threads_may_enter_one_block_each_with_a_session_of_its_own(iris):
+    block, entered = fused(), threading.Barrier(3)
+    one_at_a_time = threading.Lock()  # all threads share the filters of warnings
+
+    def work(cv):
+        with block as session:
+            entered.wait()
+            with one_at_a_time:
+                cross_val_score(ActMLP(max_epochs=1), *iris, cv=cv)
+            entered.wait()
+        return session.report.n_fused
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(work, [2, 3, 4])) == [2, 3, 4]
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_a_block_around_a_task_cannot_be_left_in_the_task():
+    block = fused()
+    with block, pytest.raises(RuntimeError, match=NOT_OPEN):
+        joblib.Parallel()([joblib.delayed(leave)(block)] * 2)
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_tasks_that_open_blocks_in_turns_close_their_own(iris):
+    def task(cv):
+        with fused() as own:
+            ActMLP(max_epochs=1).fit(*iris)  # all tasks wait here, but it is alone
+            cross_val_score(ActMLP(max_epochs=1), *iris, cv=cv)
+        ActMLP(max_epochs=1).fit(*iris)
+        return own.report.n_fused
+
+    with fused() as session:
+        found = joblib.Parallel()(joblib.delayed(task)(cv) for cv in (2, 3, 4))
+    assert found == [2, 3, 4]
+    assert session.report.n_fused == 3
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_a_block_left_in_another_task_of_asyncio_says_so():
+    async def enter_here_and_leave_there():
+        block = fused()
+        block.__enter__()
+
+        async def leave_there():
+            leave(block)
+
+        await asyncio.create_task(leave_there())
+
+    with pytest.raises(RuntimeError, match="another task of asyncio"):
+        asyncio.run(enter_here_and_leave_there())
+
+
+def test_functions_that_run_after_the_call_cannot_be_decorated():
+    def generator():
+        yield
+
+    async def coroutine():
+        pass
+
+    async def asynchronous_generator():
+        yield
+
+    for function in (generator, coroutine, asynchronous_generator):
+        with pytest.raises(TypeError, match="write `with fused\\(\\):` inside"):
+            fused()(function)
+
+
 def test_what_is_wrong_is_said_where_it_is_written():
     with pytest.raises(ValueError, match="memory must be None or a positive"):
         fused(memory=0)
@@ -196,6 +346,17 @@ def test_the_name_inside_a_block_joins_its_session(session, engine, data, Toy):
     with joblib.parallel_config(backend="skact"):
         cross_val_score(Toy(), *data)
     assert session.report.n_fused == 5
+
+
+def test_the_name_around_a_block_and_with_other_settings_changes_nothing(data):
+    with joblib.parallel_config(backend="skact", n_jobs=3, verbose=0):
+        backend, _ = get_active_backend()
+        with fused() as inner:
+            cross_val_score(LogisticRegression(), *data)
+            joblib.Parallel(backend="skact")([joblib.delayed(abs)(1)] * 3)
+        assert (inner.report.tasks, backend.session.report.tasks) == (8, 0)
+        cross_val_score(LogisticRegression(), *data)
+    assert (inner.report.tasks, backend.session.report.tasks) == (8, 5)
 
 
 def test_fused_leaves_everything_as_it_was(data, state):

@@ -17,7 +17,7 @@ from skact import ActMLP
 from skact.backend.context import fused
 from skact.backend.joblib_backends import FusingBackend, WorkersBackend, run_piece
 from skact.backend.session import Session
-from skact.engine.current_trainer import current_trainer, hand_fits_to
+from skact.engine.current_trainer import current_trainer, hand_fits_to, note_failure
 from skact.engine.jobs import FitJob, Outcome, Seeds, StackReport, Training
 
 # ---------------------------------------------------------------- in this process
@@ -37,6 +37,48 @@ def test_a_generator_that_is_never_read_leaves_nothing_behind(session, data, Toy
     results = joblib.Parallel(return_as="generator")(tasks)
     with pytest.warns(UserWarning, match="512 tasks .* cancelled"):
         results.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        ({}, [6]),
+        ({"pre_dispatch": "all"}, [6]),
+        ({"pre_dispatch": "n_jobs"}, [6]),
+        ({"pre_dispatch": 2}, [2, 2, 2]),
+        ({"pre_dispatch": 1}, [1] * 6),
+        ({"batch_size": 2}, [6]),  # few tasks: joblib makes smaller batches
+    ],
+)
+@pytest.mark.parametrize("return_as", ["list", "generator", "generator_unordered"])
+def test_settings_of_parallel_change_what_waits_together_and_no_result(
+    session, engine, data, Toy, settings, sizes, return_as
+):
+    tasks = (joblib.delayed(lambda i: Toy(i).fit(*data).a)(i) for i in range(6))
+    results = joblib.Parallel(return_as=return_as, **settings)(tasks)
+    assert sorted(results) == list(range(6))
+    assert engine.sizes == sizes
+
+
+@pytest.mark.parametrize("inner", [None, "loky"])
+def test_a_timeout_is_refused_but_not_where_threads_heed_it(inner):
+    def parallel(**hint):
+        return joblib.Parallel(n_jobs=2, timeout=60, **hint)
+
+    with fused(inner=inner):
+        with pytest.raises(ValueError, match="timeout=60, which the backend 'skact' "):
+            parallel()([joblib.delayed(abs)(-1)] * 2)
+        assert parallel(prefer="threads")([joblib.delayed(abs)(-1)] * 2) == [1, 1]
+        assert joblib.Parallel()([joblib.delayed(abs)(-1)] * 2) == [1, 1]
+
+
+def test_options_that_the_backend_does_not_have_are_refused(state):
+    before = state()
+    with pytest.raises(TypeError, match="unexpected keyword argument 'memory'"):
+        joblib.parallel_config(backend="skact", memory=2**20)
+    with pytest.raises(TypeError, match="'memori', which the backend 'skact' does not"):
+        joblib.Parallel(n_jobs=2, backend="skact", memori=3)([joblib.delayed(abs)(1)])
+    assert state() == before
 
 
 @pytest.mark.parametrize("hint", [{"prefer": "threads"}, {"require": "sharedmem"}])
@@ -100,14 +142,16 @@ def make_job(X, y, seeds, net):
 def make_engine():
     """Return a stand-in for the engine; being local, it is pickled by value."""
 
-    def train(jobs, *, outcomes, n_threads=None, progress=None):
+    def train(jobs, *, outcomes, stacks=None, n_threads=None, progress=None):
         for job, outcome in zip(jobs, outcomes, strict=True):
             outcome.seconds = 0.01
             job.module.center_ = job.X.mean(0)
             if job.module.fail == "train":
                 outcome.error = ValueError("lane diverged")
-        stack = StackReport(len(jobs), 0.01, f"process {os.getpid()}")
-        return Training(outcomes, [stack])
+        if stacks is not None:
+            process = {"process": f"process {os.getpid()}"}
+            stacks.append(StackReport(len(jobs), 0.01, process))
+        return Training(outcomes, stacks)
 
     return train
 
@@ -130,8 +174,9 @@ def make_estimator(train):
                 raise self.fail
             if callable(self.fail):
                 self.fail()
-            if outcome.error is not None:
-                raise outcome.error
+            with note_failure(in_training=True):
+                if outcome.error is not None:
+                    raise outcome.error
             return self
 
         def predict(self, X):
@@ -305,6 +350,7 @@ def test_ctrl_c_in_a_worker_reaches_the_caller(data, n_jobs):
     with Workers("loky", n_jobs) as session:
         with pytest.raises(KeyboardInterrupt):
             cross_validate(PickledToy(fail=KeyboardInterrupt), *data, cv=3)
+        assert str(session.report) == "3 tasks cancelled"
         grid(refit=False).fit(*data)
     assert session.report.n_fused == 18
 

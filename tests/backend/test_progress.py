@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 
 import joblib
 import numpy as np
@@ -35,7 +36,7 @@ def bar(screen):
     bar.close()
 
 
-def train(jobs, *, outcomes, n_threads=None, progress):
+def train(jobs, *, outcomes, stacks, n_threads=None, progress):
     """Stand in for the engine: the first fit stops after one epoch."""
     for epoch in range(3):
         progress(len(jobs) - (epoch > 0))
@@ -78,17 +79,71 @@ def test_it_counts_tasks_when_workers_train(bar, screen):
     assert (bar.done, bar.total) == (5, 5)
 
 
-def test_work_that_was_broken_off_counts_no_more(bar):
-    def broken():
+def test_work_that_failed_counts_no_more(bar):
+    def failing():
         with bar.count_work(3) as outer:
             outer(1)
             with bar.count_work(10) as inner:
                 inner(4)
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        failing()
+    assert (bar.done, bar.total) == (11, 11)
+
+
+def test_after_ctrl_c_the_bar_does_not_end_full(bar, screen):
+    def interrupted():
+        with bar.count_work(10) as advance:
+            advance(4)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        broken()
-    assert (bar.done, bar.total) == (11, 11)
+        interrupted()
+    bar.close()
+    assert (bar.done, bar.total) == (4, 10)
+    assert "4/10 epochs" in screen.getvalue()
+    assert "10/10" not in screen.getvalue()
+
+
+def lines_in_a_file(work):
+    file = io.StringIO()
+    bar = ProgressBar(console=console.Console(file=file))
+    work(bar)
+    bar.close()
+    return [line.partition(",")[0] for line in file.getvalue().splitlines()]
+
+
+def test_a_file_gets_a_line_for_each_tenth_of_the_work():
+    def work(bar):
+        for _ in range(2):
+            with bar.count_work(400) as advance:
+                for _ in range(400):
+                    advance(1)
+
+    first = [f"Training {n}/400 epochs" for n in range(40, 401, 40)]
+    second = [f"Training {n}/800 epochs" for n in range(480, 801, 80)]
+    assert lines_in_a_file(work) == first + second
+
+
+def test_a_file_gets_a_last_line_and_one_a_minute(monkeypatch):
+    now = iter(range(0, 7000, 70))
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+
+    def work(bar):
+        with bar.count_work(100) as advance:
+            for _ in range(3):
+                advance(1)
+            raise KeyboardInterrupt
+
+    def interrupted(bar):
+        with pytest.raises(KeyboardInterrupt):
+            work(bar)
+
+    lines = lines_in_a_file(interrupted)
+    assert lines == [f"Training {n}/100 epochs" for n in (1, 2, 3)]
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    assert lines_in_a_file(interrupted) == ["Training 3/100 epochs"]
 
 
 def test_it_shows_nothing_when_nothing_is_trained(capfd):
@@ -112,14 +167,30 @@ def test_it_gives_the_terminal_back_after_an_error(bar):
     assert sys.stdout is out
 
 
-def test_it_is_a_widget_in_a_notebook(monkeypatch):
-    widgets, shown = pytest.importorskip("ipywidgets"), []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    bar = ProgressBar(console=console.Console(force_jupyter=True))
-    with bar.count_work(3):
-        pass
-    bar.close()
-    assert isinstance(shown[0], widgets.Output)
+CELL = """
+import numpy as np
+from sklearn.model_selection import GridSearchCV
+from skact import ActMLP, fused
+X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+search = GridSearchCV(ActMLP(max_epochs=5), {"lr": [0.1, 0.01]}, cv=2, refit=False)
+with fused(progress=True):
+    search.fit(X, y)
+"""
+
+
+def test_the_bar_of_a_notebook_reaches_its_end():
+    nbformat = pytest.importorskip("nbformat")
+    client = pytest.importorskip("nbclient").NotebookClient
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+    client(book, timeout=600, kernel_name="python3").execute()
+    (widgets,) = book.metadata.widgets.values()
+    states = [widget["state"] for widget in widgets["state"].values()]
+    (text,) = [
+        output["data"]["text/plain"]
+        for state in states
+        for output in state.get("outputs", [])
+    ]
+    assert "20/20 epochs" in text
 
 
 def test_rich_is_named_when_it_is_missing(monkeypatch):
@@ -184,8 +255,10 @@ def printed(*arguments):
 @pytest.mark.parametrize("validated", ["validated", "not"])
 def test_the_bar_counts_the_epochs_of_a_search_with_a_log(validated):
     text = printed("skact", validated, "fused")
-    assert "25/25 epochs" in text  # 2 candidates, 2 folds, and the refit
-    assert text.count("Training") == 1
+    lines = text.splitlines()
+    assert lines[-1].startswith("Training 25/25 epochs")  # the refit is the 5th fit
+    assert len(lines) == len(set(lines))
+    assert "\x1b" not in text  # the output is no terminal: no control codes
 
 
 @pytest.mark.parametrize("together", ["fused", "one by one"])

@@ -3,7 +3,10 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from joblib import Parallel, delayed
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import GridSearchCV
 
 from skact import ActMLP, fused
 from skact.backend.report import Report
@@ -14,26 +17,99 @@ def lines_of(**fields):
     return str(Report(**fields)).splitlines()
 
 
+A, B = {"widths": "8", "dtypes": "float32"}, {"widths": "16", "dtypes": "float32"}
+
+
 def test_stacks_alike_share_a_line():
     stacks = (
-        StackReport(3, 0.5, "a"),
-        StackReport(2, 0.25, "a"),
-        StackReport(3, 1.0, "a"),
+        StackReport(3, 0.5, A),
+        StackReport(2, 0.25, A),
+        StackReport(3, 1.0, A),
     )
     lines = lines_of(stacks=stacks, fit_seconds=(0.2,) * 8, waves=3, seconds=1.75)
     assert lines == [
         "8 fits fused into 3 stacks in 3 waves: 1.75 s of training, 0.219 s a fit",
-        "  2 x 3 networks, 1.5 s: a",
-        "  2 networks, 0.25 s: a",
+        "  on average 2.67 networks take each step together; 3 stacks, because there "
+        "were 3 waves",
+        "  2 x 3 networks, 1.5 s: 8, float32",
+        "  2 networks, 0.25 s: 8, float32",
     ]
 
 
+def reason_of(*stacks, waves=1):
+    reports = tuple(StackReport(lanes, 1.0, traits) for lanes, traits in stacks)
+    return lines_of(stacks=reports, waves=waves)[1].strip()
+
+
+def test_what_keeps_networks_apart_is_said_in_the_words_of_the_user():
+    together = "4 networks take each step together"
+    assert reason_of((4, A)) == together
+    assert reason_of((4, A), (4, B)) == (
+        f"{together}; 2 stacks, because widths (8, 16) differ"
+    )
+    many = [(1, {**A, "batches": f"{n} batches"}) for n in range(49)]
+    assert reason_of(*many) == (
+        "fusing saved nothing: each network has a stack of its own; 49 stacks, because "
+        "batches (0 batches, 1 batches, 2 batches, 3 batches, ...) differ"
+    )
+    both = {**B, "norms": "batch norm"}
+    assert reason_of((4, {**A, "norms": ""}), (4, both)).endswith(
+        "because widths (8, 16) and norms (none, batch norm) differ"
+    )
+    assert reason_of((4, A), (4, A)).endswith(
+        "because a stack takes only so many networks"
+    )
+    assert reason_of((4, A), (4, A), (4, B), waves=2).endswith(
+        "because widths (8, 16) differ and there were 2 waves"
+    )
+
+
 def test_time_between_epochs_is_told_if_it_is_much():
-    stack = (StackReport(2, 1.0, "a"),)
+    stack = (StackReport(2, 1.0, A),)
     much = lines_of(stacks=stack, fit_seconds=(0.5, 0.5), waves=1, seconds=3.0)
     assert much[-1] == "  2 s: callbacks between epochs, and preparations"
     little = lines_of(stacks=stack, fit_seconds=(0.5, 0.5), waves=1, seconds=1.05)
-    assert len(little) == 2
+    assert len(little) == 3
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
+def test_fits_that_failed_before_training_are_counted_each_with_its_error():
+    net = ActMLP(max_epochs=1, random_state=0)
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2
+    grid = [{"width": [0, 4]}, {"optimizer": ["adma"]}]
+    with fused() as session, pytest.warns(FitFailedWarning):
+        GridSearchCV(net, grid, cv=3, refit=False).fit(X, y)
+    report = session.report
+    assert sorted(report.failed_early.values()) == [3, 3]
+    assert not report.failed
+    assert report.tasks_without_fit == 0
+    text = str(report)
+    assert text.count("3 fits failed before training: ValueError: ") == 2
+    assert "got 'adma'" in text
+
+
+def test_many_errors_before_training_take_few_lines():
+    errors = Counter({f"ValueError: got {n}": 2 for n in range(30)})
+    lines = lines_of(failed_early=errors)
+    assert len(lines) == 6
+    assert lines[-1] == "50 more fits failed before training"
+
+
+def test_what_ctrl_c_cut_off_is_told():
+    stacks = (StackReport(4, 1.0, A), StackReport(4, 2.0, B))
+    lines = lines_of(
+        stacks=stacks,
+        fit_seconds=(0.25,) * 4,
+        waves=1,
+        seconds=3.0,
+        interrupted=(11, 12, 12, 12),
+        cancelled=8,
+    )
+    assert lines[0] == "4 fits fused into 2 stacks in 1 wave: 3 s of training"
+    assert lines[-2:] == [
+        "4 fits interrupted after 11 to 12 epochs",
+        "8 tasks cancelled",
+    ]
 
 
 def test_a_reason_takes_one_line():

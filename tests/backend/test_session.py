@@ -1,5 +1,7 @@
 """A session: unmodified scikit-learn, fused, and nothing left behind."""
 
+import asyncio
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import greenlet
@@ -28,9 +30,13 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
+from skact import ActMLP
+from skact.backend.context import fused
 from skact.backend.joblib_backends import FusingBackend
 from skact.backend.session import Session, default_memory
+from skact.backend.tasks import Group, ParallelCall, Task
 from skact.engine.current_trainer import hand_fits_to
 
 
@@ -232,6 +238,16 @@ def test_a_fit_in_another_thread_trains_alone(session, engine, data, Toy):
     assert session.report.n_fused == 0
 
 
+def test_fits_in_threads_with_the_context_of_the_block_are_reported(session, data, Toy):
+    async def work():
+        fits = (asyncio.to_thread(Toy(0, epochs=1).fit, *data) for _ in range(4))
+        for fit in fits:  # one by one: the toys change the filters of warnings
+            await fit
+
+    asyncio.run(work())
+    assert session.report.alone == {"in another thread than the block": 4}
+
+
 def test_a_session_at_work_refuses_another_thread(session, data, Toy):
     tasks = [joblib.delayed(Toy().fit)(*data)] * 2
     later = joblib.Parallel(return_as="generator")(tasks)
@@ -242,6 +258,29 @@ def test_a_session_at_work_refuses_another_thread(session, data, Toy):
 
     with pytest.raises(RuntimeError, match="at work in another thread"):
         joblib.Parallel()([joblib.delayed(in_thread)()] * 2)
+
+
+def test_another_thread_cancels_only_what_has_not_begun(session, data, Toy):
+    """joblib cancels where a generator of its results is thrown away."""
+
+    def submit(n):
+        group = Group()
+        tasks = [Task(lambda: Toy().fit(*data), group, call) for _ in range(n)]
+        for task in tasks:
+            session.submit(task)
+        return group, tasks
+
+    call = ParallelCall()
+    group, _ = submit(2)
+    other_group, begun = submit(2)
+    session.wait(group)  # the tasks of the other group have been trained along
+    _, not_begun = submit(2)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(session.cancel, [*begun, *not_begun]).result()
+    assert [task.is_cancelled for task in begun] == [False, False]
+    assert [task.is_cancelled for task in not_begun] == [True, True]
+    session.wait(other_group)
+    assert [task.error for task in begun] == [None, None]
 
 
 # ---------------------------------------------------------------- failures
@@ -304,6 +343,62 @@ def test_ctrl_c_in_training_reaches_the_caller(session, engine, data, search, ki
     assert session.report.n_fused == 0
     search(data)()
     assert session.report.n_fused > 0
+
+
+def test_after_ctrl_c_the_report_says_what_was_trained(state):
+    """Of two stacks, the first has ended, and the second has trained some epochs."""
+
+    class Pressing(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if net.width == 9 and len(net.history) == 3:
+                signal.raise_signal(signal.SIGINT)
+
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    net = ActMLP(max_epochs=3, random_state=0, callbacks=[Pressing()])
+    before = signal.getsignal(signal.SIGINT), state()
+    search = GridSearchCV(net, {"width": [8, 9], "lr": [0.1, 0.01]}, cv=2)
+    with fused() as session, pytest.raises(KeyboardInterrupt):
+        search.fit(X, y)
+    assert (signal.getsignal(signal.SIGINT), state()) == before
+    report = session.report
+    assert (report.n_fused, report.lanes, report.waves) == (4, (4, 4), 1)
+    assert report.interrupted == (3, 2, 2, 2)  # the others' callbacks were to come
+    assert (report.tasks, report.cancelled) == (0, 8)
+    text = str(report)
+    assert text.startswith("4 fits fused into 2 stacks in 1 wave: ")
+    assert "\n4 fits interrupted after 2 to 3 epochs\n8 tasks cancelled" in text
+    with fused() as session:  # the process goes on
+        cross_validate(ActMLP(max_epochs=1), X, y, cv=2)
+    assert session.report.n_fused == 2
+
+
+def test_ctrl_c_in_a_lone_fit_of_a_block_is_reported():
+    class Pressing(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            signal.raise_signal(signal.SIGINT)
+
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    with fused() as session, pytest.raises(KeyboardInterrupt):
+        ActMLP(max_epochs=3, callbacks=[Pressing()]).fit(X, y)
+    assert str(session.report) == "1 fit interrupted after 1 epoch"
+
+
+def test_ctrl_c_a_second_time_ends_all_tasks_nevertheless(session, engine, data, Toy):
+    ended = []
+
+    def task(i):
+        try:
+            Toy(i).fit(*data)
+        finally:
+            ended.append(i)
+            if i == 1:
+                raise KeyboardInterrupt
+
+    engine.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        joblib.Parallel()(joblib.delayed(task)(i) for i in range(9))
+    assert ended == list(range(9))  # in the order of the tasks
+    assert session.report.cancelled == 9
 
 
 def test_ctrl_c_in_a_task_reaches_the_caller(session, engine, data, search):
@@ -390,7 +485,7 @@ def test_the_report_says_what_was_fused_and_what_was_not(session, engine, data, 
     text = str(report)
     assert text.startswith("6 fits fused into 1 stack in 1 wave: 0.0")
     assert "  6 networks, 0.01 s: toys\n" in text
-    assert "1 fit alone, such as a refit: 0.01 s" in text
+    assert "1 fit alone: 0.01 s (1 outside joblib.Parallel, such as a refit)" in text
     assert "7 fits not fused: optimizer LBFGS has no stacked form" in text
     assert "tasks" not in text  # some had a network of ours
     assert repr(report) == text

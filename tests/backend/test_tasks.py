@@ -28,10 +28,10 @@ def test_a_group_is_over_when_all_have_ended_but_those_that_wait_for_it():
     group = Group()
     assert group.is_over()
     task, waiter = new_task(group=group), new_task(group=group)
-    group.unfinished |= {task, waiter}
+    group.unfinished |= dict.fromkeys([task, waiter])
     group.waiters.add(waiter)
     assert not group.is_over()
-    group.unfinished.discard(task)
+    del group.unfinished[task]
     assert group.is_over()
 
 
@@ -126,7 +126,7 @@ def test_hooks_of_a_task_hand_over_calls_results_and_errors():
 
 
 @pytest.fixture
-def recorder(state, peculiar_state):
+def recorder(state):
     """A new class of hooks, for each test."""
 
     class Recorder:
@@ -140,10 +140,9 @@ def recorder(state, peculiar_state):
             self.net = net
 
         def epoch_begin(self):
-            with peculiar_state(self.net.a):
-                inside = state()
-            # of the fit: it entered the same state before it parked
-            self.seen.append((self.net.a, state()[1:] == inside[1:]))
+            # of the fit: it entered this state before it parked
+            expected = {**self.net.state_, "threads": 1}
+            self.seen.append((self.net.a, state() == expected))
 
         def epoch_end(self, record):
             if self.error is not None:
@@ -200,6 +199,7 @@ def test_hooks_may_fit_other_nets(session, engine, data, Toy):
     GridSearchCV(Toy(hooks=Fitting), {"a": [1, 2]}, cv=2, refit=False).fit(*data)
     assert engine.sizes == [4] + [1, 3] * 2 * 4
     assert len(session.report.alone_seconds) == 8
+    assert session.report.alone == {"in a callback of another fit": 8}
 
 
 # ---------------------------------------------------------------- times

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from skact.engine.jobs import Outcome
-from skact.engine.train import describe_stack, lane_of, run_evaluations, train
+from skact.engine.jobs import Outcome, StackReport
+from skact.engine.train import lane_of, run_evaluations, train, traits_of_stack
 from skact.threads import use_threads
 
 
@@ -365,4 +365,28 @@ def test_a_larger_network_takes_more_bytes(make_job):
     ],
 )
 def test_a_stack_is_described_in_words(make_job, fields, text):
-    assert describe_stack(make_job(**fields)) == text
+    traits = traits_of_stack(make_job(**fields))
+    assert StackReport(1, 0.0, traits).description == text
+
+
+def test_an_interrupted_training_tells_what_it_has_trained(make_job):
+    """The first stack ends; Ctrl-C comes in the second epoch of the other one."""
+
+    class Pressing:
+        needs_live_network, evaluation = False, None
+
+        def epoch_begin(self):
+            pass
+
+        def epoch_end(self, record):
+            if len(outcomes[2].records) == 2:
+                raise KeyboardInterrupt
+
+    jobs = [make_job(), make_job(n_epochs=1, hidden=(7,)), make_job(hidden=(7,))]
+    jobs[2] = replace(jobs[2], hooks=Pressing(), n_epochs=9)
+    outcomes, stacks = [Outcome() for _ in jobs], []
+    with pytest.raises(KeyboardInterrupt):
+        train(jobs, outcomes=outcomes, stacks=stacks)
+    assert [outcome.is_over for outcome in outcomes] == [True, True, False]
+    assert len(outcomes[2].records) == 2
+    assert [stack.lanes for stack in stacks] == [1, 2]
