@@ -155,6 +155,8 @@ STACK_WORTH_THREADS = 2**18
 
 # torch divides elementwise work on more values than this among threads, in equal parts
 _VALUES_PER_THREAD = 32768
+# gelu of at least this many values is divided among all threads
+_GELU_VALUES = 16384
 # a part must be whole vectors, because torch rounds the rest in another way
 _VECTORS = 32
 
@@ -185,8 +187,8 @@ def count_safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> in
     1
     """
     for threads in range(min(available, n_lanes), 1, -1):
-        parts = [min(threads, -(-size // _VALUES_PER_THREAD)) for size in sizes]
-        cuts = zip(sizes, parts, strict=True)
+        cuts = {(size, min(threads, -(-size // _VALUES_PER_THREAD))) for size in sizes}
+        cuts |= {(size, threads) for size in sizes if size >= _GELU_VALUES}
         if all(part <= 1 or size % (part * _VECTORS) == 0 for size, part in cuts):
             return threads
     return 1
