@@ -26,13 +26,10 @@ from skact.backend.progress import ProgressBar
 from skact.backend.report import Report
 from skact.backend.tasks import Group, HooksOfTask, Pause, Reply, Task
 from skact.backend.thread_state import preserve_thread_state
+from skact.backend.waiting_memory import WaitingMemory
 from skact.engine.current_trainer import hand_fits_to
 from skact.engine.jobs import FitJob, Outcome, Progress, Training
 from skact.exceptions import copy_error
-
-# A parked task keeps its rows of X, and a transformer before the net keeps a copy. A
-# fit cannot know the number of transformers.
-_COPIES_OF_X = 2
 
 
 class Train(Protocol):
@@ -103,7 +100,7 @@ class Session:
         self._resumable: deque[tuple[Task, Any]] = deque()
         self._parked: list[tuple[Task, FitJob, Outcome]] = []
         self._running: set[Task] = set()  # started, and not ended
-        self._largest_job = 0  # bytes, since the outermost loop began
+        self._held = WaitingMemory()  # since the outermost loop began
         self._submission_numbers = itertools.count()
 
     # ---------------------------------------------------------------- for fits
@@ -115,7 +112,7 @@ class Session:
             self._fit_alone(job, outcome)
             return
         task.has_fitted = True
-        self._largest_job = max(self._largest_job, job.nbytes)
+        self._held.hold(task, job)
         self._parked.append((task, job, outcome))
         begin = time.perf_counter()
         message = self._switch_to_hub(task)
@@ -212,7 +209,7 @@ class Session:
                 "in each thread."
             )
         if self._hub is None:
-            self._largest_job = 0
+            self._held = WaitingMemory()
         self.thread_id = threading.get_ident()
         outer_hub, self._hub = self._hub, greenlet.getcurrent()
         try:
@@ -233,8 +230,7 @@ class Session:
             self._train_parked()
 
     def _has_room_for_a_task(self) -> bool:
-        needed = (len(self._running) + 1) * self._largest_job * _COPIES_OF_X
-        return needed <= self.memory
+        return self._held.has_room_for_a_task(len(self._running), self.memory)
 
     def _start_task(self, task: Task) -> None:
         def run(_: None) -> None:
@@ -273,6 +269,7 @@ class Session:
         group = task.group
         task.own_greenlet = None  # the greenlet refers to the task, too
         self._running.discard(task)
+        self._held.release(task)
         group.unfinished.discard(task)
         group.cost += task.cost
         group.has_fitted |= task.has_fitted

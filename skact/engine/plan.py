@@ -161,7 +161,12 @@ _GELU_VALUES = 16384
 _VECTORS = 32
 
 
-def count_safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> int:
+def count_safe_threads(
+    available: int,
+    n_lanes: int,
+    sizes: Sequence[int],
+    sizes_always_cut: Sequence[int] = (),
+) -> int:
     """Return the most threads that change no bit of a stack.
 
     Parameters
@@ -172,6 +177,8 @@ def count_safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> in
         Lanes; no product of matrices is divided if there are as many as threads.
     sizes : sequence of int
         Numbers of values in the tensors of elementwise operations.
+    sizes_always_cut : sequence of int, default=()
+        Numbers of values that torch divides among all threads, however few they are.
 
     Returns
     -------
@@ -189,6 +196,7 @@ def count_safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> in
     for threads in range(min(available, n_lanes), 1, -1):
         cuts = {(size, min(threads, -(-size // _VALUES_PER_THREAD))) for size in sizes}
         cuts |= {(size, threads) for size in sizes if size >= _GELU_VALUES}
+        cuts |= {(size, threads) for size in sizes_always_cut}
         if all(part <= 1 or size % (part * _VECTORS) == 0 for size, part in cuts):
             return threads
     return 1
