@@ -103,7 +103,7 @@ print(peak() - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units")
 def test_networks_that_wait_stay_within_the_memory_that_is_allowed():
-    # 40 networks of 4 MB: with gradients and states they took 640 MB and more
+    # 40 networks of 4 MB with gradients and two states are 640 MB
     run = subprocess.run(
         [sys.executable, "-c", _SEARCH], capture_output=True, text=True, check=True
     )
