@@ -134,8 +134,10 @@ def fused(
     memory : int, default=None
         Bytes that tasks may hold while they wait for each other; with `inner`, all
         workers together. When the memory is full, the waiting tasks are trained before
-        other tasks start. A task counts twice the size of its X, because a transformer
-        in front of the network keeps a copy. None is a quarter of the memory.
+        other tasks start; a task that needs more trains alone. A task counts its X
+        twice, because a transformer in front of the network keeps a copy, its network
+        with all that training adds, and weights that are kept for each epoch. None is a
+        quarter of the memory.
     progress : bool, default=False
         Whether to show a progress bar (needs rich: ``pip install "skact[progress]"``).
 

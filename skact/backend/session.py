@@ -26,14 +26,11 @@ from skact.backend.progress import ProgressBar
 from skact.backend.report import Report
 from skact.backend.tasks import Group, HooksOfTask, Pause, Reply, Task
 from skact.backend.thread_state import preserve_thread_state, switch_surroundings
+from skact.backend.waiting_memory import WaitingMemory
 from skact.engine.current_trainer import hand_fits_to
 from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
 from skact.exceptions import copy_error
 from skact.threads import use_one_thread
-
-# A parked task keeps its rows of X, and a transformer before the net keeps a copy. A
-# fit cannot know the number of transformers.
-_COPIES_OF_X = 2
 
 
 class Train(Protocol):
@@ -106,7 +103,7 @@ class Session:
         self._resumable: deque[tuple[Task, Any]] = deque()
         self._parked: list[tuple[Task, FitJob, Outcome]] = []
         self._running: dict[Task, None] = {}  # started, and not ended, in order
-        self._largest_job = 0  # bytes, since the outermost loop began
+        self._held = WaitingMemory()  # since the outermost loop began
         self._submission_numbers = itertools.count()
 
     # ---------------------------------------------------------------- for fits
@@ -118,7 +115,7 @@ class Session:
             self._fit_alone(job, outcome)
             return
         task.has_fitted = True
-        self._largest_job = max(self._largest_job, job.nbytes)
+        self._held.hold(task, job)
         self._parked.append((task, job, outcome))
         begin = time.perf_counter()
         with use_one_thread():  # as hooks have it when a fit trains by itself
@@ -264,7 +261,7 @@ class Session:
                 "in each thread."
             )
         if self._hub is None:
-            self._largest_job = 0
+            self._held = WaitingMemory()
         self.thread_id = threading.get_ident()
         outer_hub, self._hub = self._hub, greenlet.getcurrent()
         try:
@@ -291,8 +288,7 @@ class Session:
             self._train_parked()
 
     def _has_room_for_a_task(self) -> bool:
-        needed = (len(self._running) + 1) * self._largest_job * _COPIES_OF_X
-        return needed <= self.memory
+        return self._held.has_room_for_a_task(len(self._running), self.memory)
 
     def _start_task(self, task: Task) -> None:
         def run(_: None) -> None:
@@ -331,6 +327,7 @@ class Session:
         group = task.group
         task.own_greenlet = None  # the greenlet refers to the task, too
         self._running.pop(task, None)
+        self._held.release(task)
         group.unfinished.pop(task, None)
         group.cost += task.cost
         group.has_fitted |= task.has_fitted

@@ -12,6 +12,7 @@ from skact.engine.custom_activations import make_custom_run
 from skact.engine.kernels import Kernel, kernel_of
 from skact.engine.layers import Batch, BoundCall, Layer, Parameter
 from skact.engine.plan import runs_of
+from skact.threads import use_threads
 
 
 def activation_key(module: nn.Module) -> Hashable:
@@ -101,10 +102,12 @@ class _KernelRun(Layer):
         return [forward], [partial(self.kernel.backward, self.grad, self.z, self.out)]
 
 
-def _sum_to_shape(values: Tensor, like: Tensor) -> Tensor:
+def sum_to_shape(values: Tensor, like: Tensor) -> Tensor:
     """Sum (l, H, B) over rows, and over features if all share one parameter."""
-    sums = values.sum(2)
-    return sums if like.shape[1] > 1 else sums.sum(1, keepdim=True)
+    # torch divides a sum with fewer results than threads, and would round otherwise
+    with use_threads(min(torch.get_num_threads(), len(values))):
+        sums = values.sum(2)
+        return sums if like.shape[1] > 1 else sums.sum(1, keepdim=True)
 
 
 class _LearnableRun(Layer):
@@ -134,7 +137,7 @@ class _PReLURun(_LearnableRun):
     def backward(self, batch: Batch) -> None:
         slope, positive = self.weight.unsqueeze(2), self.z > 0
         below_zero = (self.grad * self.z).masked_fill_(positive, 0)
-        self.grad_weight.copy_(_sum_to_shape(below_zero, self.weight))
+        self.grad_weight.copy_(sum_to_shape(below_zero, self.weight))
         torch.where(positive, self.grad, self.grad * slope, out=self.grad)
 
 
@@ -147,7 +150,7 @@ class _SwishBetaRun(_LearnableRun):
         beta, gate = self.weight[:, :1, None], self.gate
         slope = self.out * (1 - gate)  # z s (1 - s)
         by_beta = (self.grad * self.z).mul_(slope)
-        self.grad_weight[:, :1] = _sum_to_shape(by_beta, self.weight[:, :1])
+        self.grad_weight[:, :1] = sum_to_shape(by_beta, self.weight[:, :1])
         self.grad.mul_(slope.mul_(beta).add_(gate))
 
 

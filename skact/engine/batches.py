@@ -116,7 +116,7 @@ class Batches:
         of_lane = [unique.index(i) for i in used]
         self.n_features = arrays[0].shape[1]
         lane_bytes = self.shape.padded * self.n_features * self.dtype.itemsize
-        whole = all(_is_dense_allowed(array) for array in arrays)
+        whole = all(is_dense_allowed(array) for array in arrays)
         if whole and (len(arrays) == 1 or lane_bytes <= _MAX_GATHERED_BYTES):
             tensors = [to_tensor(array) for array in arrays]
             table = tensors[0] if len(tensors) == 1 else torch.cat(tensors)
@@ -126,7 +126,7 @@ class Batches:
             self.lane_tables: Any = None
         else:
             loaded = [
-                to_tensor(array).to(self.device) if _is_dense_allowed(array) else array
+                to_tensor(array).to(self.device) if is_dense_allowed(array) else array
                 for array in arrays
             ]
             self.lane_tables = [loaded[i] for i in of_lane]
@@ -257,7 +257,7 @@ class Batches:
             fetched[stream] = place
 
 
-def _is_dense_allowed(array: Any) -> bool:
+def is_dense_allowed(array: Any) -> bool:
     """Whether the whole table may be dense."""
     if not sp.issparse(array):
         return True

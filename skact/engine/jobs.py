@@ -97,11 +97,7 @@ class FitJob:
     optimizer: Any  # from torch.optim: its kind, coefficients and state
     hooks: Hooks | None = None  # None: nothing runs between epochs
     keeps_weights: bool = False  # whether the outcome gets the weights of each epoch
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of X, which a waiting task keeps in memory."""
-        return int(getattr(self.X, "nbytes", getattr(self.X, "data", self.X).nbytes))
+    kept_epochs: int = 0  # epochs whose weights the fit keeps, here or by its hooks
 
 
 @dataclass(frozen=True)

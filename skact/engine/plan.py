@@ -155,11 +155,18 @@ STACK_WORTH_THREADS = 2**18
 
 # torch divides elementwise work on more values than this among threads, in equal parts
 _VALUES_PER_THREAD = 32768
+# gelu of at least this many values is divided among all threads
+_GELU_VALUES = 16384
 # a part must be whole vectors, because torch rounds the rest in another way
 _VECTORS = 32
 
 
-def count_safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> int:
+def count_safe_threads(
+    available: int,
+    n_lanes: int,
+    sizes: Sequence[int],
+    sizes_always_cut: Sequence[int] = (),
+) -> int:
     """Return the most threads that change no bit of a stack.
 
     Parameters
@@ -170,6 +177,8 @@ def count_safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> in
         Lanes; no product of matrices is divided if there are as many as threads.
     sizes : sequence of int
         Numbers of values in the tensors of elementwise operations.
+    sizes_always_cut : sequence of int, default=()
+        Numbers of values that torch divides among all threads, however few they are.
 
     Returns
     -------
@@ -185,8 +194,9 @@ def count_safe_threads(available: int, n_lanes: int, sizes: Sequence[int]) -> in
     1
     """
     for threads in range(min(available, n_lanes), 1, -1):
-        parts = [min(threads, -(-size // _VALUES_PER_THREAD)) for size in sizes]
-        cuts = zip(sizes, parts, strict=True)
+        cuts = {(size, min(threads, -(-size // _VALUES_PER_THREAD))) for size in sizes}
+        cuts |= {(size, threads) for size in sizes if size >= _GELU_VALUES}
+        cuts |= {(size, threads) for size in sizes_always_cut}
         if all(part <= 1 or size % (part * _VECTORS) == 0 for size, part in cuts):
             return threads
     return 1

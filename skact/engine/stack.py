@@ -93,17 +93,17 @@ class Stack:
         if n_lanes * largest < STACK_WORTH_THREADS:
             return 1
         sizes = [n_lanes * size for size in self.layout.sizes]
+        softmax_sizes: list[int] = []
         for i, weight in enumerate(weights):
             keys = [activation_key(activation_of(m, i)) for m in self.modules]
-            runs = {
-                run.stop - run.start for run in runs_of(keys)
-            }  # see ActivationLayer
-            sizes += [
-                lanes * weight.shape[0] * rows
-                for lanes in {n_lanes, *runs}
-                for rows in (shape.padded, shape.last)
-            ]
-        return count_safe_threads(available, n_lanes, sizes)
+            for rows in (shape.padded, shape.last):
+                sizes.append(n_lanes * weight.shape[0] * rows)
+                for run in runs_of(keys):  # see ActivationLayer
+                    columns = (run.stop - run.start) * rows
+                    sizes.append(weight.shape[0] * columns)
+                    if keys[run.start] == "softmax":
+                        softmax_sizes.append(columns)
+        return count_safe_threads(available, n_lanes, sizes, softmax_sizes)
 
     # ------------------------------------------------------------ parameters
 

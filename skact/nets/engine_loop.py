@@ -74,6 +74,7 @@ class EngineLoop(Loop):
             optimizer=net.optimizer_,
             hooks=None if is_unobserved else CallbackHooks(net, plan),
             keeps_weights=is_unobserved and self.epoch_weights is not None,
+            kept_epochs=0 if self.epoch_weights is None else net.max_epochs,
         )
 
 

@@ -21,6 +21,7 @@ from skact.backend.joblib_backends import FusingBackend
 from skact.backend.session import Session
 from skact.engine.current_trainer import current_trainer, hand_fits_to, note_failure
 from skact.engine.jobs import EpochRecord, FitJob, Outcome, Seeds, StackReport, Training
+from skact.engine.plan import padded_rows
 
 
 class Engine:
@@ -161,6 +162,9 @@ class Toy(ClassifierMixin, BaseEstimator):
         self.a, self.fail, self.hooks = a, fail, hooks
         self.epochs, self.served = epochs, served
 
+    def parameters(self):
+        return []  # a network without weights: only its rows need memory
+
     def fit(self, X, y):
         self.classes_ = np.unique(y)
         with note_failure(in_training=False):
@@ -263,6 +267,11 @@ def search(request):
     return request.param
 
 
+@pytest.fixture(name="bytes_of_toy")
+def bytes_of_a_task_with_a_toy():
+    return bytes_of_toy
+
+
 @pytest.fixture(name="nested_search")
 def nested_search_of_toys():
     return nested_search
@@ -298,6 +307,12 @@ def session(engine, data):
     assert_nothing_is_left(session, engine, data)
 
 
+def bytes_of_toy(n_rows):
+    """What a task with a toy holds: X twice, y, the rows' order, and one batch."""
+    row_of_X = 4 * 8
+    return n_rows * (2 * row_of_X + 8 + 32) + padded_rows(n_rows) * row_of_X
+
+
 def assert_nothing_is_left(session, engine, data):
     """A session that has ended its work can work again, on new tasks only.
 
@@ -306,7 +321,7 @@ def assert_nothing_is_left(session, engine, data):
     """
     X, y = data
     n_tasks, n_waves = session.report.tasks, len(engine.sizes)
-    session.memory = 2 * 2 * X.nbytes  # two tasks, each twice its rows
+    session.memory = 2 * bytes_of_toy(len(X))  # two tasks
 
     def fit_two():
         with joblib.parallel_config(backend=FusingBackend(session)):

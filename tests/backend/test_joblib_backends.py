@@ -163,6 +163,9 @@ def make_estimator(train):
         def __init__(self, a=1, fail=False):
             self.a, self.fail = a, fail
 
+        def parameters(self):
+            return []
+
         def fit(self, X, y):
             self.classes_ = np.unique(y)
             job, outcome = make_job(X, y, SEEDS, self), Outcome()
@@ -321,10 +324,9 @@ def test_one_worker_is_this_process(data):
     assert session.report.stacks[0].description == f"process {os.getpid()}"
 
 
-def test_memory_is_divided_among_the_workers(data):
-    X, _ = data
-    rows = X.nbytes * 2 // 3
-    with Workers("loky", memory=2 * 3 * 2 * rows) as session:  # three tasks in each
+def test_memory_is_divided_among_the_workers(data, bytes_of_toy):
+    memory = 2 * 3 * bytes_of_toy(40)  # three tasks in each
+    with Workers("loky", memory=memory) as session:
         grid(refit=False).fit(*data)
     assert session.report.lanes == (3,) * 6
     assert session.report.early_waves == 4

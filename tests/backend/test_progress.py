@@ -10,6 +10,7 @@ import time
 import joblib
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
@@ -55,7 +56,7 @@ def fit(n_epochs):
         batch_size=-1,
         shuffle=True,
         loss="squared_error",
-        module=None,
+        module=torch.nn.Linear(2, 2),
         optimizer=None,
     )
     current_trainer().fit(job, Outcome())

@@ -438,10 +438,8 @@ def test_a_task_that_goes_on_after_its_end_cannot_park_again(session, data, Toy)
 # ---------------------------------------------------------------- memory
 
 
-def test_memory_bounds_the_tasks_that_wait(engine, data, Toy):
-    X, _ = data
-    fold = X.nbytes // 2
-    session = Session(engine, memory=2 * 4 * fold)  # four tasks, each twice its rows
+def test_memory_bounds_the_tasks_that_wait(engine, data, Toy, bytes_of_toy):
+    session = Session(engine, memory=4 * bytes_of_toy(30))  # four tasks
     with joblib.parallel_config(backend=FusingBackend(session)):
         search = GridSearchCV(Toy(), {"a": range(6)}, cv=2, refit=False).fit(*data)
     assert engine.sizes == [4, 4, 4]

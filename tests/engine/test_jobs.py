@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,14 +51,6 @@ def test_a_random_state_instance_moves_on_as_scikit_learn_s_estimators_move_it()
 def test_seeds_cannot_be_changed():
     with pytest.raises(AttributeError):
         Seeds.from_random_state(0).order = 1
-
-
-def test_the_size_of_a_job_is_the_size_of_its_rows(make_job):
-    X = np.zeros((20, 3))
-    assert make_job(X=X).nbytes == 20 * 3 * 8
-    assert make_job(X=X.astype(np.float32)).nbytes == 20 * 3 * 4
-    sparse = sp.csr_matrix(np.eye(20))
-    assert make_job(X=sparse).nbytes == sparse.data.nbytes == 20 * 8
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])

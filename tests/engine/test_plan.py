@@ -110,3 +110,11 @@ def test_threads_never_cut_a_vector_or_a_product(available, n_lanes, sizes):
     for size in sizes:
         parts = min(threads, -(-size // 32768))  # as torch cuts elementwise work
         assert parts <= 1 or size % (32 * parts) == 0
+        # as torch cuts gelu
+        assert threads == 1 or size < 16384 or size % (32 * threads) == 0
+
+
+def test_what_torch_always_cuts_is_cut_into_whole_vectors_however_small():
+    assert count_safe_threads(3, 8, [8 * 64 * 10]) == 3
+    assert count_safe_threads(3, 8, [8 * 64 * 10], [8 * 64]) == 2
+    assert count_safe_threads(2, 9, [9 * 64 * 10], [9 * 32]) == 1

@@ -374,6 +374,7 @@ def test_an_interrupted_training_tells_what_it_has_trained(make_job):
 
     class Pressing:
         needs_live_network, evaluation = False, None
+        wants_gradients = False
 
         def epoch_begin(self):
             pass

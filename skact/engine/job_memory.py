@@ -1,0 +1,56 @@
+"""Memory that a job needs, in bytes: what waits, and what its training adds."""
+
+import math
+from typing import Any
+
+import scipy.sparse as sp
+
+from skact.engine.batches import is_dense_allowed
+from skact.engine.jobs import FitJob
+from skact.engine.plan import BatchShape
+
+# a task keeps its rows of X, and a transformer in front of the net keeps a copy; a fit
+# cannot know the number of transformers
+_COPIES_OF_X = 2
+# parameters, gradients and two states of the optimizer in the stack; parameters and
+# states again, when the network leaves the stack
+_COPIES_OF_NETWORK = 7
+# the order of the rows in an epoch, and the batches cut from it
+_BYTES_OF_ROW = 32
+
+
+def bytes_of_arrays(job: FitJob) -> dict[int, int]:
+    """Return the bytes of X, targets and weights, by the identity of the array.
+
+    Jobs may share an array. A sparse X counts as the table that trains, too.
+    """
+    sizes = {
+        id(array): _bytes_of(array)
+        for array in (job.targets, job.sample_weight)
+        if array is not None
+    }
+    sizes[id(job.X)] = _COPIES_OF_X * _bytes_of(job.X)
+    if sp.issparse(job.X) and is_dense_allowed(job.X):
+        sizes[id(job.X)] += math.prod(job.X.shape) * job.X.dtype.itemsize
+    return sizes
+
+
+def bytes_of_training(job: FitJob) -> int:
+    """Return the bytes of the network, its training, and the weights that are kept."""
+    parameters = list(job.module.parameters())
+    network = sum(p.numel() * p.element_size() for p in parameters)
+    n_rows, n_features = job.X.shape
+    # input, and four tensors of each layer, for one batch
+    widths = [p.shape[0] for p in parameters if p.ndim == 2]
+    batch = BatchShape.from_rows(n_rows, job.batch_size).padded
+    values = batch * (n_features + 4 * sum(widths))
+    return (
+        (_COPIES_OF_NETWORK + job.kept_epochs) * network
+        + values * job.X.dtype.itemsize
+        + n_rows * _BYTES_OF_ROW
+    )
+
+
+def _bytes_of(array: Any) -> int:
+    parts = ("data", "indices", "indptr") if sp.issparse(array) else ()
+    return sum(getattr(array, part).nbytes for part in parts) or int(array.nbytes)
