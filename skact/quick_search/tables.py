@@ -219,7 +219,9 @@ def _to_words(column: pd.Series) -> np.ndarray:
 
 def _to_date_parts(column: pd.Series) -> np.ndarray:
     dates = pd.to_datetime(column, utc=True, errors="coerce")
-    parts = [getattr(dates.dt, name) for name in ("year", "month", "day", "dayofweek")]
+    parts = [
+        getattr(dates.dt, name) for name in ("year", "month", "day", "day_of_week")
+    ]
     days = (dates - pd.Timestamp(0, tz="UTC")) / _DAY
     return np.column_stack([*(p.astype(float) for p in parts), dates.dt.hour, days])
 
