@@ -22,7 +22,8 @@ from skact.callbacks.training_log import TrainingLog
 from skact.exceptions import DivergedError
 from skact.nets.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from skact.network.mlp import MLP
-from skact.quick_search import SearchResult, search
+from skact.quick_search.result import SearchResult
+from skact.quick_search.search import search
 from skact.results.frames import to_frame
 from skact.results.storage import load_results, save_results
 from skact.visualization.activation_display import ActivationDisplay

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 from skact import ActMLP, SearchResult, search
 
@@ -195,3 +195,40 @@ def test_what_the_search_tries_cannot_be_given_once() -> None:
             search(X, y, **{name: value})
     with pytest.raises(TypeError, match="callbacks must be a list, got 'disable'"):
         search(X, y, callbacks="disable")
+
+
+OPTIONS = {"activations": ["relu"], "n_lr": 1, "max_epochs": 1, "progress": False}
+
+
+# the scorer of the log names sample_weight in its signature in another change
+@pytest.mark.filterwarnings("ignore:The scoring FoldScorer:UserWarning")
+def test_weights_and_groups_reach_nets_and_folds() -> None:
+    weights, groups = np.where(y == 0, 5.0, 1.0), np.arange(150) % 6
+    plain, weighted = (
+        search(X, y, cv=GroupKFold(2), groups=groups, sample_weight=w, **OPTIONS)
+        for w in (None, weights)
+    )
+    proba = plain.predict_proba(X), weighted.predict_proba(X)
+    assert proba[1][:, 0].mean() > proba[0][:, 0].mean()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"widht": 3}, "did you mean 'width'"),
+        ({"n_lr": 0}, "n_lr must be an int >= 1, got 0"),
+        ({"cv": 1}, "cv must be an int >= 2, got 1"),
+        ({"width": []}, "width must name at least one number"),
+        ({"depth": -1}, "depth must be an int >= 0, got -1"),
+        ({"progress": "x"}, "progress must be True, False or None, got 'x'"),
+        ({"activations": []}, "activations"),
+    ],
+)
+def test_keywords_are_checked_before_training(options: dict, message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        search(X, y, **options)
+
+
+def test_a_numpy_integer_is_a_width() -> None:
+    found = search(X, y, width=np.int64(8), cv=2, **OPTIONS)
+    assert found.best_params_["width"] == 8

@@ -1,0 +1,1 @@
+"""One call from data to an answer: tables, targets, the search."""

@@ -1,0 +1,253 @@
+"""Find the best activation for data in one call: pipeline, grid, search, verdict."""
+
+import difflib
+import importlib.util
+import inspect
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skact.activations.param_grids import activation_grid
+from skact.backend.context import fused
+from skact.callbacks.activation_monitor import ActivationMonitor
+from skact.callbacks.training_log import TrainingLog
+from skact.nets.estimators import ActMLP, ActMLPRegressor
+from skact.quick_search.result import SearchResult
+from skact.quick_search.tables import TableEncoder, as_table, kind_of_column
+from skact.quick_search.targets import check_rows_of_classes, check_scores, read_target
+
+_HOW_TO_TRY = {
+    "activation": "activations=[...]",
+    "lr": "n_lr=..., or activation_grid(lr=...) and a search of your own",
+    "hidden": "width=[...] and depth=[...]",
+}
+_STEPS_TO_TRAIN = 300  # the learning rates of `activation_grid` are made for these
+
+
+def search(
+    X: Any,
+    y: Any,
+    *,
+    activations: Iterable[Any] | None = None,
+    n_lr: int = 3,
+    width: int | Sequence[int] = (100,),
+    depth: int | Sequence[int] = (1,),
+    cv: Any = 5,
+    scoring: Any = None,
+    refit: str | None = None,
+    task: str | None = None,
+    max_epochs: int | None = None,
+    random_state: int | None = 0,
+    progress: bool | None = None,
+    groups: Any = None,
+    sample_weight: Any = None,
+    **parameters: Any,
+) -> SearchResult:
+    """Find the best activation, learning rate and width for data.
+
+    Numbers are standardised, and the mean replaces missing ones. In a frame, words
+    become a column for each category, dates become parts, durations days; free text is
+    hashed; ids (running integers, words that are all different) and constants are
+    dropped. The result says so in print and in `columns_`.
+
+    Each activation is tried with learning rates from :func:`~skact.activation_grid`.
+    All candidates and folds train together (:func:`~skact.fused`); every epoch is
+    logged, and validated on its fold. The best candidate is fitted on all rows.
+
+    Parameters
+    ----------
+    X : {array-like, DataFrame} of shape (n_samples, n_features)
+        Numbers; in a frame also words, categories, booleans and missing values.
+    y : array-like of shape (n_samples,)
+        Labels, or numbers.
+    activations : list of activation specs, default=None
+        None: the default of :func:`~skact.activation_grid`.
+    n_lr : int, default=3
+        Number of learning rates for each activation.
+    width : int or sequence of int, default=(100,)
+        Numbers of units in each hidden layer to try.
+    depth : int or sequence of int, default=(1,)
+        Numbers of hidden layers to try.
+    cv : int or splitter, default=5
+        As in ``GridSearchCV``.
+    scoring : str, callable, list, dict or None, default=None
+        As in ``GridSearchCV``; None is accuracy, or R2.
+    refit : str or None, default=None
+        The score, of several, that chooses the best candidate; None: the first.
+    task : {"classification", "regression"} or None, default=None
+        None: regression if y has several columns, numbers that are not whole, or more
+        than 20 different numbers.
+    max_epochs : int or None, default=None
+        Epochs of each fit; None: enough for 300 steps, but from 30 to 150.
+    random_state : int or None, default=0
+        Seed of all nets.
+    progress : bool or None, default=None
+        Whether to show a progress bar, which needs rich. None: if rich is installed.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Groups of the rows, for a splitter such as ``GroupKFold``.
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+        Weights of the rows: for the nets and for the scores.
+    **parameters : dict
+        More parameters of the net, such as ``early_stopping=True``, but not those that
+        the search tries.
+
+    Returns
+    -------
+    SearchResult
+        It can be printed, and it predicts.
+
+    Notes
+    -----
+    For regression, y is standardised once, before the search makes the folds. R2 does
+    not change. A score with a unit, such as ``"neg_mean_squared_error"``, is in units
+    of the standard deviation of y. `best_estimator_` predicts y in its own units.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the data or a parameter are invalid.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skact import search
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> found = search(X, y, activations=["relu", "tanh"], progress=False)
+    >>> found.best_score_ > 0.9, sorted(found.best_params_)
+    (True, ['activation', 'depth', 'lr', 'width'])
+    """
+    _check_keywords(n_lr, cv, progress, width=width, depth=depth)
+    X = as_table(X)
+    y, task = read_target(y, task)
+    if task == "classification":
+        check_rows_of_classes(y, cv)
+        check_scores(scoring, y)
+    if refit is None and isinstance(scoring, list | tuple | dict):
+        refit = next(iter(scoring))
+    for name, how in _HOW_TO_TRY.items():
+        if name in parameters:
+            raise TypeError(f"{name} is tried by the search: give it {how}.")
+    if max_epochs is None:
+        per_epoch = -(-len(y) // parameters.get("batch_size", 128))
+        max_epochs = min(150, max(30, -(-_STEPS_TO_TRAIN // max(1, per_epoch))))
+    log, regression = TrainingLog(), task == "regression"
+    optimizer = parameters.get("optimizer", "adam")
+    grid = activation_grid(
+        activations,
+        n_lr=n_lr,
+        optimizer=optimizer if isinstance(optimizer, str) else "adam",
+        prefix="net__",
+        width=_as_list(width),
+        depth=_as_list(depth),
+    )
+    net = (ActMLPRegressor if regression else ActMLP)(
+        max_epochs=max_epochs, random_state=random_state, dtype="float32"
+    )
+    _check_names(net, parameters)
+    callbacks = parameters.pop("callbacks", None) or []
+    if isinstance(callbacks, str):
+        raise TypeError(f"callbacks must be a list, got {callbacks!r}.")
+    callbacks = [*callbacks, ActivationMonitor()]
+    net.set_params(**parameters, callbacks=callbacks).set_callbacks(log)
+    if progress is None:
+        progress = importlib.util.find_spec("rich") is not None
+    pipeline = SearchPipeline([("columns", _make_preprocessing(X)), ("net", net)])
+    found = GridSearchCV(
+        pipeline, grid, cv=cv, scoring=log.scorer(scoring), refit=refit or True
+    )
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    target = StandardScaler() if regression else None
+    with fused(progress=progress) as session:
+        found.fit(
+            X,
+            y if target is None else _standardise(y, target),
+            groups=groups,
+            **weights,
+        )
+    best = found.best_estimator_
+    if target is not None:  # the same network, in the units of y
+        from sklearn.compose import TransformedTargetRegressor
+
+        net = pipeline.set_params(**found.best_params_)
+        best = TransformedTargetRegressor(net, transformer=target)
+        best.fit(X, y, **weights)
+    return SearchResult(found, best, log, session.report)
+
+
+def _standardise(y: Any, scaler: StandardScaler) -> np.ndarray:
+    values = np.asarray(y, dtype=float)
+    columns = values.reshape(len(values), -1)
+    return scaler.fit_transform(columns).reshape(values.shape)
+
+
+def _make_preprocessing(X: Any) -> Any:
+    """Build the transformer from the user's columns to the input of a net."""
+    # imported here, because these take a third of the time to import skact
+    from sklearn.impute import SimpleImputer
+
+    if sp.issparse(X):  # centring would turn zeros into numbers and fill the memory
+        return StandardScaler(with_mean=False)
+    if not isinstance(X, pd.DataFrame):
+        imputer = SimpleImputer(keep_empty_features=True)
+        return make_pipeline(imputer, StandardScaler())
+    columns = [X.iloc[:, i] for i in range(X.shape[1])]
+    # the kinds are read once, without y: so each fold has the same columns
+    return TableEncoder([kind_of_column(column) for column in columns])
+
+
+class SearchPipeline(Pipeline):
+    """A pipeline that hands `sample_weight` to its net, as ``GridSearchCV`` needs."""
+
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, **params: Any
+    ) -> "SearchPipeline":
+        """Fit all steps; the net with the weights."""
+        if sample_weight is not None:
+            params["net__sample_weight"] = sample_weight
+        return super().fit(X, y, **params)
+
+
+def _check_keywords(n_lr: Any, cv: Any, progress: Any, **sizes: Any) -> None:
+    """Refuse what cannot be searched, before anything is trained."""
+    _check_whole("n_lr", n_lr, 1)
+    if isinstance(cv, Integral):
+        _check_whole("cv", cv, 2)
+    if progress is not None and not isinstance(progress, bool | np.bool_):
+        raise TypeError(f"progress must be True, False or None, got {progress!r}.")
+    for name, value in sizes.items():
+        values = [value] if isinstance(value, Integral) else value
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise TypeError(f"{name} must be an int or a list of ints, got {value!r}.")
+        values = list(values)
+        if not values:
+            raise ValueError(f"{name} must name at least one number, got {value!r}.")
+        for one in values:
+            _check_whole(name, one, 1 if name == "width" else 0)
+
+
+def _check_whole(name: str, value: Any, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise ValueError(f"{name} must be an int >= {low}, got {value!r}.")
+
+
+def _check_names(net: Any, parameters: dict[str, Any]) -> None:
+    own = {*inspect.signature(search).parameters} - {"X", "y", "parameters"}
+    known = own | {*net.get_params(deep=False)}
+    for name in parameters:
+        near = difflib.get_close_matches(name, known, n=1)
+        if "__" not in name and name not in known and near:
+            raise TypeError(
+                f"search got an unexpected parameter {name!r}; did you mean "
+                f"{near[0]!r}?"
+            )
+
+
+def _as_list(value: Any) -> list[int]:
+    return [int(v) for v in ([value] if isinstance(value, Integral) else value)]

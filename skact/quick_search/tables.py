@@ -1,0 +1,245 @@
+"""From the columns that users have to the numbers that a net takes."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+_MAX_CATEGORIES = 50  # of a column of words; rarer words share a category
+_MIN_ROWS_OF_AN_ID = 20  # fewer rows can be all different by chance
+_N_HASHES = 32  # columns for free text
+_MISSING = "<missing>"
+_DAY = np.timedelta64(1, "D")
+_DROPPED = ("constant", "id")
+
+
+def as_table(X: Any) -> Any:
+    """Return frames of all kinds, structured and object arrays, and lists, as pandas.
+
+    Arrays of numbers and sparse matrices are returned as they are.
+    """
+    if isinstance(X, pd.DataFrame) or hasattr(X, "tocsr"):
+        return X
+    if isinstance(X, pd.Series):  # a row of a frame
+        return X.to_frame().T
+    if hasattr(X, "to_dict") and hasattr(X, "columns"):  # a frame of polars
+        return pd.DataFrame(X.to_dict(as_series=False))
+    try:
+        values = np.asarray(X)
+    except ValueError as error:
+        raise ValueError(f"The rows of X must have equal lengths: {error}") from error
+    if values.dtype.names:
+        return pd.DataFrame({name: values[name] for name in values.dtype.names})
+    if values.ndim == 2 and values.dtype.kind not in "fiub":
+        # not of `values`: numpy makes one kind of a list of numbers and words
+        return pd.DataFrame(X if isinstance(X, list) else values)
+    return X
+
+
+def kind_of_column(column: pd.Series) -> str:
+    """Return "number", "date", "duration", "category", "text", "id" or "constant"."""
+    present = column[~_is_missing(column)]
+    if present.map(str).nunique() <= 1:
+        return "constant"
+    n, dtype = len(present), column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return "category"
+    if pd.api.types.is_bool_dtype(dtype):
+        return "number"
+    if pd.api.types.is_complex_dtype(dtype):
+        raise TypeError(f"Column {column.name!r} of X holds complex numbers.")
+    if pd.api.types.is_numeric_dtype(dtype) or _all_are(present, (Real, Decimal)):
+        numbers = _to_numbers(present)
+        is_running = n >= _MIN_ROWS_OF_AN_ID and bool((np.diff(numbers) == 1).all())
+        return "id" if is_running else "number"
+    if _all_are(present, pd.Timedelta | np.timedelta64 | _type_of("timedelta")):
+        return "duration"
+    if _all_are(present, _type_of("date")):
+        return "date"
+    words = present.map(str)
+    n_words = words.str.split().str.len().mean()
+    n_different = words.nunique()
+    if n_different == n >= _MIN_ROWS_OF_AN_ID and n_words < 2:
+        return "id"
+    return "text" if n_words >= 3 and n_different > _MAX_CATEGORIES else "category"
+
+
+def _type_of(name: str) -> Any:
+    import datetime
+
+    return getattr(datetime, name)
+
+
+def _all_are(column: pd.Series, types: Any) -> bool:
+    return all(isinstance(value, types) for value in column.astype(object))
+
+
+def _is_missing(column: pd.Series) -> np.ndarray:
+    return column.isna().to_numpy(dtype=bool)
+
+
+def _to_numbers(column: pd.Series) -> np.ndarray:
+    """Return floats; what is missing, or no number, is NaN."""
+    if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype == object:
+        column = column.map(lambda v: float(v) if isinstance(v, Real | Decimal) else v)
+    return pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
+
+
+class TableEncoder(TransformerMixin, BaseEstimator):
+    """Encode each column of a table by its kind, as float32.
+
+    Numbers and booleans are standardised, and the mean replaces what is missing.
+    Dates become year, month, day, weekday, hour and days since 1970; durations become
+    days. Categories become a column each; one that is missing is a category, too.
+    Free text is hashed, word by word. Ids and constants are dropped.
+
+    Parameters
+    ----------
+    kinds : sequence of str or None, default=None
+        The kind of each column; None: read from the rows of `fit`.
+
+    Attributes
+    ----------
+    kinds_ : list of str
+        The kind of each column.
+    columns_ : list
+        The names of the columns, which can be of all types.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X = pd.DataFrame({"n": [1.0, 3.0], "word": ["a", "b"]})
+    >>> TableEncoder().fit(X).get_feature_names_out().tolist()
+    ['n', 'word_a', 'word_b']
+    """
+
+    def __init__(self, kinds: Sequence[str] | None = None) -> None:
+        self.kinds = kinds
+
+    def fit(self, X: Any, y: Any = None) -> "TableEncoder":
+        """Learn means, deviations and categories of the columns."""
+        frame = as_table(X)
+        self.columns_ = list(frame.columns)
+        columns = [frame.iloc[:, i] for i in range(frame.shape[1])]
+        self.kinds_ = list(self.kinds or map(kind_of_column, columns))
+        if all(kind in _DROPPED for kind in self.kinds_):
+            raise ValueError("X holds nothing but constants and ids: nothing to learn.")
+        self.n_features_in_ = len(columns)
+        words = self._words(columns)
+        self.encoder_ = None
+        if words is not None:
+            self.encoder_ = OneHotEncoder(
+                handle_unknown="infrequent_if_exist",
+                max_categories=_MAX_CATEGORIES,
+                sparse_output=False,
+                dtype=np.float32,
+            ).fit(words)
+        numbers = self._numbers(columns)
+        self.scaler_ = None if numbers is None else StandardScaler().fit(numbers)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the numbers for a net: float32, without missing values."""
+        check_is_fitted(self)
+        columns = self._columns_of(as_table(X))
+        parts, numbers = [], self._numbers(columns)
+        if numbers is not None:  # after scaling, 0 is the mean of a column
+            assert self.scaler_ is not None
+            scaled = np.nan_to_num(self.scaler_.transform(numbers), nan=0.0)
+            parts.append(scaled.astype(np.float32))
+        words = self._words(columns)
+        if words is not None:
+            assert self.encoder_ is not None
+            parts.append(self.encoder_.transform(words))
+        parts += [_hash(c) for c, k in self._with_kinds(columns) if k == "text"]
+        return np.hstack(parts)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return a name for each column of what `transform` returns."""
+        check_is_fitted(self)
+        names: list[str] = []
+        pairs = list(zip(map(str, self.columns_), self.kinds_, strict=True))
+        for name, kind in pairs:
+            names += [f"{name}{part}" for part in _PARTS.get(kind, ())]
+        if self.encoder_ is not None:
+            coded = [name for name, kind in pairs if kind == "category"]
+            names += self.encoder_.get_feature_names_out(coded).tolist()
+        for name, kind in pairs:
+            if kind == "text":
+                names += [f"{name}_hash{i}" for i in range(_N_HASHES)]
+        return np.asarray(names, dtype=object)
+
+    def _with_kinds(self, columns: list[pd.Series]) -> Any:
+        return zip(columns, self.kinds_, strict=True)
+
+    def _columns_of(self, frame: Any) -> list[pd.Series]:
+        """Return the columns of `fit`, by name; by place, if a name is there twice."""
+        frame = frame if isinstance(frame, pd.DataFrame) else pd.DataFrame(frame)
+        names = self.columns_
+        if list(frame.columns) != names and len(set(names)) == len(names):
+            missing = [name for name in names if name not in frame.columns]
+            if missing:
+                raise ValueError(f"X lacks columns that the search had: {missing}.")
+            frame = frame.loc[:, frame.columns.isin(names)]
+            places = [list(frame.columns).index(name) for name in names]
+            frame = frame.iloc[:, places]
+        if frame.shape[1] != len(names):
+            raise ValueError(f"X must have {len(names)} columns, got {frame.shape[1]}.")
+        return [frame.iloc[:, i] for i in range(len(names))]
+
+    def _words(self, columns: list[pd.Series]) -> np.ndarray | None:
+        coded = [_to_words(c) for c, k in self._with_kinds(columns) if k == "category"]
+        return np.column_stack(coded) if coded else None
+
+    def _numbers(self, columns: list[pd.Series]) -> np.ndarray | None:
+        blocks = []
+        for column, kind in self._with_kinds(columns):
+            if kind in _PARTS:
+                block = _READERS[kind](column)
+                if np.isinf(block).any():
+                    raise ValueError(
+                        f"Column {column.name!r} of X holds infinite values: replace "
+                        f"them by numbers or by NaN."
+                    )
+                blocks.append(block)
+        return np.column_stack(blocks) if blocks else None
+
+
+def _to_words(column: pd.Series) -> np.ndarray:
+    words = column.astype(object).map(str).to_numpy(dtype=object, copy=True)
+    words[_is_missing(column)] = _MISSING
+    return words
+
+
+def _to_date_parts(column: pd.Series) -> np.ndarray:
+    dates = pd.to_datetime(column, utc=True, errors="coerce")
+    parts = [
+        getattr(dates.dt, name) for name in ("year", "month", "day", "day_of_week")
+    ]
+    days = (dates - pd.Timestamp(0, tz="UTC")) / _DAY
+    return np.column_stack([*(p.astype(float) for p in parts), dates.dt.hour, days])
+
+
+def _to_days(column: pd.Series) -> np.ndarray:
+    return (pd.to_timedelta(column, errors="coerce") / _DAY).to_numpy(float)
+
+
+def _hash(column: pd.Series) -> np.ndarray:
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    hashed = HashingVectorizer(n_features=_N_HASHES, dtype=np.float32)
+    return hashed.transform(_to_words(column)).toarray()
+
+
+_PARTS = {
+    "number": ("",),
+    "date": ("_year", "_month", "_day", "_weekday", "_hour", "_days"),
+    "duration": ("_days",),
+}
+_READERS = {"number": _to_numbers, "date": _to_date_parts, "duration": _to_days}

@@ -1,0 +1,129 @@
+"""Which task a target asks for, and the target as scikit-learn takes it."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+MAX_NUMBER_CLASSES = 20  # y with more different whole numbers is a regression
+_SCORES_OF_ONE_CLASS = ("f1", "precision", "recall", "jaccard")
+TASKS = ("classification", "regression")
+
+
+def read_target(y: Any, task: str | None) -> tuple[np.ndarray, str]:
+    """Return y as an array, and its task.
+
+    Parameters
+    ----------
+    y : array-like, Series or DataFrame
+        Labels or numbers.
+    task : {"classification", "regression"} or None
+        None: regression for numbers that are not all whole, for more than 20 different
+        numbers and for several columns; else classification.
+
+    Returns
+    -------
+    tuple of ndarray and str
+        The values and the task.
+
+    Raises
+    ------
+    ValueError
+        If values are missing or infinite, or do not suit the task.
+
+    Examples
+    --------
+    >>> read_target(["a", "b"], None)[1], read_target([0.5, 1.0], None)[1]
+    ('classification', 'regression')
+    """
+    if task is not None and task not in TASKS:
+        raise ValueError(
+            f"task must be 'classification', 'regression' or None, got {task!r}."
+        )
+    values = _to_array(y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    _check_present(values)
+    flat = values.ravel()
+    if values.dtype == object:
+        if all(isinstance(value, bool | np.bool_) for value in flat):
+            values = values.astype(bool)
+        elif all(isinstance(value, Real | Decimal) for value in flat):
+            numbers = values.astype(float)
+            is_whole = bool((numbers == np.round(numbers)).all())
+            values = numbers.astype(int) if is_whole else numbers
+        else:
+            values = values.astype(str)
+    is_number = values.dtype.kind in "iuf"
+    if task is None:
+        several = values.ndim == 2
+        many = is_number and (several or _is_measure(values))
+        task = "regression" if many else "classification"
+    if task == "regression" and values.dtype.kind not in "iufb":
+        raise ValueError("task='regression' needs numbers in y, got words.")
+    if task == "classification" and values.ndim == 2:
+        raise ValueError("y of several columns can only be searched as a regression.")
+    if task == "classification" and len(np.unique(values)) < 2:
+        raise ValueError(f"y has one class only: {values[0]!r}.")
+    return values, task
+
+
+def _to_array(y: Any) -> np.ndarray:
+    if isinstance(y, pd.DataFrame | pd.Series):
+        dtypes = y.dtypes if isinstance(y, pd.DataFrame) else [y.dtype]
+        plain = all(isinstance(dtype, np.dtype) for dtype in dtypes)
+        return y.to_numpy() if plain else y.astype(object).to_numpy()
+    return np.asarray(y)
+
+
+def _check_present(values: np.ndarray) -> None:
+    missing = np.asarray(pd.isna(values))
+    if values.dtype.kind == "f":
+        missing = missing | np.isinf(values)
+    rows = np.flatnonzero(missing.reshape(len(values), -1).any(axis=1))
+    if len(rows):
+        more = ", ..." if len(rows) > 5 else ""
+        named = ", ".join(map(str, rows[:5])) + more
+        raise ValueError(
+            f"y is missing or infinite in {len(rows)} rows ({named}): drop these rows."
+        )
+
+
+def _is_measure(values: np.ndarray) -> bool:
+    is_whole = bool((values == np.round(values)).all())
+    return not is_whole or len(np.unique(values)) > MAX_NUMBER_CLASSES
+
+
+def check_rows_of_classes(y: np.ndarray, n_splits: Any) -> None:
+    """Refuse a class with fewer rows than there are folds."""
+    if not isinstance(n_splits, int | np.integer):
+        return
+    labels, counts = np.unique(y, return_counts=True)
+    rare = labels[counts < n_splits]
+    if len(rare):
+        raise ValueError(
+            f"Class {rare[0]} has {counts.min()} rows, fewer than the {n_splits} folds:"
+            f" use a smaller cv, or drop or join the class."
+        )
+
+
+def check_scores(scoring: Any, y: np.ndarray) -> None:
+    """Refuse a score of one positive class if y does not say which class that is."""
+    names = [scoring] if isinstance(scoring, str) else scoring
+    if isinstance(names, dict):
+        names = names.values()
+    labels = np.unique(y)
+    if not isinstance(names, Iterable) or (
+        labels.size == 2 and y.dtype.kind in "iufb" and 1 in labels
+    ):
+        return
+    for name in names:
+        if isinstance(name, str) and name in _SCORES_OF_ONE_CLASS:
+            raise ValueError(
+                f"scoring={name!r} asks for a class that is positive, and y has "
+                f"{labels[:5].tolist()}: use make_scorer({name}_score, "
+                f"pos_label={labels[-1].item()!r}), or '{name}_macro'."
+            )

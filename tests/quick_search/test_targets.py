@@ -1,0 +1,48 @@
+"""A target says which task it asks for, or what is wrong with it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skact.quick_search.targets import check_rows_of_classes, check_scores, read_target
+
+
+@pytest.mark.parametrize(
+    ("y", "task"),
+    [
+        ([0.5, 1.0, 0.5], "regression"),
+        (pd.Series([0.1, 2.0], dtype=object), "regression"),
+        (pd.Series([0, 1], dtype=object), "classification"),
+        (pd.Series([0, 1], dtype="Int64"), "classification"),
+        (pd.Categorical(["a", "b"]), "classification"),
+        (pd.DataFrame({"y": ["a", "b"]}), "classification"),
+        ([True, False], "classification"),
+        (range(20), "classification"),
+        (range(21), "regression"),
+        (np.ones((3, 2)), "regression"),
+    ],
+)
+def test_the_values_of_y_choose_the_task(y: object, task: str) -> None:
+    values, found = read_target(y, None)
+    assert found == task
+    assert values.dtype != object
+
+
+def test_a_target_that_cannot_be_learned_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"missing or infinite in 1 rows \(1\)"):
+        read_target([0.0, np.nan], None)
+    with pytest.raises(ValueError, match=r"1 rows \(1\)"):
+        read_target(pd.Series(["a", None]), None)
+    with pytest.raises(ValueError, match="one class only"):
+        read_target(["a", "a"], None)
+    with pytest.raises(ValueError, match="several columns"):
+        read_target(np.ones((3, 2)), "classification")
+    with pytest.raises(ValueError, match="Class b has 1 rows, fewer than the 3 folds"):
+        check_rows_of_classes(np.array(["a"] * 5 + ["b"]), 3)
+
+
+def test_a_score_of_one_class_must_know_the_class() -> None:
+    with pytest.raises(ValueError, match=r"make_scorer\(f1_score, pos_label='q'\)"):
+        check_scores("f1", np.array(["p", "q"]))
+    check_scores("f1", np.array([0, 1]))
+    check_scores(["accuracy", "f1_macro"], np.array(["p", "q"]))
