@@ -3,6 +3,7 @@
 The functions know no class outside Python and numpy, so no other library is imported.
 """
 
+import inspect
 import itertools
 import pickle
 import re
@@ -76,13 +77,49 @@ def _to_scalar(value: Any) -> Scalar:
 def short_name(value: Any) -> str:
     """Describe an object in one short line."""
     name = getattr(value, "__name__", None)  # of a class or function
-    text = name if isinstance(name, str) else repr(value)
+    text = name if isinstance(name, str) else _describe(value)
     if isinstance(value, date | time | timedelta | Decimal):
         text = str(value)  # shorter than the repr, and just as clear
     for pattern, replacement in _REPR_REPLACEMENTS:
         text = pattern.sub(replacement, text)
     text = text.strip()
     return text if len(text) <= _MAX_NAME else f"{text[: _MAX_NAME - 1]}…"
+
+
+def _describe(value: Any) -> str:
+    """Return the repr; an object whose repr has no parameters shows its parameters."""
+    if type(value) in (list, tuple) and value and not _is_plain(value):
+        inner = ", ".join(map(_name_inside, value))
+        comma = "," if len(value) == 1 else ""
+        return f"[{inner}]" if isinstance(value, list) else f"({inner}{comma})"
+    if type(value).__repr__ is not object.__repr__ or not hasattr(value, "get_params"):
+        return repr(value)
+    try:
+        params = value.get_params(deep=False)
+        parameters = inspect.signature(type(value)).parameters
+        defaults = {key: one.default for key, one in parameters.items()}
+        shown = [
+            f"{key}={_name_inside(one)}"
+            for key, one in params.items()
+            if key not in defaults or repr(one) != repr(defaults[key])
+        ]
+        return f"{type(value).__name__}({', '.join(shown)})"
+    except Exception:  # any error that a method of the object raises
+        return repr(value)
+
+
+def _name_inside(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else short_name(value)
+
+
+def _is_plain(values: Iterable[Any]) -> bool:
+    """Whether no value, nor a value inside, has parameters that its repr omits."""
+    return not any(
+        hasattr(value, "get_params") and type(value).__repr__ is object.__repr__
+        if type(value) not in (list, tuple)
+        else not _is_plain(value)
+        for value in values
+    )
 
 
 def _are_copies(value: Any, other: Any) -> bool:

@@ -14,7 +14,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
+from skorch.callbacks import EarlyStopping, LRScheduler
 from torch import nn
+from torch.optim.lr_scheduler import ExponentialLR, StepLR
 
 from skact.naming import name_values, short_name
 
@@ -150,3 +152,19 @@ def test_an_empty_column_has_no_names() -> None:
 def test_a_short_name_of_a_bound_method_is_the_name_of_the_method() -> None:
     assert short_name(Constant().fit) == "fit"
     assert short_name([Constant().fit]) == "[fit]"
+
+
+def test_callbacks_are_named_by_what_differs() -> None:
+    step = LRScheduler(StepLR, step_size=1)
+    assert name_values([step, LRScheduler(ExponentialLR, gamma=0.9), None]) == [
+        "LRScheduler(policy=StepLR, step_size=1)",
+        "LRScheduler(policy=ExponentialLR, gamma=0.9)",
+        "None",
+    ]
+    stops = [[EarlyStopping("train_loss", patience=n)] for n in (1, 9)]
+    assert name_values([None, *stops, [("stop", stops[1][0])]]) == [
+        "None",
+        "[EarlyStopping(monitor='train_loss', patience=1)]",
+        "[EarlyStopping(monitor='train_loss', patience=9)]",
+        "[('stop', EarlyStopping(monitor='train_loss', patience=9))]",
+    ]

@@ -220,7 +220,7 @@ def compare(
     if scores.shape[1] < 2:
         raise ValueError(
             f"by={by!r}: there must be two values at least to compare, got "
-            f"{[str(value) for value in scores.columns]}."
+            f"{[str(value) for value in scores.columns]}. {' '.join(notes)}".strip()
         )
     if len(scores) < 2:
         raise ValueError(f"There must be two folds at least; got {len(scores)}.")
@@ -240,6 +240,11 @@ def _score_column(schema: Schema, metric: str | None) -> str:
     if "fold" not in schema.ids:
         raise ValueError("A frame must have a row a fold: to_frame(search, 'fold').")
     wanted = schema.score if metric is None else score_of_metric(metric)
+    if not schema.scores:
+        raise ValueError(
+            "There are no scores of folds to compare: a frame must have a column such "
+            "as 'test_score'."
+        )
     if wanted not in schema.scores:
         known = [metric_of_score(name) for name in schema.scores]
         raise ValueError(f"metric must be one of {known}; got {metric!r}.")
@@ -287,6 +292,12 @@ def _scores_of_candidates(
                 "candidates had fewer resources."
             )
         frame = frame[frame["iter"] == last]
+    has_value = frame[list(names)].notna().any(axis=1)
+    if not has_value.all():
+        notes.append(
+            f"Candidates whose grid does not name {' or '.join(names)} are left out."
+        )
+        frame = frame[has_value]
     repeats = [average] if isinstance(average, str) else list(average)
     cell = [
         x for x in _tried_columns(frame, schema) if x not in names and x not in repeats

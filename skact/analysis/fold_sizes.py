@@ -1,11 +1,27 @@
 """The ratio of test rows to training rows of a fold, by the splitter of a search."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import TimeSeriesSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    LeaveOneOut,
+    PredefinedSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    TimeSeriesSplit,
+)
 
 from skact._sklearn import default_test_size, n_folds_of_repetition
+
+# each row is tested once, so all folds together test n rows and train (k - 1) n rows
+_PARTITIONS = (
+    *(KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold),
+    *(LeaveOneOut, LeaveOneGroupOut),
+)
 
 
 def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
@@ -16,8 +32,16 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
         search = several[0] if len(alike) == 1 else None
     cv: Any = getattr(search, "cv", None)
     if isinstance(cv, list | tuple):
-        return float(np.mean([len(test) / len(train) for train, test in cv]))
-    if isinstance(cv, TimeSeriesSplit):  # split i trains on i parts of equal size
+        return float(np.mean([_count(test) / _count(train) for train, test in cv]))
+    if isinstance(cv, PredefinedSplit):
+        sizes = np.unique(cv.test_fold[cv.test_fold != -1], return_counts=True)[1]
+        return float(np.mean(sizes / (len(cv.test_fold) - sizes)))
+    # split i trains on i parts of equal size
+    if isinstance(cv, TimeSeriesSplit) and (
+        cv.max_train_size,
+        cv.test_size,
+        cv.gap,
+    ) == (None, None, 0):
         return float(np.mean([1 / i for i in range(1, n_folds + 1)]))
     if hasattr(cv, "test_size") and hasattr(cv, "train_size"):
         return _ratio_of_shuffle_split(cv)
@@ -28,12 +52,20 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
         notes.append(
             f"Taken as {n_folds} folds without repetition: give test_ratio if not so."
         )
-    elif not isinstance(cv, int | None) and not hasattr(cv, "get_n_splits"):
+    elif (
+        cv is not None and not isinstance(cv, Integral) and type(cv) not in _PARTITIONS
+    ):
         raise ValueError(
             f"test_ratio is needed, test rows over training rows: cv={cv!r} does not "
             f"say it."
         )
     return 1 / (n_folds - 1)
+
+
+def _count(rows: Any) -> int:
+    """Return the number of rows of positions or of a mask."""
+    rows = np.asarray(rows)
+    return int(rows.sum()) if rows.dtype == bool else len(rows)
 
 
 def _ratio_of_shuffle_split(cv: Any) -> float:

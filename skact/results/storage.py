@@ -1,9 +1,15 @@
-"""Save the results of a search in a folder: tables as CSV, types as JSON. Load them."""
+"""Save the results of a search in a folder, as one JSON file, and load them.
+
+``results.json`` is the one file that is read, and it is replaced at once, so no death
+and no second writer can mix two results. The CSV files are copies for other programs.
+"""
 
 import csv
+import hashlib
 import io
 import json
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +26,16 @@ from skact.results.cv_results import (
 )
 from skact.results.epochs import epochs_of_search, has_epochs
 
-_RESULTS_FILE, _EPOCHS_FILE, _TYPES_FILE = "results.csv", "epochs.csv", "results.json"
-_FORMAT = 1
+_TABLE_FILE, _EPOCHS_FILE, RESULTS_FILE = "results.csv", "epochs.csv", "results.json"
+_FORMAT = 2
+_OLD_FORMAT = 1  # the CSV files held the cells, and results.json only their types
 # a string of Python may hold half of a surrogate pair, which plain UTF-8 refuses
 _FILE_OPTIONS: Any = {"encoding": "utf-8", "errors": "surrogatepass", "newline": ""}
+# what broken or hostile files raise when they are read
+_READING_ERRORS = (
+    *(ValueError, KeyError, TypeError, AttributeError, ArithmeticError),
+    *(RecursionError, OSError, csv.Error),
+)
 _TYPES = {"bool": bool, "int": int, "float": float, "str": str}
 
 
@@ -55,9 +67,13 @@ class SavedResults:
 def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
     """Write the results of a search into a folder.
 
-    The folder gets ``results.csv`` with a row for each candidate, ``results.json`` with
-    the types, and ``epochs.csv`` with a row for each epoch of each fit if the net had a
+    The folder gets ``results.json``, which `load_results` reads, and copies of its
+    tables for other programs: ``results.csv`` with a row for each candidate, and
+    ``epochs.csv`` with a row for each epoch of each fit if the net had a
     :class:`~skact.TrainingLog`. There is no pickle: to load results runs no code.
+
+    ``results.json`` is replaced at once: if the process dies, if the disk is full, or
+    if several processes save and load, it holds the results of one call, whole.
 
     Parameters
     ----------
@@ -70,6 +86,8 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
     ------
     NotFittedError, TypeError, ValueError
         If `search` is not a fitted search; then nothing is written.
+    OSError
+        If the folder cannot be written.
 
     See Also
     --------
@@ -102,31 +120,68 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
         if key != "params"
     }
     epochs = epochs_of_search(search, results) if has_epochs(search, results) else None
-    about = {
-        "format": _FORMAT,
+    content = {
         "search": _class_name_of(search, "search"),
         "estimator": _class_name_of(search, "estimator"),
         "refit": _refit_of(search),
-        "columns": {key: _type_name_of(cells) for key, cells in columns.items()},
-        "epochs": None
-        if epochs is None
-        else {k: _type_name_of(v) for k, v in epochs.items()},
+        "columns": columns,
+        "epochs": epochs,
     }
+    saved = {"format": _FORMAT, "sha256": _checksum_of(content), "content": content}
+    text = json.dumps(saved) + "\n"
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    written = {
-        _RESULTS_FILE: _csv_text_of(columns),
-        _TYPES_FILE: json.dumps(about, indent=1) + "\n",
+    _replace_files(folder, {RESULTS_FILE: text, **_copies_of(content)})
+    # if another process saved meanwhile, the copies have to be those of its results
+    while (latest := _read_text(folder / RESULTS_FILE)) != text:
+        text = latest
+        saved = json.loads(text)
+        if saved.get("format") != _FORMAT:
+            return
+        _replace_files(folder, _copies_of(saved["content"]))
+
+
+def _checksum_of(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _copies_of(content: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the CSV files of results; None: there is no such file."""
+    epochs = content["epochs"]
+    return {
+        _TABLE_FILE: _csv_text_of(content["columns"]),
+        _EPOCHS_FILE: None if epochs is None else _csv_text_of(epochs),
     }
-    if epochs is not None:
-        written[_EPOCHS_FILE] = _csv_text_of(epochs)
-    for name, text in written.items():
-        with (folder / (name + ".part")).open("w", **_FILE_OPTIONS) as file:
-            file.write(text)
-    for name in written:  # all new files are complete before the first old file goes
-        (folder / (name + ".part")).replace(folder / name)
-    if epochs is None:  # epochs of the results before
-        (folder / _EPOCHS_FILE).unlink(missing_ok=True)
+
+
+def _replace_files(folder: Path, texts: Mapping[str, str | None]) -> None:
+    """Replace each file at once, after all texts are on the disk."""
+    parts: dict[str, Path] = {}
+    try:
+        for name, text in texts.items():
+            if (folder / name).is_dir():
+                raise IsADirectoryError(f"{folder / name} is a folder.")
+            if text is None:
+                continue
+            part = folder / f".{name}.{secrets.token_hex(8)}.part"
+            # "x" opens a new file, and no link that somebody put there
+            with part.open("x", **_FILE_OPTIONS) as file:
+                parts[name] = part
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        for name in texts:
+            if name in parts:
+                parts[name].replace(folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 def _csv_text_of(columns: Mapping[str, Sequence[Any]]) -> str:
@@ -170,34 +225,85 @@ def load_results(folder: str | os.PathLike[str]) -> SavedResults:
     array([0.9, 0.8])
     """
     folder = Path(folder)
-    missing = [
-        name for name in (_RESULTS_FILE, _TYPES_FILE) if not (folder / name).is_file()
-    ]
-    if missing:
+    try:
+        is_there = (folder / RESULTS_FILE).is_file()
+    except (OSError, ValueError):  # no file can have such a name
+        is_there = False
+    if not is_there:
         raise FileNotFoundError(
-            f"{folder} holds no saved results: there is no {' and no '.join(missing)}. "
-            f"save_results(search, folder) writes them."
+            f"{_shorten(folder)} holds no saved results: there is no {RESULTS_FILE}. "
+            f"save_results(search, folder) writes it."
         )
     try:
-        about = json.loads((folder / _TYPES_FILE).read_text(encoding="utf-8"))
-        if about["format"] != _FORMAT:
-            raise ValueError(f"format {about['format']!r} is not {_FORMAT}")
+        saved = json.loads(_read_text(folder / RESULTS_FILE))
+        content = _read_content(folder, saved)
         columns = {
-            key: _make_array(
-                cells, about["columns"][key], gaps_are_nan=_is_score_or_time(key)
-            )
-            for key, cells in _read_csv(
-                folder / _RESULTS_FILE, about["columns"]
-            ).items()
+            key: _make_array(cells, gaps_are_nan=_is_score_or_time(key))
+            for key, cells in content["columns"].items()
         }
         columns["params"] = _params_of(columns)
-        epochs = about["epochs"] and _read_csv(folder / _EPOCHS_FILE, about["epochs"])
-        names = about["refit"], about["search"], about["estimator"]
-        return SavedResults(columns, *names, epochs_=epochs)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        names = content["refit"], content["search"], content["estimator"]
+        results = SavedResults(columns, *names, epochs_=content["epochs"])
+        _check_numbers(results_of([results]))
+        return results
+    except _READING_ERRORS as error:
         raise ValueError(
-            f"{folder} does not hold results as save_results writes them: {error}."
+            f"{_shorten(folder)} does not hold results as save_results writes them: "
+            f"{_shorten(error)}."
         ) from error
+
+
+def _shorten(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 300 else f"{text[:300]}…"
+
+
+def _read_content(folder: Path, saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was saved, after a check of its sum and its form."""
+    if saved["format"] == _OLD_FORMAT:
+        content = dict(saved)
+        content["columns"] = _read_csv(folder / _TABLE_FILE, saved["columns"])
+        if saved["epochs"] is not None:
+            content["epochs"] = _read_csv(folder / _EPOCHS_FILE, saved["epochs"])
+    elif saved["format"] == _FORMAT:
+        content = saved["content"]
+        if saved["sha256"] != _checksum_of(content):
+            raise ValueError(f"{RESULTS_FILE} was changed: its checksum is another")
+    else:
+        raise ValueError(
+            f"format {saved['format']!r} is neither {_OLD_FORMAT} nor {_FORMAT}"
+        )
+    _check_columns(content["columns"])
+    if content["epochs"] is not None:
+        _check_columns(content["epochs"])
+        if not {"candidate", "fold", "epoch"} <= content["epochs"].keys():
+            raise ValueError("epochs have no columns 'candidate', 'fold', 'epoch'")
+    texts = content["search"], content["estimator"]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("'search' and 'estimator' are no strings")
+    if not isinstance(content["refit"], bool | str):
+        raise ValueError("'refit' is neither a boolean nor a string")
+    return content
+
+
+def _check_columns(columns: Mapping[str, Any]) -> None:
+    """Raise ValueError if columns are not lists of scalars of one length."""
+    kinds = {*_TYPES.values(), type(None)}
+    for key, cells in columns.items():
+        if not isinstance(cells, list) or not set(map(type, cells)) <= kinds:
+            raise ValueError(f"column {key!r} is no list of scalars")
+    if len(set(map(len, columns.values()))) != 1:
+        raise ValueError("there are no columns, or they have different lengths")
+
+
+def _check_numbers(results: Results) -> None:
+    """Raise an error if scores, times or rounds are no numbers."""
+    rounds = [key for key in ("iter", "n_resources") if key in results.columns]
+    for key, cells in results.columns.items():
+        if _is_score_or_time(key) or (key in rounds and len(rounds) == 2):
+            if {str, bool} & set(map(type, cells)):
+                raise ValueError(f"column {key!r} must hold numbers")
+            results.numbers_of(key)
 
 
 def _scalars_of_column(results: Results, key: str) -> list[Any]:
@@ -231,7 +337,7 @@ def _read_csv(path: Path, kinds: Mapping[str, str]) -> dict[str, list[Any]]:
     with path.open(**_FILE_OPTIONS) as file:
         header, *rows = csv.reader(file)
     if header != list(kinds):
-        raise ValueError(f"{path.name} and {_TYPES_FILE} name different columns")
+        raise ValueError(f"{path.name} and {RESULTS_FILE} name different columns")
     columns = zip(*rows, strict=True) if rows else [()] * len(header)
     return {
         key: [None if text == "" else _parse_cell(text, kinds[key]) for text in texts]
@@ -245,8 +351,9 @@ def _parse_cell(text: str, kind: str) -> Any:
     return json.loads(text) if kind == "json" else _TYPES[kind](text)
 
 
-def _make_array(cells: Sequence[Any], kind: str, *, gaps_are_nan: bool) -> Any:
+def _make_array(cells: Sequence[Any], *, gaps_are_nan: bool) -> Any:
     """Build the array that scikit-learn builds for such cells."""
+    kind = _type_name_of(cells)
     mask = np.array([cell is None for cell in cells], dtype=bool)
     values = np.empty(len(cells), dtype=object)
     for i, cell in enumerate(cells):

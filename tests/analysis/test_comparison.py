@@ -239,3 +239,16 @@ def test_many_values_of_many_parameters_take_no_more_room_than_candidates() -> N
     numbers = {name: rng.random(100).tolist() for name in ("a", "b", "c", "d")}
     scores = {f"f{i}": rng.random((50, 4)) for i in range(2)}
     assert len(compare(results(scores, **numbers)).frame) == 1
+
+
+def test_a_candidate_without_the_parameter_is_no_value_of_it() -> None:
+    grid = [{"C": [0.1, 1.0]}, {"gamma": [0.5]}]
+    found = compare(GridSearchCV(SVC(), grid, cv=3).fit(X, y), "C")
+    assert set(found.scores.columns) == {"C=0.1", "C=1.0"}
+    assert "Candidates whose grid does not name C are left out." in found.notes
+
+
+def test_a_frame_without_scores_says_what_it_lacks() -> None:
+    frame = to_frame(results({"a": [0.9, 0.8], "b": [0.5, 0.5]}), "fold")
+    with pytest.raises(ValueError, match="There are no scores of folds to compare"):
+        compare(frame.drop(columns="test_score"))

@@ -10,6 +10,7 @@ from sklearn.model_selection import (
     GroupKFold,
     KFold,
     LeaveOneOut,
+    LeavePGroupsOut,
     PredefinedSplit,
     RepeatedKFold,
     ShuffleSplit,
@@ -39,6 +40,8 @@ X, y = load_iris(return_X_y=True)
         (StratifiedShuffleSplit(5, train_size=60, test_size=30), 1 / 2),
         (TimeSeriesSplit(2), 3 / 4),
         (PredefinedSplit([0, 0, 1, 1]), 1),
+        (PredefinedSplit([0, -1, -1, -1, 1]), 1 / 4),
+        ([(np.arange(150) < 100, np.arange(150) >= 100)] * 2, 1 / 2),
         ([(np.arange(90), np.arange(90, 120))] * 3, 1 / 3),
     ],
 )
@@ -56,7 +59,12 @@ def test_the_ratio_of_rows_is_that_of_the_search(cv: Any, ratio: float) -> None:
 
 
 def test_a_ratio_that_cannot_be_known_is_asked_for() -> None:
-    for cv in (ShuffleSplit(3, test_size=30), iter([])):
+    for cv in (
+        ShuffleSplit(3, test_size=30),
+        iter([]),
+        LeavePGroupsOut(2),
+        TimeSeriesSplit(3, gap=2),
+    ):
         search = GridSearchCV(SVC(), {"C": [1.0]}, cv=cv)
         with pytest.raises(ValueError, match="test_ratio is needed"):
             ratio_of_fold_sizes(search, 3, [])

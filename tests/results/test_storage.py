@@ -1,8 +1,12 @@
 """What is saved comes back as it was, and nothing that is read can run."""
 
+import contextlib
+import hashlib
 import json
 import math
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -180,31 +184,150 @@ def test_a_search_that_is_not_fitted_leaves_the_folder_alone(tmp_path: Path) -> 
 
 
 def test_a_folder_without_results_says_so(tmp_path: Path) -> None:
-    message = f"{tmp_path} holds no saved results: there is no results.csv and no res"
+    message = f"{tmp_path} holds no saved results: there is no results.json"
     with pytest.raises(FileNotFoundError, match=re.escape(message)):
         load_results(tmp_path)
 
 
+ONE = {"mean_test_score": [0.5], "rank_test_score": [1]}
+
+
+def write_content(folder: Path, **changes: Any) -> None:
+    """Change saved results, and their checksum with them."""
+    saved = json.loads((folder / "results.json").read_text())
+    content = saved["content"] | changes
+    text = json.dumps(content, sort_keys=True)
+    saved = {"format": 2, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    (folder / "results.json").write_text(json.dumps(saved | {"content": content}))
+
+
 @pytest.mark.parametrize(
-    ("name", "text", "why"),
+    ("text", "why"),
     [
-        ("results.json", "{", "Expecting property name"),
-        ("results.json", '{"format": 9}', "format 9 is not 1"),
-        ("results.json", "[]", "list indices must be"),
-        ("results.csv", "a,b\n1,2\n", "name different columns"),
-        ("results.csv", "mean_test_score,rank_test_score\nx,1\n", "could not convert"),
-        ("results.csv", "mean_test_score,rank_test_score\n1\n", "argument 2"),
+        ("{", "Expecting property name"),
+        ('{"format": 9}', "format 9 is neither 1 nor 2"),
+        ("[]", "list indices must be"),
+        ("[" * 200_000, "recursion"),
+        ('{"format": 1, "columns": {"a": "int"}, "epochs": null}', "different columns"),
     ],
 )
-def test_a_broken_file_says_what_is_wrong(
-    name: str, text: str, why: str, tmp_path: Path
-) -> None:
-    save_results({"mean_test_score": [0.5], "rank_test_score": [1]}, tmp_path)
-    (tmp_path / name).write_text(text, encoding="utf-8")
+def test_a_broken_file_says_what_is_wrong(text: str, why: str, tmp_path: Path) -> None:
+    save_results(ONE, tmp_path)
+    (tmp_path / "results.json").write_text(text, encoding="utf-8")
     message = f"{tmp_path} does not hold results as save_results writes them: "
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         load_results(tmp_path)
     assert why in str(caught.value)
+
+
+def test_a_changed_score_is_noticed(tmp_path: Path) -> None:
+    save_results(ONE, tmp_path)
+    path = tmp_path / "results.json"
+    path.write_text(path.read_text().replace("0.5", "0.9"))
+    with pytest.raises(ValueError, match="its checksum is another"):
+        load_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"columns": {**ONE, "mean_test_score": [10**400]}},
+        {"columns": {**ONE, "mean_test_score": ["x"]}},
+        {"columns": {**ONE, "param_a": [[1]]}},
+        {"columns": {**ONE, "param_a": []}},
+        {"columns": {**ONE, "iter": ["x"], "n_resources": [1]}},
+        {"columns": {}},
+        {"epochs": {"x": [1]}},
+        {"search": 3},
+        {"refit": []},
+    ],
+)
+def test_hostile_content_is_refused(changes: Any, tmp_path: Path) -> None:
+    save_results(ONE, tmp_path)
+    write_content(tmp_path, **changes)
+    with pytest.raises(ValueError, match="does not hold results"):
+        load_results(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "null\0byte"])
+def test_where_no_folder_can_be_there_are_no_results(name: str) -> None:
+    with pytest.raises(FileNotFoundError, match="holds no saved results"):
+        load_results(name)
+
+
+def test_a_folder_of_the_format_before_still_loads(tmp_path: Path) -> None:
+    (tmp_path / "results.csv").write_text(
+        "param_a,mean_test_score,rank_test_score\nx,0.5,1\n"
+    )
+    kinds = {"param_a": "str", "mean_test_score": "float", "rank_test_score": "int"}
+    about = {"format": 1, "search": "S", "estimator": "E", "refit": True}
+    about |= {"columns": kinds, "epochs": None}
+    (tmp_path / "results.json").write_text(json.dumps(about))
+    loaded = load_results(tmp_path)
+    assert loaded.cv_results_["params"] == [{"a": "x"}]
+    assert loaded.cv_results_["mean_test_score"].tolist() == [0.5]
+
+
+def test_a_parameter_of_many_letters_comes_back(tmp_path: Path) -> None:
+    loaded = again({**ONE, "param_a": ["x" * 131_073]}, tmp_path)
+    assert loaded.cv_results_["param_a"].tolist() == ["x" * 131_073]
+
+
+FILE_OPERATIONS = ["open", "replace", "unlink", "fsync"]
+
+
+@pytest.mark.parametrize("name", FILE_OPERATIONS)
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), SystemExit()])
+def test_if_any_file_operation_fails_the_results_are_the_old_or_the_new_ones(
+    name: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner: Any = os if name == "fsync" else Path
+    original = getattr(owner, name)
+    other = {"mean_test_score": [0.9], "rank_test_score": [1], "param_b": ["new"]}
+    for number in range(9):
+        save_results({**ONE, "param_a": ["old"]}, tmp_path)
+        count = 0
+
+        def fail(*args: Any, **kwargs: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == number + 1:  # noqa: B023
+                raise error
+            return original(*args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, fail)
+            with contextlib.suppress(OSError, SystemExit):
+                save_results(other, tmp_path)
+        params = load_results(tmp_path).cv_results_["params"]
+        assert params in ([{"a": "old"}], [{"b": "new"}])
+        save_results(ONE, tmp_path)
+
+
+def test_several_threads_save_and_load_at_once(tmp_path: Path) -> None:
+    def save(number: int) -> None:
+        for _ in range(10):
+            one = {f"param_{number}": [number], "mean_test_score": [number / 10]}
+            save_results({**ONE, **one}, tmp_path)
+            loaded = load_results(tmp_path).cv_results_
+            (name,) = loaded["params"][0]
+            assert loaded["mean_test_score"][0] == int(name) / 10
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(save, range(3)))
+    assert {path.name for path in tmp_path.iterdir()} == {"results.csv", "results.json"}
+    params = load_results(tmp_path).cv_results_["params"]
+    assert f"param_{next(iter(params[0]))}" in (tmp_path / "results.csv").read_text()
+
+
+def test_a_link_in_the_folder_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("mine")
+    for name in ("results.json", "results.csv", "results.csv.part"):
+        (tmp_path / name).symlink_to(other)
+    save_results(ONE, tmp_path)
+    assert other.read_text() == "mine"
+    assert load_results(tmp_path).cv_results_["mean_test_score"].tolist() == [0.5]
 
 
 def test_a_nan_in_a_grid_is_not_a_missing_value(tmp_path: Path) -> None:

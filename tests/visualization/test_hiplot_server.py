@@ -14,6 +14,7 @@ from typing import Any
 
 import hiplot
 import pytest
+from hiplot.fetchers import NoFetcherFound
 
 from skact import hiplot_fetcher, save_results, to_hiplot
 
@@ -58,18 +59,18 @@ def test_other_addresses_are_left_to_other_fetchers(root: Path, uri: str) -> Non
     ["skact://../secret", "skact://%2e%2e/secret", "skact://run 1/../../secret"],
 )
 def test_no_address_leads_out_of_the_folder(root: Path, uri: str) -> None:
-    with pytest.raises(ValueError, match="leads out of the folder that is served"):
+    with pytest.raises(NoFetcherFound, match="leads out of the folder that is served"):
         hiplot_fetcher(root)(uri)
 
 
 def test_an_absolute_address_stays_in_the_folder(root: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="holds no saved results"):
+    with pytest.raises(NoFetcherFound, match="there are no saved results"):
         hiplot_fetcher(root)(f"skact://{root.parent}/secret")
 
 
 def test_a_link_does_not_lead_out_of_the_folder(root: Path) -> None:
     (root / "link").symlink_to(root.parent / "secret")
-    with pytest.raises(ValueError, match="leads out of the folder that is served"):
+    with pytest.raises(NoFetcherFound, match="leads out of the folder that is served"):
         hiplot_fetcher(root)("skact://link")
 
 
@@ -80,7 +81,7 @@ def test_a_link_does_not_lead_out_of_the_folder(root: Path) -> None:
 def test_an_address_has_the_levels_of_a_search(
     root: Path, level: str, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(NoFetcherFound, match=message):
         hiplot_fetcher(root)(f"skact://run 1/digits?level={level}")
 
 
@@ -132,3 +133,9 @@ def test_the_server_opens_saved_results(server: str) -> None:
 
 def test_the_server_opens_no_other_file(server: str, root: Path) -> None:
     assert "No fetcher found" in ask(server, str(root / "table.csv"))["error"]
+
+
+def test_the_server_says_what_can_be_opened(server: str) -> None:
+    error = ask(server, "skact://nosuch")["error"]
+    assert "there are no saved results" in error
+    assert "skact://run 1/digits" in error
