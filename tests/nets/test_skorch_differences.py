@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 from skorch.callbacks import Callback
+from skorch.dataset import Dataset, ValidSplit
 from skorch.exceptions import NotInitializedError
+from skorch.helper import SliceDataset
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor, DivergedError
 
@@ -112,9 +116,39 @@ def test_row_keywords(iris):
             "'criterion__reduction' would have no effect",
         ),
         ({"no_such": 3}, "unexpected parameter 'no_such'"),
+        ({"widht_": 3}, "unexpected parameter 'widht_'"),
+        ({"history": []}, "unexpected parameter 'history': assign net.history"),
     ]:
         with pytest.raises(ValueError, match=re.escape(message)):
             ActMLP(**params).fit(*iris)
+
+
+def test_row_attributes(iris):
+    net = ActMLP(max_epochs=1)
+    net.note = "mine"
+    net.fit(*iris)
+    assert "note" not in net.get_params()
+    assert not hasattr(clone(net), "note")
+
+
+def test_row_split(iris):
+    def split(dataset, y):
+        return Dataset(dataset.X[::2], dataset.y[::2]), dataset
+
+    labels = np.array(["a", "b", "c"])[iris[1]]
+    net = ActMLP(max_epochs=2, train_split=split, class_weight="balanced")
+    assert set(net.fit(iris[0], labels).predict(iris[0])) <= {"a", "b", "c"}
+    with pytest.raises(ValueError, match="lost the sample_weight of its rows"):
+        net.fit(iris[0], labels, sample_weight=np.linspace(1, 2, 150))
+
+
+def test_row_nan(iris):
+    X, y = iris[0].astype("float32"), iris[1]
+    net = ActMLP(max_epochs=1).fit(X, y)
+    X = X.copy()
+    X[3] = 3e38
+    with pytest.warns(RuntimeWarning, match="gives NaN for 1 of 150 rows"):
+        assert np.isnan(net.predict_proba(X)[3]).all()
 
 
 def test_row_set_params(iris):
@@ -238,6 +272,12 @@ def test_row_input(iris):
     X, y = iris
     dataset = torch.utils.data.TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
     assert ActMLP(max_epochs=1).fit(dataset, None).n_features_in_ == 4
+    sliced = SliceDataset(dataset, 0)
+    assert len(ActMLP(max_epochs=1).fit(sliced, y).predict(sliced)) == 150
+    assert len(ActMLP().fit(X, y, epochs=2).history) == 2
+    split = ValidSplit(GroupKFold(3), stratified=False)
+    net = ActMLP(max_epochs=1, train_split=split)
+    assert "valid_loss" in net.fit(X, y, groups=np.arange(150) % 5).history[-1]
     with pytest.raises(TypeError, match="must be one table"):
         ActMLP().fit({"X": X}, y)
 
