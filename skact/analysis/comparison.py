@@ -14,6 +14,7 @@ from skact.analysis.fold_sizes import ratio_of_fold_sizes
 from skact.analysis.paired_tests import adjust_by_holm, paired_test
 from skact.analysis.verdict import verdict_of
 from skact.results.cv_results import search_inside
+from skact.results.cv_results_frames import is_cv_results_frame
 from skact.results.frames import to_frame
 from skact.results.schema import (
     MODEL,
@@ -205,7 +206,7 @@ def compare(
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha must be a number in (0, 1), got {alpha!r}.")
     frame = search
-    if not isinstance(search, pd.DataFrame):
+    if not isinstance(search, pd.DataFrame) or is_cv_results_frame(search):
         frame = to_frame(search, level="fold")
     names = [by] if isinstance(by, str) else list(by)
     names = [x if x in frame else x.rpartition("__")[2] for x in names]

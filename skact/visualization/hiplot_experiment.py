@@ -14,6 +14,7 @@ from typing import Any
 import hiplot
 import pandas as pd
 
+from skact.results.cv_results_frames import is_cv_results_frame
 from skact.results.frames import table_of
 from skact.results.schema import check_level, schema_of_frame
 from skact.visualization.hiplot_page import (
@@ -132,7 +133,7 @@ def to_hiplot(
 
     Parameters
     ----------
-    obj : fitted search, dict, fitted net or pipeline, several of them, or DataFrame
+    obj : fitted search, study, dict, net or pipeline, several of them, or DataFrame
         As for :func:`~skact.to_frame`, or a frame from it, also with other columns or
         without some rows.
     level : {"candidate", "fold", "epoch"}, default=None
@@ -175,7 +176,7 @@ def to_hiplot(
     'mean_test_score'
     """
     options = PageOptions(color, order, hide, log, max_rows)
-    if isinstance(obj, pd.DataFrame):
+    if isinstance(obj, pd.DataFrame) and not is_cv_results_frame(obj):
         check_level(level)
         schema = schema_of_frame(obj)
         if level not in (None, schema.level):

@@ -163,7 +163,8 @@ def _describe_missing_scores(columns: Sequence[Column], schema: Schema) -> str:
     n_rows, failed = len(score.cells), score.cells.count(None)
     said = []
     if failed:
-        why = "" if schema.has_models else ": a fit or its scoring failed"
+        says_why = schema.has_models or any(c.label == "state" for c in columns)
+        why = "" if says_why else ": a fit or its scoring failed"
         said.append(f"{failed:,} of {n_rows:,} rows have no {score.name}{why}.")
     if len(score.values) == 1 and n_rows - failed > 1:
         value = next(iter(score.values))
