@@ -123,6 +123,7 @@ def to_hiplot(
     hide: str | Iterable[str] = (),
     log: str | Iterable[str] = (),
     max_rows: int | None = 20_000,
+    max_columns: int | None = 100,
 ) -> Experiment:
     """Draw a page of results: a line through parameters and scores for each row.
 
@@ -152,6 +153,10 @@ def to_hiplot(
     max_rows : int or None, default=20000
         The largest number of rows to show. Of more rows the page shows an even choice,
         and says so. None shows all rows.
+    max_columns : int or None, default=100
+        The largest number of columns to show. Of more columns the page shows those that
+        options name, the rank and the score, then parameters that vary, then results
+        that vary, and says so. None shows all columns.
 
     Returns
     -------
@@ -175,7 +180,7 @@ def to_hiplot(
     >>> experiment.colorby
     'mean_test_score'
     """
-    options = PageOptions(color, order, hide, log, max_rows)
+    options = PageOptions(color, order, hide, log, max_rows, max_columns)
     if isinstance(obj, pd.DataFrame) and not is_cv_results_frame(obj):
         check_level(level)
         schema = schema_of_frame(obj)
