@@ -7,9 +7,11 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from optuna_integration.sklearn import OptunaSearchCV
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.svm import SVC
+from skopt import BayesSearchCV
 
 from skact import (
     ActMLP,
@@ -140,15 +142,12 @@ def test_params_of_trial_takes_a_trial_or_its_params() -> None:
 
 @pytest.mark.filterwarnings("ignore:`optuna.terminator`:FutureWarning")
 def test_a_search_of_optuna_is_ranked_and_compared(tmp_path: Any) -> None:
-    sklearn = pytest.importorskip("optuna_integration.sklearn")
     distributions = {
         "C": optuna.distributions.FloatDistribution(0.01, 10, log=True),
         "kernel": optuna.distributions.CategoricalDistribution(["rbf", "linear"]),
     }
     with pytest.warns(optuna.exceptions.ExperimentalWarning):
-        search = sklearn.OptunaSearchCV(
-            SVC(), distributions, n_trials=6, cv=3, random_state=0
-        )
+        search = OptunaSearchCV(SVC(), distributions, n_trials=6, cv=3, random_state=0)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         to_frame(search)
     search.fit(X, y)
@@ -168,9 +167,8 @@ def test_a_search_of_optuna_is_ranked_and_compared(tmp_path: Any) -> None:
 
 
 def test_a_search_of_scikit_optimize_is_a_search(tmp_path: Any) -> None:
-    skopt = pytest.importorskip("skopt")
     space = {"C": (0.01, 10.0, "log-uniform"), "kernel": ["rbf", "linear"]}
-    search = skopt.BayesSearchCV(SVC(), space, n_iter=5, cv=3, random_state=0)
+    search = BayesSearchCV(SVC(), space, n_iter=5, cv=3, random_state=0)
     search.fit(X, y)
     frame = to_frame(search)
     assert frame.loc[0, ["C", "kernel"]].to_dict() == dict(search.best_params_)
