@@ -359,14 +359,12 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         """Return the loss of each row; the criterion must not average."""
         return mean_of_outputs(super().get_loss(y_pred, y_true))
 
-    def on_batch_end(
-        self, net: Any, batch: Any = None, training: bool = False, **params: Any
-    ) -> None:
+    def _end_batch(self, loss: Any, training: bool) -> None:
         """Record the weight of the batch; raise if the loss is NaN or infinite."""
         if self._loop is not None:
             name = "train_batch_weight" if training else "valid_batch_weight"
             self.history_.record_batch(name, self._loop.batch_weight)
-        check_loss(self, params["loss"], is_training=training)
+        check_loss(self, loss, is_training=training)
 
     def notify(self, method_name: str, **params: Any) -> None:
         """Call a hook of skorch's callbacks; at an epoch, also scikit-learn's.
@@ -377,6 +375,8 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         if method_name == "on_epoch_begin" and self._loop is not None:
             self._loop.begin_epoch()
         if method_name == "on_batch_end":
+            # not in the hook of that name, which a subclass may override
+            self._end_batch(params["loss"], params["training"])
             # skorch's EpochScoring compares the y of each batch with net.predict
             X, codes = params["batch"]
             params["batch"] = X, self._decode_targets(codes)
