@@ -348,14 +348,12 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         """Build a dataset of the class `dataset`, as skorch does."""
         return super().get_dataset(X, y)
 
-    def on_batch_end(
-        self, net: Any, batch: Any = None, training: bool = False, **params: Any
-    ) -> None:
+    def _end_batch(self, loss: Any, training: bool) -> None:
         """Record the weight of the batch; raise if the loss is NaN or infinite."""
         if self._loop is not None:
             name = "train_batch_weight" if training else "valid_batch_weight"
             self.history_.record_batch(name, self._loop.batch_weight)
-        check_loss(self, params["loss"], is_training=training)
+        check_loss(self, loss, is_training=training)
 
     def notify(self, method_name: str, **params: Any) -> None:
         """Call a hook of skorch's callbacks; at an epoch, also scikit-learn's.
@@ -366,6 +364,8 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         if method_name == "on_epoch_begin" and self._loop is not None:
             self._loop.begin_epoch()
         if method_name == "on_batch_end":
+            # not in the hook of that name, which a subclass may override
+            self._end_batch(params["loss"], params["training"])
             # skorch's EpochScoring compares the y of each batch with net.predict
             X, codes = params["batch"]
             params["batch"] = X, self._decode_targets(codes)

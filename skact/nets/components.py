@@ -98,7 +98,7 @@ def build_criterion(net: Any) -> Any:
             params["reduction"] = "none"
         with lend_generators(net, net.seeds_.weights):
             criterion = build(**params)
-    if isinstance(criterion, nn.NLLLoss) and _returns_logits(net.module_):
+    if isinstance(criterion, nn.NLLLoss) and _returns_logits(net):
         raise ValueError(
             f"The 'criterion' parameter of {type(net).__name__} is NLLLoss, which "
             f"needs probabilities: set output_activation='softmax', or leave criterion "
@@ -109,7 +109,8 @@ def build_criterion(net: Any) -> Any:
     return criterion
 
 
-def _returns_logits(module: Any) -> bool:
+def _returns_logits(net: Any) -> bool:
+    module = getattr(net, "module_", None)  # a subclass may give it another name
     return type(module) is MLP and isinstance(module.output_activation, nn.Identity)
 
 

@@ -148,3 +148,15 @@ def assert_same_history():
 def same():
     """Whether two nets have the same weights."""
     return _same
+
+
+def pytest_collection_modifyitems(items):
+    """Mark those of skorch's own tests that fail or do not run, with the reason."""
+    for item in items:
+        reasons = getattr(item.module, "REASONS", {}) if hasattr(item, "module") else {}
+        test = f"{item.parent.name.removeprefix('TestTheir')}::{item.name}"
+        # of several cases, one may be named by the beginning of its name
+        names = [test.partition("[")[0], test, test.rpartition("-")[0] + "-"]
+        for name in names:
+            if name in reasons:
+                item.add_marker(reasons[name])

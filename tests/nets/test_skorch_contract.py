@@ -319,3 +319,14 @@ def test_callbacks_that_are_set_take_effect_at_once_as_in_skorch():
     assert "grads" in net.history[-1]
     assert "grads" not in net.history[0]
     assert copy.deepcopy(net).set_params(callbacks=None).fit(X, y).history
+
+
+def test_a_subclass_may_override_on_batch_end_without_calling_ours(iris):
+    class Counting(ActMLP):
+        def on_batch_end(self, net, batch, training, **kwargs):
+            self.n_batches_ = getattr(self, "n_batches_", 0) + 1
+
+    params = {"max_epochs": 2, "random_state": 0}
+    net, usual = Counting(**params).fit(*iris), ActMLP(**params).fit(*iris)
+    assert net.n_batches_ == 4
+    assert net.history[:, "train_loss"] == pytest.approx(usual.history[:, "train_loss"])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 from skorch.callbacks import Callback
@@ -121,6 +122,17 @@ def test_row_keywords(iris):
     ]:
         with pytest.raises(ValueError, match=re.escape(message)):
             ActMLP(**params).fit(*iris)
+
+
+def test_row_not_fitted(iris):
+    for error in (NotInitializedError, NotFittedError):
+        with pytest.raises(error, match="This ActMLP instance is not fitted yet"):
+            ActMLP().predict(iris[0])
+
+
+def test_row_repr(iris):
+    assert repr(ActMLP(width=3)) == "ActMLP(width=3)"
+    assert repr(ActMLP(max_epochs=1).fit(*iris)) == "ActMLP(max_epochs=1)"
 
 
 def test_row_attributes(iris):
