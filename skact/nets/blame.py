@@ -38,7 +38,8 @@ def blame(net: Any, *names: str) -> Iterator[None]:
             for key, value in net.get_params(deep=False).items()
             if key in names or key.partition("__")[0] in names
         }
-        if is_clear and any(name in str(error) for name in (*names, *given)):
+        named = [name.removesuffix("s") for name in (*names, *given)]
+        if is_clear and any(name in str(error) for name in named):
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
         usual = net._defaults()

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-# complex numbers are refused by scikit-learn
-_KINDS = {"M": "dates", "m": "times", "V": "records"}
+_KINDS = {"M": "dates", "m": "times", "V": "records", "c": "complex numbers"}
 
 
 def check_kind(values: Any, name: str) -> None:
@@ -40,6 +39,8 @@ def check_kind(values: Any, name: str) -> None:
             raise ValueError(
                 f"{place} holds {kind} ({dtype}), from which no network learns: turn "
                 f"them into numbers first."
+                + " Complex data not supported."
+                * (kind == "complex numbers")
             )
 
 

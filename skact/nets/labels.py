@@ -177,8 +177,10 @@ def _distinct_labels(y: np.ndarray) -> np.ndarray:
         types = sorted({type(value).__name__ for value in y.flat})
         if y.dtype.kind != "O":
             raise
+        advice = "labels must be all numbers or all strings"
+        if all(isinstance(value, Real) for value in y.flat):
+            advice = "turn the array of objects into one of numbers, as y.astype(int)"
         raise ValueError(
-            f"y holds labels of type {', '.join(types)}: labels must be all numbers or "
-            f"all strings. ({error})"
+            f"y holds labels of type {', '.join(types)}: {advice}. ({error})"
         ) from error
     return np.unique(y)

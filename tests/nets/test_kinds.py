@@ -59,13 +59,18 @@ def test_a_table_of_no_numbers_is_refused(table, message):
     [
         (np.array(DATES[:2])[y], "y holds dates (datetime64"),
         (np.ma.masked_equal(y, 0), "y is a masked array"),
-        (y + 1j, "Complex data not supported"),
+        (y + 1j, "y holds complex numbers (complex128)"),
     ],
     ids=["dates", "masked", "complex"],
 )
 def test_a_target_of_no_labels_or_numbers_is_refused(kind, target, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):
         kind().fit(X, target)
+
+
+def test_numbers_in_objects_are_refused_as_scikit_learn_does():
+    with pytest.raises(ValueError, match=r"of type int: turn .* as y\.astype\(int\)"):
+        ActMLP().fit(X, y.astype(object))
 
 
 def test_labels_of_several_types_are_named():

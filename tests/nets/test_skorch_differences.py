@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold
 from skorch import NeuralNetClassifier, NeuralNetRegressor
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
 from skorch.dataset import Dataset, ValidSplit
 from skorch.exceptions import NotInitializedError
 from skorch.helper import SliceDataset
@@ -133,6 +133,16 @@ def test_row_not_fitted(iris):
 def test_row_repr(iris):
     assert repr(ActMLP(width=3)) == "ActMLP(width=3)"
     assert repr(ActMLP(max_epochs=1).fit(*iris)) == "ActMLP(max_epochs=1)"
+
+
+def test_row_errors(iris):
+    for params, message in [
+        ({"optimizer__betas": (0.9,)}, "cannot use optimizer__betas="),
+        ({"predict_nonlinearity": 3}, "'predict_nonlinearity' parameter of ActMLP"),
+        ({"callbacks": [EarlyStopping()]}, "There are no validation rows"),
+    ]:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            ActMLP(**params).fit(*iris)
 
 
 def test_row_attributes(iris):
