@@ -66,9 +66,10 @@ def name_what_is_no_number(error: Exception, X: Any, y: Any) -> None:
     TypeError, ValueError
         As the error is; nothing is raised if another thing is wrong.
     """
-    place, value = _find_no_number(X, y)
-    if value is None:
+    found = _find_no_number(X, y)
+    if found is None:
         return
+    place, value = found
     kind = TypeError if isinstance(error, TypeError) else ValueError
     raise kind(
         f"{place} holds {value!r} of type {type(value).__name__}, which is no number: "
@@ -77,7 +78,7 @@ def name_what_is_no_number(error: Exception, X: Any, y: Any) -> None:
     ) from error
 
 
-def _find_no_number(X: Any, y: Any) -> tuple[str, Any]:
+def _find_no_number(X: Any, y: Any) -> tuple[str, Any] | None:
     """Return the place and value of the first object that no float can hold."""
     parts: list[tuple[str, Any]] = [("X", X)]
     if hasattr(X, "columns") and hasattr(X, "iloc"):
@@ -89,4 +90,4 @@ def _find_no_number(X: Any, y: Any) -> tuple[str, Any]:
                 float(value)
             except (TypeError, ValueError):
                 return place, getattr(value, "item", lambda v=value: v)()
-    return "", None
+    return None
