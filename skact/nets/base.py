@@ -405,7 +405,7 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         # a callback may pickle or copy the net during a fit, without the fit's state
         for name in ("_loop", *DURING_FIT):
             state.pop(name, None)
-        return state
+        return {**state, **components.settings_to_pickle(self)}
 
     # ------------------------------------------------------------ predicting
 

@@ -198,9 +198,6 @@ NOT_OURS = {
         Classifier_NeuralNet::test_pass_classes_explicitly_overrides
         Classifier_NeuralNet::test_pass_empty_classes_raises
     """,
-    "defaults": """
-        Net_NeuralNet::test_pickle_save_load_device_is_none
-    """,
     "loss": """
         Net_NeuralNet::test_custom_criterion_is_init_when_default_criterion_already_is
     """,
@@ -229,10 +226,7 @@ NOT_RUN = {
         Net_NeuralNet::test_pickle_load
         Net_NeuralNet::test_load_cuda_params_to_cpu
     """,
-    "pickles a class by the name that the adapter took": """
-        Net_NeuralNet::test_pickle_save_load
-    """,
-    "takes half a minute; tests/nets/test_components.py compiles": """
+    "takes half a minute, in torch's compiler": """
         Net_TorchCompile::test_fit_and_predict_with_compile
         Net_TorchCompile::test_binary_classifier_with_compile
     """,
