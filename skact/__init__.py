@@ -25,6 +25,7 @@ from skact.network.mlp import MLP
 from skact.quick_search.result import SearchResult
 from skact.quick_search.search import search
 from skact.results.frames import to_frame
+from skact.results.optuna_trials import params_of_trial
 from skact.results.storage import load_results, save_results
 from skact.visualization.activation_display import ActivationDisplay
 from skact.visualization.comparison_display import ComparisonDisplay
@@ -63,6 +64,7 @@ __all__ = [
     "list_activations",
     "load_results",
     "make_activation",
+    "params_of_trial",
     "register_activation",
     "save_results",
     "search",

@@ -18,12 +18,18 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from torch import nn
 from torch.optim.lr_scheduler import ExponentialLR, StepLR
 
+from skact import ActMLP
 from skact.naming import name_values, short_name
 
 
 class Constant(BaseEstimator):
     def fit(self, X: Any, y: Any) -> "Constant":
         return self
+
+
+class Plain:
+    def __init__(self, a: Any):
+        self.a = a
 
 
 def half(x: Any) -> Any:
@@ -168,3 +174,45 @@ def test_callbacks_are_named_by_what_differs() -> None:
         "[EarlyStopping(monitor='train_loss', patience=9)]",
         "[('stop', EarlyStopping(monitor='train_loss', patience=9))]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("hold", "name"),
+    [
+        (lambda stop: {"stop": stop}, "{'stop': EarlyStopping(patience=%s)}"),
+        (lambda stop: functools.partial(half, stop), "partial(half, %s)"),
+        (lambda stop: functools.partial(half, x=stop), "partial(half, x=%s)"),
+        (lambda stop: ActMLP(callbacks=[stop]), "ActMLP(callbacks=[%s])"),
+        (lambda stop: [({"a": (stop,)},)], "[({'a': (%s,)},)]"),
+    ],
+)
+def test_what_holds_callbacks_is_named_by_what_differs_in_them(
+    hold: Any, name: str
+) -> None:
+    names = name_values([hold(EarlyStopping(patience=n)) for n in (1, 9)])
+    stops = ["EarlyStopping(patience=1)", "EarlyStopping(patience=9)"]
+    name = name.replace("EarlyStopping(patience=%s)", "%s")
+    assert names == [name % stop for stop in stops]
+
+
+def test_classes_and_functions_of_one_name_are_told_apart_by_their_modules() -> None:
+    kinds = [type("Swish", (), {"__module__": f"pack.{n}"}) for n in ("one", "two")]
+    assert name_values(kinds) == ["Swish (pack.one)", "Swish (pack.two)"]
+    assert name_values([kinds[0], kinds[0]]) == ["Swish", "Swish"]
+    same = [type("Swish", (), {"__module__": "pack"}) for _ in range(2)]
+    assert name_values(same) == ["Swish #1", "Swish #2"]
+    taken = name_values([*kinds, "Swish (pack.one)"])
+    assert taken == ["Swish #1", "Swish #2", "Swish (pack.one)"]
+
+
+def test_plain_objects_are_told_apart_by_their_attributes() -> None:
+    found = [Plain(1), Plain(2), Plain(1)]
+    assert name_values(found) == ["Plain(a=1)", "Plain(a=2)", "Plain(a=1)"]
+    assert name_values([Plain(1)]) == ["Plain()"]
+
+
+def test_names_that_differ_only_late_show_where() -> None:
+    layers = [[nn.LeakyReLU(0.1), nn.LeakyReLU(0.25), nn.LeakyReLU(x)] for x in (1, 2)]
+    names = name_values(layers)
+    assert names == [f"[LeakyReLU(negative_…ive_slope={n})]" for n in (1, 2)]
+    assert all(len(str(name)) <= 60 for name in names)

@@ -163,7 +163,13 @@ def suggest_activation(
     Returns
     -------
     dict
-        For ``net.set_params(**suggest_activation(trial))``.
+        For ``net.set_params(**suggest_activation(trial))``. Optuna keeps the rate as
+        ``lr_<activation>``, with a range for each activation;
+        :func:`~skact.params_of_trial` gives it back as ``lr``.
+
+    See Also
+    --------
+    params_of_trial : From the parameters of a trial back to those of a net.
 
     Examples
     --------
@@ -177,7 +183,7 @@ def suggest_activation(
     found = _rate_ranges(activations, lr, optimizer)
     ranges = {str(spec): (low, high) for spec, low, high in found}
     name = trial.suggest_categorical(f"{prefix}activation", list(ranges))
-    # one parameter for each activation: Optuna allows one range for a name
+    # one parameter for each activation: samplers learn the range of each by itself
     rate = trial.suggest_float(f"{prefix}lr_{name}", *ranges[name], log=True)
     return {f"{prefix}activation": name, f"{prefix}lr": rate}
 

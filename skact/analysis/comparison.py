@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skact.analysis.fold_pairs import notes_on_pairs
 from skact.analysis.fold_sizes import ratio_of_fold_sizes
 from skact.analysis.paired_tests import adjust_by_holm, paired_test
 from skact.analysis.verdict import verdict_of
-from skact.results.cv_results import search_inside
+from skact.results.cv_results_frames import is_cv_results_frame
 from skact.results.frames import to_frame
 from skact.results.schema import (
     MODEL,
@@ -136,7 +137,8 @@ def compare(
     """Compare the activations of a search, or other hyperparameters, pair by pair.
 
     The scores of two values on the same folds are paired. Folds share training rows.
-    Two tests correct for this: the corrected resampled t-test, adjusted by Holm's
+    If searches did not have the same folds, the report says so. Two tests correct for
+    shared rows: the corrected resampled t-test, adjusted by Holm's
     method for all pairs, and the Bayesian correlated t-test. Only the Bayesian test can
     say that two values are equivalent. See :mod:`skact.analysis.paired_tests`.
 
@@ -205,7 +207,7 @@ def compare(
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha must be a number in (0, 1), got {alpha!r}.")
     frame = search
-    if not isinstance(search, pd.DataFrame):
+    if not isinstance(search, pd.DataFrame) or is_cv_results_frame(search):
         frame = to_frame(search, level="fold")
     names = [by] if isinstance(by, str) else list(by)
     names = [x if x in frame else x.rpartition("__")[2] for x in names]
@@ -214,7 +216,8 @@ def compare(
     _check_by(frame, schema, names)
     notes: list[str] = []
     if schema.has_models:
-        _check_same_folds(frame, notes)
+        _check_same_folds(frame)
+    notes += notes_on_pairs(search, schema.has_models)
     table = _scores_of_candidates(frame, schema, names, score, average, notes)
     scores = _select_scores(table, select)
     if scores.shape[1] < 2:
@@ -225,7 +228,7 @@ def compare(
     if len(scores) < 2:
         raise ValueError(f"There must be two folds at least; got {len(scores)}.")
     if test_ratio is None:
-        test_ratio = ratio_of_fold_sizes(search_inside(search), len(scores), notes)
+        test_ratio = ratio_of_fold_sizes(search, len(scores), notes)
     if table.index.get_level_values("value").duplicated().any():
         notes.append(_SELECTION_NOTES[select])
     notes += _notes_on_rope(scores, rope)
@@ -264,7 +267,7 @@ def _check_by(frame: pd.DataFrame, schema: Schema, names: Sequence[str]) -> None
             raise ValueError(f"by must name some of {tried!r}; got {name!r}.")
 
 
-def _check_same_folds(frame: pd.DataFrame, notes: list[str]) -> None:
+def _check_same_folds(frame: pd.DataFrame) -> None:
     """Raise ValueError if searches have different numbers of folds."""
     folds = frame.groupby(MODEL, sort=False)["fold"].nunique()
     if folds.nunique() > 1:
@@ -272,7 +275,6 @@ def _check_same_folds(frame: pd.DataFrame, notes: list[str]) -> None:
             f"Searches must have the same folds to be compared; theirs are "
             f"{folds.to_dict()} in number."
         )
-    notes.append("All searches are taken to have had the same rows and folds.")
 
 
 def _scores_of_candidates(

@@ -1,5 +1,6 @@
 """The ratio of test rows to training rows of a fold, by the splitter of a search."""
 
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.model_selection import (
 )
 
 from skact._sklearn import default_test_size, n_folds_of_repetition
+from skact.results.cv_results import is_search_or_results, search_inside
 
 # each row is tested once, so all folds together test n rows and train (k - 1) n rows
 _PARTITIONS = (
@@ -24,12 +26,36 @@ _PARTITIONS = (
 )
 
 
+def searches_in(search: Any) -> list[Any]:
+    """Return the searches of a list or dict of several, or the one search."""
+    several = [search]
+    if isinstance(search, list | tuple):
+        several = list(search)
+    elif isinstance(search, Mapping) and any(
+        map(is_search_or_results, search.values())
+    ):
+        several = list(search.values())
+    return [search_inside(one) for one in several]
+
+
 def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
-    """Return test rows over training rows of a fold."""
-    if isinstance(search, list | tuple | dict) and "params" not in search:
-        several = [*(search.values() if isinstance(search, dict) else search)]
-        alike = {repr(getattr(one, "cv", None)) for one in several}
-        search = several[0] if len(alike) == 1 else None
+    """Return test rows over training rows of a fold, of a search or of several."""
+    said: list[str] = []
+    searches = searches_in(search)
+    ratios = [_ratio_of_search(one, n_folds, said) for one in searches]
+    if max(ratios) - min(ratios) > 1e-12:
+        splitters = list(
+            dict.fromkeys(repr(getattr(one, "cv", None)) for one in searches)
+        )
+        raise ValueError(
+            f"test_ratio is needed, test rows over training rows: the searches have "
+            f"folds of different sizes, by cv={splitters}."
+        )
+    notes += dict.fromkeys(said)
+    return ratios[0]
+
+
+def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
     cv: Any = getattr(search, "cv", None)
     if isinstance(cv, list | tuple):
         return float(np.mean([_count(test) / _count(train) for train, test in cv]))
@@ -50,7 +76,8 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
         return 1 / (repeated - 1)
     if not hasattr(search, "cv"):
         notes.append(
-            f"Taken as {n_folds} folds without repetition: give test_ratio if not so."
+            f"Taken as {n_folds} folds without repetition, the same for all "
+            f"candidates: give test_ratio if not so."
         )
     elif (
         cv is not None and not isinstance(cv, Integral) and type(cv) not in _PARTITIONS

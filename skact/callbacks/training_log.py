@@ -290,7 +290,8 @@ def _is_net_itself(estimator: Any) -> bool:
 
 def _params_as_scalars(net: Any) -> dict[str, Scalar]:
     params = net.get_params(deep=False)
-    return dict(zip(params, name_values(params.values()), strict=True))
+    # each by itself, as a candidate's values are named when its fit is looked for
+    return {key: name_values([value])[0] for key, value in params.items()}
 
 
 def _logged_fit_from(row: dict[str, Any]) -> LoggedFit:

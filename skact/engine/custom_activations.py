@@ -96,6 +96,11 @@ class _LaneRun:
             x = self.z[0, :, :rows].T.clone(memory_format=torch.contiguous_format)
             self.x = x.requires_grad_()
             self.y = self.module(self.x * 1)
+        if not isinstance(self.y, Tensor):
+            raise TypeError(
+                f"The activation or output_activation {self.module!r} must return a "
+                f"tensor, got {type(self.y).__name__}."
+            )
         self.out[0, :, :rows] = self.y.detach().T
         self.out[0, :, rows:] = 0
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from skorch import NeuralNetBinaryClassifier
 from skorch.exceptions import NotInitializedError
 from skorch.history import History
 from torch import Tensor, nn
@@ -24,7 +23,8 @@ from skact.engine.current_trainer import note_failure
 from skact.engine.jobs import Seeds
 from skact.nets import components, prediction
 from skact.nets._skorch import names_optimizer, nonlinearity_of
-from skact.nets.batch_loss import mean_of_outputs, weighted_mean
+from skact.nets.batch_loss import WeightedLosses
+from skact.nets.blame import blame, blaming
 from skact.nets.default_callbacks import (
     build_early_stopping,
     replace_default_callbacks,
@@ -48,7 +48,7 @@ from skact.parameters.fit_params import FitOptions, read_fit_params
 _LOOPS: dict[str, type[Loop]] = {"engine": EngineLoop, "skorch": SkorchLoop}
 
 
-class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
+class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixin):
     """Overrides of skorch's NeuralNet; mixed in before it."""
 
     # set by `fit` and `initialize`
@@ -95,7 +95,7 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
 
     @with_callbacks
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any
+        self, X: Any, y: Any = None, sample_weight: Any = None, **fit_params: Any
     ) -> "BaseNet":
         """Train a new network, or train on if `warm_start` is set.
 
@@ -103,8 +103,9 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training input.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels of any kind, or numbers (several columns for a regressor).
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Class labels of any kind, or numbers (several columns for a regressor). None
+            only if X is a dataset that holds y.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in the loss; None weighs them equally.
         **fit_params : dict
@@ -125,7 +126,7 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         DivergedError
             If the loss becomes NaN or infinite.
         """
-        reset = not (self.warm_start and self.initialized_)
+        reset = not (self.initialized_ and self.warm_start)
         options = read_fit_params(self, "fit", fit_params)
         return self._fit(X, y, sample_weight, options, reset=reset)
 
@@ -133,7 +134,7 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
     def partial_fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         classes: Any = None,
         sample_weight: Any = None,
         **fit_params: Any,
@@ -144,8 +145,8 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Training input.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels, or numbers.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Class labels, or numbers; see `fit`.
         classes : array-like of shape (n_classes,), default=None
             All labels of all calls, given in the first one; None takes those in y.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -273,22 +274,26 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
             callbacks.append(("early_stopping", build_early_stopping(self.patience)))
         return callbacks
 
+    @blaming("callbacks")
     def initialize_callbacks(self) -> "BaseNet":
         """Initialize callbacks; early stopping comes last, after all that record."""
         super().initialize_callbacks()
         self.callbacks_.sort(key=lambda named: named[0] == "early_stopping")
         return self
 
+    @blaming("activation", "width", "depth", "hidden", "output_activation", "init")
     def initialize_module(self) -> "BaseNet":
         """Build the MLP."""
         self.module_ = components.build_module(self)
         return self
 
+    @blaming("criterion")
     def initialize_criterion(self) -> "BaseNet":
         """Build the loss with one value for each row; `get_loss` takes the mean."""
         self.criterion_ = components.build_criterion(self)
         return self
 
+    @blaming("optimizer", "lr", "weight_decay", "momentum")
     def initialize_optimizer(self, triggered_directly: Any = None) -> "BaseNet":
         """Build the optimizer; ``optimizer__*`` override the flat parameters."""
         self.optimizer_ = components.build_optimizer(self)
@@ -320,10 +325,11 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
             return split(X, y, **params)
         if self._loop is not None:  # skorch's loop calls without these parameters
             params = {**self._loop.plan.split_params, **params}
-        with components.seed_split(self):
+        with components.seed_split(self), blame(self, "train_split"):
             datasets = split(X, y, **params)
-        return read_split(self, X, *datasets)
+        return read_split(self, X, datasets)
 
+    @blaming("iterator_train", "iterator_valid")
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Build a loader of whole batches, shuffled in training."""
         kind = self.iterator_train if training else self.iterator_valid
@@ -337,27 +343,10 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
             x = x["X"]
         return super().infer(x, **params)
 
-    def get_loss(
-        self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
-    ) -> Tensor:
-        """Return sum(w l) / sum(w) over the rows of a batch, with weights w."""
-        losses = super().get_loss(y_pred, y_true, X=X, training=training)
-        loss, weight = weighted_mean(self, losses, y_true, X)
-        if self._loop is not None:
-            self._loop.batch_weight = weight
-        return loss
-
-    def shaped_as_loss_wants(self, outputs: Tensor) -> Tensor:
-        """Return outputs (n, n_outputs) in the shape that the loss needs.
-
-        skorch's binary classifier needs (n,), all others (n, n_outputs).
-        """
-        binary = isinstance(self, NeuralNetBinaryClassifier)
-        return outputs.squeeze(1) if binary else outputs
-
-    def losses_of_rows(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
-        """Return the loss of each row; the criterion must not average."""
-        return mean_of_outputs(super().get_loss(y_pred, y_true))
+    @blaming("dataset")
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
+        """Build a dataset of the class `dataset`, as skorch does."""
+        return super().get_dataset(X, y)
 
     def _end_batch(self, loss: Any, training: bool) -> None:
         """Record the weight of the batch; raise if the loss is NaN or infinite."""
@@ -389,16 +378,16 @@ class BaseNet(FlatParameters, MLPAttributes, CallbackSupportMixin):
             raise StopFit
 
     def _call_skorch_callbacks(self, method_name: str, params: dict[str, Any]) -> None:
-        """Call a hook of skorch's callbacks; note if validation rows are missing."""
+        """Call a hook of skorch's callbacks; say if validation rows are missing."""
         try:
             super().notify(method_name, **params)
         except Exception as error:
-            if "valid_" in str(error) and not components.has_held_out_rows(self):
-                error.add_note(
-                    "There are no validation rows: skact trains on all rows, unless "
-                    "train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
-                )
-            raise
+            if "valid_" not in str(error) or components.has_held_out_rows(self):
+                raise
+            raise ValueError(
+                f"{error} There are no validation rows: skact trains on all, unless "
+                f"train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
+            ) from error
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

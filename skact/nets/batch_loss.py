@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from skorch import NeuralNet, NeuralNetBinaryClassifier
 from torch import Tensor, nn
+
+from skact.nets.blame import blame
 
 
 def weighted_mean(
@@ -40,3 +43,32 @@ def _criterion_weight_of_rows(net: Any, codes: Tensor, losses: Tensor) -> Tensor
 def mean_of_outputs(losses: Tensor) -> Tensor:
     """Return one loss for each row: the mean over the outputs of the row."""
     return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
+
+
+class WeightedLosses(NeuralNet):
+    """The part of a net that computes losses."""
+
+    _loop: Any = None  # set while the net trains
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
+    ) -> Tensor:
+        """Return sum(w l) / sum(w) over the rows of a batch, with weights w."""
+        with blame(self, "criterion"):
+            losses = super().get_loss(y_pred, y_true, X=X, training=training)
+        loss, weight = weighted_mean(self, losses, y_true, X)
+        if self._loop is not None:
+            self._loop.batch_weight = weight
+        return loss
+
+    def shaped_as_loss_wants(self, outputs: Tensor) -> Tensor:
+        """Return outputs (n, n_outputs) in the shape that the loss needs.
+
+        skorch's binary classifier needs (n,), all others (n, n_outputs).
+        """
+        binary = isinstance(self, NeuralNetBinaryClassifier)
+        return outputs.squeeze(1) if binary else outputs
+
+    def losses_of_rows(self, y_pred: Tensor, y_true: Tensor) -> Tensor:
+        """Return the loss of each row; the criterion must not average."""
+        return mean_of_outputs(super().get_loss(y_pred, y_true))

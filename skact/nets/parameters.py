@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sklearn import get_config
@@ -61,12 +62,15 @@ class FlatParameters(NeuralNet):
     # skorch's constructor sets these; scikit-learn allows only parameters there
     initialized_: bool = CONSTRUCTOR_ATTRIBUTES["initialized_"]
     history_: Any = CONSTRUCTOR_ATTRIBUTES["history_"]
+    _misnamed: Mapping[str, Any] = MappingProxyType({})
     virtual_params_: Any = CONSTRUCTOR_ATTRIBUTES["virtual_params_"]
 
     def _store_parameters(self, arguments: dict[str, Any]) -> None:
         """Store the arguments of the constructor unchecked; `fit` checks them."""
         keywords = arguments.pop("kwargs")
         params = {k: v for k, v in arguments.items() if k not in ("self", "__class__")}
+        # they would stand for state of the net; `fit` refuses them
+        self._misnamed = {k: keywords.pop(k) for k in [*keywords] if k.endswith("_")}
         self.__dict__.update(params, **keywords)
         self._params_to_validate = set(keywords)
 
@@ -96,18 +100,13 @@ class FlatParameters(NeuralNet):
 
     def _get_param_names(self) -> list[str]:
         # skorch takes every attribute; but a user may keep a note on a net
-        names = self._signature_names() | self._params_to_validate - self._misnamed()
+        names = self._signature_names() | self._params_to_validate
         return [k for k in vars(self) if k in names or _is_prefixed(k)]
-
-    def _misnamed(self) -> set[str]:
-        """Return keywords that name a property, such as ``classes_``."""
-        given = self._params_to_validate
-        return {k for k in given if isinstance(getattr(type(self), k, None), property)}
 
     def _check_parameters(self) -> None:
         """Raise ValueError if a parameter is not valid."""
-        names = [*self._get_param_names(), *self._misnamed()]
-        params = {name: vars(self)[name] for name in names}
+        params = {name: vars(self)[name] for name in self._get_param_names()}
+        params |= self._misnamed
         check_parameters(type(self).__name__, params, self._signature_names())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -124,8 +123,7 @@ class FlatParameters(NeuralNet):
             Parameter names mapped to their values.
         """
         params = super().get_params(deep=deep)
-        # what the user gave, not a property of that name; `fit` raises an error
-        params.update({name: vars(self)[name] for name in self._misnamed()})
+        params.update(self._misnamed)
         return {k: v for k, v in params.items() if not k.startswith("_")}
 
     def set_params(self, **params: Any) -> "FlatParameters":

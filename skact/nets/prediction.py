@@ -18,6 +18,7 @@ from skact.nets._skorch import (
     overridden_method,
     set_evaluation_mode,
 )
+from skact.nets.blame import blame
 from skact.nets.components import has_custom_parts, lend_generators
 from skact.nets.inputs import read_X, stack_samples, unpack_table
 from skact.nets.not_fitted import check_is_fitted
@@ -41,7 +42,8 @@ def probabilities(net: Any, X: Any) -> np.ndarray:
             first = output[0] if isinstance(output, tuple) else output
             if first.dtype == torch.bfloat16:  # of autocast; numpy has no such dtype
                 first = first.float()
-            parts.append(to_numpy(nonlinearity(first)))
+            with blame(net, "predict_nonlinearity"):
+                parts.append(to_numpy(nonlinearity(first)))
     values = np.concatenate(parts)
     found = describe_nan(net, values)
     if found is not None:

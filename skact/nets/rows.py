@@ -29,6 +29,7 @@ class Rows:
     def take(self, indices: Any) -> "Rows":
         """Return the rows at these indices."""
         chosen = np.asarray(indices)
+        chosen = chosen if chosen.size else chosen.astype(int)
         parts: tuple[Any, ...] = (self.X, self.y, self.targets)
         weights = (self.sample_weight, self.given_weight)
         return Rows(

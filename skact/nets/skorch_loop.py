@@ -39,4 +39,10 @@ class SkorchLoop(Loop):
         X = rows.X
         if rows.sample_weight is not None:
             X = {"X": X, "sample_weight": rows.sample_weight}
-        return net.get_dataset(X, rows.targets)
+        dataset = net.get_dataset(X, rows.targets)
+        if len(dataset) > len(rows):
+            raise ValueError(
+                f"The dataset of {type(net).__name__} says that it has {len(dataset)} "
+                f"rows, but X has {len(rows)}: see dataset__length."
+            )
+        return dataset

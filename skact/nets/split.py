@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 from skorch.dataset import Dataset
+from skorch.utils import is_dataset
 
 from skact.nets.inputs import read_table, unpack_table
 from skact.nets.row_weights import combine_weights, read_sample_weight
@@ -22,7 +23,7 @@ _ADVICE = (
 )
 
 
-def read_split(net: Any, dataset: Any, train: Any, valid: Any) -> tuple[Any, Any]:
+def read_split(net: Any, dataset: Any, datasets: Any) -> tuple[Any, Any]:
     """Return both datasets of a split with class codes and weights.
 
     Parameters
@@ -30,8 +31,8 @@ def read_split(net: Any, dataset: Any, train: Any, valid: Any) -> tuple[Any, Any
     net : BaseNet
     dataset : Dataset
         What was split.
-    train, valid : Dataset or None
-        What `train_split` returned.
+    datasets : tuple of two datasets
+        What `train_split` returned; the second one may be None.
 
     Returns
     -------
@@ -40,13 +41,32 @@ def read_split(net: Any, dataset: Any, train: Any, valid: Any) -> tuple[Any, Any
     Raises
     ------
     ValueError
-        If class codes or weights of rows would be lost.
+        If class codes or weights of rows would be lost, or no rows would train.
+    TypeError
+        If these are not two datasets.
     """
+    train, valid = _as_pair(datasets)
     given = rows_of(dataset)
     if given is None:  # `dataset` is a custom class, which holds codes and weights
         return train, valid
     train = _read_dataset(net, train, given, is_trained=True)
-    return train, _read_dataset(net, valid, given, is_trained=False)
+    valid = _read_dataset(net, valid, given, is_trained=False)
+    for name, part in (("to train on", train), ("to hold out: return None", valid)):
+        if hasattr(part, "__len__") and not len(part):
+            raise ValueError(f"train_split returns no rows {name}.")
+    return train, valid
+
+
+def _as_pair(datasets: Any) -> tuple[Any, Any]:
+    is_pair = isinstance(datasets, tuple | list) and len(datasets) == 2
+    if not is_pair or not all(part is None or is_dataset(part) for part in datasets):
+        raise TypeError(
+            f"train_split must return two datasets, to train on and to hold out (or "
+            f"None), got {type(datasets).__name__}"
+            + (f" of {[type(part).__name__ for part in datasets]}." if is_pair else ".")
+        )
+    train, valid = datasets
+    return train, valid
 
 
 def _read_dataset(net: Any, dataset: Any, given: Rows, *, is_trained: bool) -> Any:

@@ -22,6 +22,7 @@ OPTIMIZERS = {
     "adamw": torch.optim.AdamW,
 }
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_MAX_DEPTH = 10_000  # without a bound, a slip would fill the memory with layers
 # other ways to write a dtype, such as np.float32
 _DTYPE_NAMES = {
     form: name
@@ -75,7 +76,10 @@ def _is_callback(value: Any) -> bool:
 
 def _is_finite_number(value: Any) -> bool:
     number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    return number and math.isfinite(value)
+    try:
+        return number and math.isfinite(value)
+    except OverflowError:  # an int that no float can hold
+        return False
 
 
 def _allow_int_from(low: int) -> Allowed:
@@ -116,13 +120,16 @@ _FRACTION = Allowed(lambda v: _is_finite_number(v) and 0 <= v < 1, "a number in 
 
 PARAMETERS: Mapping[str, Allowed] = {
     "width": _allow_int_from(1),
-    "depth": _allow_int_from(0),
+    "depth": Allowed(
+        lambda value: _is_int(value, 0) and value <= _MAX_DEPTH,
+        f"an int from 0 to {_MAX_DEPTH}",
+    ),
     "hidden": Allowed(
         lambda value: (
             value is None
             or _is_int(value, 1)
             or (
-                isinstance(value, tuple | list)
+                isinstance(value, tuple | list | np.ndarray)
                 and all(_is_int(width, 1) for width in value)
             )
         ),
@@ -183,7 +190,7 @@ PARAMETERS: Mapping[str, Allowed] = {
     "callbacks": Allowed(
         lambda value: (
             value is None
-            or (isinstance(value, list | tuple) and all(map(_is_callback, value)))
+            or (isinstance(value, list) and all(map(_is_callback, value)))
             or (isinstance(value, str) and value == "disable")
         ),
         "None, a list of skorch callbacks (or of pairs of name and callback) or "
@@ -203,6 +210,44 @@ PARAMETERS: Mapping[str, Allowed] = {
     "iterator_valid": Allowed(callable, "a class such as torch.utils.data.DataLoader"),
     "dataset": Allowed(callable, "a class such as skorch.dataset.Dataset"),
     "compile": _BOOL,
+    "use_caching": Allowed(
+        lambda value: (
+            isinstance(value, bool | np.bool_)
+            or (isinstance(value, str) and value == "auto")
+        ),
+        "'auto', True or False",
+    ),
+    "predict_nonlinearity": Allowed(
+        lambda value: (
+            value is None
+            or callable(value)
+            or (isinstance(value, str) and value == "auto")
+        ),
+        "'auto', None or a callable",
+    ),
+}
+_LENGTH = Allowed(
+    lambda value: value is None or _is_int(value, 0), "None or an int >= 0"
+)
+_OPTIONAL_CALLABLE = Allowed(
+    lambda value: value is None or callable(value), "None or a callable"
+)
+_OPTIONAL_ITERABLE = Allowed(
+    lambda value: value is None or hasattr(value, "__iter__"), "None or an iterable"
+)
+# keywords for parts whose own errors come too late, or in words of their own
+KEYWORDS: Mapping[str, Allowed] = {
+    "iterator_train__batch_size": PARAMETERS["batch_size"],
+    "iterator_valid__batch_size": PARAMETERS["batch_size"],
+    "iterator_train__shuffle": _BOOL,
+    "iterator_valid__shuffle": _BOOL,
+    "iterator_train__collate_fn": _OPTIONAL_CALLABLE,
+    "iterator_valid__collate_fn": _OPTIONAL_CALLABLE,
+    "iterator_train__num_workers": _LENGTH,
+    "iterator_valid__num_workers": _LENGTH,
+    "iterator_train__sampler": _OPTIONAL_ITERABLE,
+    "iterator_valid__sampler": _OPTIONAL_ITERABLE,
+    "dataset__length": _LENGTH,
 }
 
 
@@ -228,10 +273,16 @@ def check_parameters(
     for key, value in params.items():
         if key not in signature_names:
             _check_keyword(name, key, signature_names)
-        elif key in PARAMETERS and not PARAMETERS[key].is_met_by(value):
+        allowed = PARAMETERS.get(key) or KEYWORDS.get(key)
+        if allowed is not None and not allowed.is_met_by(value):
             raise ValueError(
-                f"The {key!r} parameter of {name} must be "
-                f"{PARAMETERS[key].description}, got {value!r}{_hint(key, value)}."
+                f"The {key!r} parameter of {name} must be {allowed.description}, got "
+                f"{value!r}{_hint(key, value)}."
+            )
+        if key.startswith("optimizer__") and _is_too_large(value):
+            raise ValueError(
+                f"The {key!r} parameter of {name} must be a number that a float can "
+                f"hold, got {value!r}."
             )
     _check_device(name, params["device"])
     _check_combinations(name, params)
@@ -300,6 +351,10 @@ def suggest_parameter(key: str, names: Iterable[str]) -> str:
     return nearest(key, [*names, *(f"{prefix}__" for prefix in PREFIXES)])
 
 
+def _is_too_large(value: Any) -> bool:
+    return isinstance(value, Integral) and not _is_finite_number(int(value))
+
+
 def _hint(key: str, value: Any) -> str:
     """Return the likely meaning of a value that is not allowed."""
     if not isinstance(value, str):
@@ -313,7 +368,7 @@ def _check_device(name: str, device: Any) -> None:
         return
     try:
         wanted = torch.device(device)
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f"The 'device' parameter of {name} must be a torch device such as 'cpu' or "
             f"'cuda', got {device!r}."

@@ -140,7 +140,9 @@ class SearchResult:
     def _describe_search(self) -> str:
         """Name the task, the score, and the number of candidates and folds."""
         search = self.search_
-        kind, usual, scoring = "Classification", "accuracy", search.scoring.scoring
+        scorer = search.scoring  # of several scores, those by their names
+        scoring = search.refit if isinstance(scorer, dict) else scorer.scoring
+        kind, usual = "Classification", "accuracy"
         if not is_classifier(search.estimator):
             kind, usual = "Regression", "R2"
         score = usual if scoring is None else short_name(scoring)

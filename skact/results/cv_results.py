@@ -12,14 +12,12 @@ import pandas as pd
 from sklearn.exceptions import NotFittedError
 
 from skact.naming import name_values, short_name
+from skact.results.cv_results_frames import columns_of_frame, is_cv_results_frame
+from skact.results.optuna_trials import columns_of_study, study_of
+from skact.results.result_names import MISSING, RESULT_NAME
 
-# Names that scikit-learn gives to scores and times; no parameter gets such a name.
-RESULT_NAME = re.compile(
-    r"(?:mean|std|rank|split\d+)_(?:test|train)_.*|(?:mean|std)_(?:fit|score)_time"
-)
 TIME_KEYS = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
 _SPLIT_KEY = re.compile(r"split(\d+)_(test|train)_(.*)", re.DOTALL)
-MISSING = object()  # the cell of a candidate that has no such parameter or score
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,8 @@ def search_inside(value: Any) -> Any:
 def is_search_or_results(value: Any) -> bool:
     """Whether a value is a search, fitted or not, or the results of a search."""
     has_columns = hasattr(value, "cv_results_") or isinstance(value, Mapping)
-    return has_columns or is_search(value)
+    is_table = is_cv_results_frame(value) or study_of(value) is not None
+    return has_columns or is_table or is_search(value)
 
 
 def ranked_metrics(labels: Iterable[Any]) -> list[str]:
@@ -187,6 +186,12 @@ def _find_cv_results(search: Any) -> Mapping[str, Any]:
     """Return the checked dict of columns; raise an error that names valid inputs."""
     kept = getattr(search, "cv_results_", None)
     results = search if isinstance(search, Mapping) else kept
+    if is_cv_results_frame(search):
+        results = columns_of_frame(search)
+    elif (study := study_of(search)) is not None:
+        results = columns_of_study(study)
+        if not results["params"]:
+            raise NotFittedError("This study has no trials yet: call its 'optimize'.")
     if not isinstance(results, Mapping):
         name = type(search).__name__
         if is_search(search):
@@ -196,8 +201,16 @@ def _find_cv_results(search: Any) -> Mapping[str, Any]:
         raise TypeError(
             "obj must be a fitted scikit-learn search (GridSearchCV, "
             "RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV, ...), its "
-            "cv_results_ dict, what load_results gave, or a list or dict of several; "
-            f"got {short_name(search)!r} of type {name}."
+            "cv_results_ (a dict or frame), a study of Optuna, what load_results gave, "
+            f"or a list or dict of several; got {short_name(search)!r} of type {name}."
+            + " Give to_frame the search or study itself."
+            * isinstance(search, pd.DataFrame)
+        )
+    if {"fit_time", "score_time"} <= set(results):
+        raise ValueError(
+            "obj is what cross_validate returns, which has no candidates: for the "
+            "epochs of nets, pass return_estimator=True to cross_validate and "
+            "result['estimator'] to to_frame."
         )
     metrics = ranked_metrics(results)
     if not metrics or any(f"mean_test_{metric}" not in results for metric in metrics):

@@ -7,6 +7,7 @@ from skact.naming import name_values
 from skact.results.cv_results import Results, results_of
 from skact.results.histories import columns_of_history, is_net, net_of
 from skact.results.logged_fit import FitLog, LoggedFit, estimators_inside, log_of
+from skact.results.optuna_trials import study_of
 from skact.results.schema import MODEL, sort_recorded
 
 
@@ -197,6 +198,11 @@ def _log_of_search(search: Any) -> FitLog | None:
 def _explain_missing_epochs(search: Any, log: FitLog | None) -> str:
     """Say why a search has no epochs, and what the user can do."""
     kind = type(search).__name__
+    if not hasattr(search, "estimator") and study_of(search) is not None:
+        return (
+            "a study keeps no training history of its trials. Give to_frame the nets "
+            "of its trials, in a list or dict."
+        )
     nets = estimators_inside(getattr(search, "estimator", None))
     net = next((type(n).__name__ for n in nets if hasattr(n, "history")), "ActMLP")
     if log is None:

@@ -23,7 +23,7 @@ from skact.results.cv_results import (
     search_inside,
 )
 from skact.results.epochs import epochs_of_search
-from skact.results.histories import epochs_of_net, is_net
+from skact.results.histories import epochs_of_net, is_net, params_that_differ
 from skact.results.schema import (
     MODEL,
     Schema,
@@ -66,12 +66,14 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
 
     Parameters
     ----------
-    obj : fitted search, dict, fitted net or pipeline, or several of them
-        Any search of scikit-learn, such as ``GridSearchCV``, ``RandomizedSearchCV`` or
-        ``HalvingGridSearchCV``, the ``cv_results_`` dict of one, or what
-        :func:`~skact.load_results` gave; or a fitted net of skact or skorch, or a
-        pipeline that ends in a net or a search. A list or dict of several gives one
-        frame, in which the column ``model`` has the names.
+    obj : fitted search, study, dict, fitted net or pipeline, or several of them
+        Any search with the parameters of scikit-learn's, such as ``GridSearchCV``,
+        ``HalvingGridSearchCV``, ``BayesSearchCV`` or ``OptunaSearchCV``, the
+        ``cv_results_`` of one (a dict or frame), or what :func:`~skact.load_results`
+        gave; a study of Optuna, whose candidates are its trials; or a fitted net of
+        skact or skorch, or a pipeline that ends in a net or a search. A list or dict of
+        several gives one frame, in which the column ``model`` has the names, and
+        further columns have those parameters that differ between nets.
     level : {"candidate", "fold", "epoch"}, default=None
         What a row is. None means "candidate" for searches and "epoch" for nets. Nets
         have no other level. A search has epochs if its net had a
@@ -182,9 +184,7 @@ def _names_and_sources(obj: Any) -> tuple[list[str], list[Any]] | None:
 
 
 def _is_possible_source(value: Any) -> bool:
-    return isinstance(value, Mapping) or any(
-        hasattr(value, name) for name in ("cv_results_", "get_params")
-    )
+    return is_search_or_results(value) or hasattr(value, "get_params")
 
 
 def _model_name_of(source: Any) -> str:
@@ -192,7 +192,8 @@ def _model_name_of(source: Any) -> str:
     source = getattr(source, "estimator", source)
     steps = getattr(source, "steps", None)
     source = steps[-1][1] if isinstance(steps, list) and steps else source
-    return "results" if isinstance(source, Mapping) else short_name(type(source))
+    is_table = isinstance(source, Mapping | pd.DataFrame)
+    return "results" if is_table else short_name(type(source))
 
 
 def _table_of_candidates(results: Results, models: list[str] | None) -> Table:
@@ -273,11 +274,27 @@ def _table_of_epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Tab
     if names is not None:
         pairs = zip(names, lengths, strict=True)
         columns[MODEL] = [name for name, length in pairs for _ in range(length)]
+        tables = _with_params_of_nets(tables, sources)
     for key in _order_epoch_columns(tables):
         columns[key] = []
         for table, length in zip(tables, lengths, strict=True):
             columns[key] += table.get(key, [None] * length)
     return Table(columns, "epoch")
+
+
+def _with_params_of_nets(
+    tables: Sequence[dict[str, list[Any]]], sources: Sequence[Any]
+) -> list[dict[str, list[Any]]]:
+    """Put the parameters that differ between nets before the epochs of each net."""
+    places = [i for i, source in enumerate(sources) if not is_search_or_results(source)]
+    taken = {MODEL, *(key for table in tables for key in table)}
+    params = params_that_differ([sources[i] for i in places])
+    found = list(tables)
+    for n, i in enumerate(places):
+        length = len(tables[i]["epoch"])
+        own = {k: [v[n]] * length for k, v in params.items() if k not in taken}
+        found[i] = own | tables[i]
+    return found
 
 
 def _order_epoch_columns(tables: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -50,6 +50,31 @@ def columns_of_history(
     return columns
 
 
+def params_that_differ(nets: Sequence[Any]) -> dict[str, list[Scalar | None]]:
+    """Return those parameters of nets that have several values: a value for each net.
+
+    Nested parameters, such as ``optimizer__eps``, count if a net was given them. None
+    stands for a net that has no such parameter.
+    """
+    several = [
+        net.get_params(deep=False) if hasattr(net, "get_params") else {}
+        for net in map(net_of, nets)
+    ]
+    names = dict.fromkeys(key for params in several for key in params)
+    found = {}
+    for name in names:
+        having = [i for i, params in enumerate(several) if name in params]
+        values = name_values(several[i][name] for i in having)
+        if name == "callbacks":  # copies of one callback may be of different states
+            values = [name_values([several[i][name]])[0] for i in having]
+        column: list[Scalar | None] = [None] * len(several)
+        for i, value in zip(having, values, strict=True):
+            column[i] = value
+        if len({(type(value), value) for value in column}) > 1:
+            found[name] = column
+    return found
+
+
 def _is_missing(epoch: Mapping[str, Any], key: str) -> bool:
     value = epoch.get(key)
     return value is None or (isinstance(value, float) and math.isnan(value))

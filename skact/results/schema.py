@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from skact.results.cv_results import RESULT_NAME, ranked_metrics
+from skact.results.cv_results import ranked_metrics
+from skact.results.result_names import RESULT_NAME
 
 LEVELS = ("candidate", "fold", "epoch")
 MODEL = "model"  # the column that tells several searches or nets apart

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from skact.results.cv_results import (
-    RESULT_NAME,
     Results,
     is_search_or_results,
     results_of,
     search_inside,
 )
 from skact.results.epochs import epochs_of_search, has_epochs
+from skact.results.result_names import RESULT_NAME
 
 _TABLE_FILE, _EPOCHS_FILE, RESULTS_FILE = "results.csv", "epochs.csv", "results.json"
 _FORMAT = 2

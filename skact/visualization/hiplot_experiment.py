@@ -14,6 +14,7 @@ from typing import Any
 import hiplot
 import pandas as pd
 
+from skact.results.cv_results_frames import is_cv_results_frame
 from skact.results.frames import table_of
 from skact.results.schema import check_level, schema_of_frame
 from skact.visualization.hiplot_page import (
@@ -122,6 +123,7 @@ def to_hiplot(
     hide: str | Iterable[str] = (),
     log: str | Iterable[str] = (),
     max_rows: int | None = 20_000,
+    max_columns: int | None = 100,
 ) -> Experiment:
     """Draw a page of results: a line through parameters and scores for each row.
 
@@ -132,7 +134,7 @@ def to_hiplot(
 
     Parameters
     ----------
-    obj : fitted search, dict, fitted net or pipeline, several of them, or DataFrame
+    obj : fitted search, study, dict, net or pipeline, several of them, or DataFrame
         As for :func:`~skact.to_frame`, or a frame from it, also with other columns or
         without some rows.
     level : {"candidate", "fold", "epoch"}, default=None
@@ -151,6 +153,10 @@ def to_hiplot(
     max_rows : int or None, default=20000
         The largest number of rows to show. Of more rows the page shows an even choice,
         and says so. None shows all rows.
+    max_columns : int or None, default=100
+        The largest number of columns to show. Of more columns the page shows those that
+        options name, the rank and the score, then parameters that vary, then results
+        that vary, and says so. None shows all columns.
 
     Returns
     -------
@@ -174,8 +180,8 @@ def to_hiplot(
     >>> experiment.colorby
     'mean_test_score'
     """
-    options = PageOptions(color, order, hide, log, max_rows)
-    if isinstance(obj, pd.DataFrame):
+    options = PageOptions(color, order, hide, log, max_rows, max_columns)
+    if isinstance(obj, pd.DataFrame) and not is_cv_results_frame(obj):
         check_level(level)
         schema = schema_of_frame(obj)
         if level not in (None, schema.level):

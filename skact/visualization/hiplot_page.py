@@ -43,7 +43,7 @@ _CURVE_COLORS = (
 
 
 class PageOptions:
-    """Options of `to_hiplot`: names of columns, and the largest number of rows."""
+    """Options of `to_hiplot`: names of columns, and how much a page shows at most."""
 
     def __init__(
         self,
@@ -52,25 +52,27 @@ class PageOptions:
         hide: Any = (),
         log: Any = (),
         max_rows: int | None = 20_000,
+        max_columns: int | None = 100,
     ) -> None:
         self.color, self.order = _as_list(color), _as_list(order)
         self.hide, self.log = _as_list(hide), _as_list(log)
-        self.max_rows = max_rows
+        self.max_rows, self.max_columns = max_rows, max_columns
 
     def check(self, labels: Sequence[str]) -> None:
-        """Raise ValueError if a column does not exist or `max_rows` is invalid."""
+        """Raise ValueError if a column does not exist or a number is invalid."""
         for name in ("color", "order", "hide", "log"):
             for label in getattr(self, name):
                 if label not in labels:
                     raise ValueError(
                         f"{name} must name some of {labels!r}; got {label!r}."
                     )
-        most = self.max_rows
-        is_whole = isinstance(most, Integral) and not isinstance(most, bool)
-        if most is not None and not (is_whole and most >= 1):
-            raise ValueError(
-                f"max_rows must be an int of at least 1, or None; got {most!r}."
-            )
+        for name in ("max_rows", "max_columns"):
+            most = getattr(self, name)
+            is_whole = isinstance(most, Integral) and not isinstance(most, bool)
+            if most is not None and not (is_whole and most >= 1):
+                raise ValueError(
+                    f"{name} must be an int of at least 1, or None; got {most!r}."
+                )
 
 
 def _as_list(wanted: Any) -> list[Any]:
@@ -123,6 +125,8 @@ def plan_page(
     if notice:
         cells = [(label, [column[i] for i in kept]) for label, column in cells]
         index = [index[i] for i in kept]
+    cells, more = _choose_columns(cells, schema, options)
+    labels = [label for label, _ in cells]
     names = safe_words_of(
         (" ".join(label.split()) for label in labels), reserved=_HIPLOT_COLUMNS
     )
@@ -149,7 +153,7 @@ def plan_page(
         curves=None if curves is None else (curves[0].name, curves[1].name),
         parents=parents_of(columns, uids) if schema.level == "epoch" else [],
         notice=" ".join(
-            filter(None, [notice, _describe_missing_scores(columns, schema)])
+            filter(None, [notice, more, _describe_missing_scores(columns, schema)])
         ),
         n_letters=axes[0].n_letters if axes else 0,
     )
@@ -163,7 +167,8 @@ def _describe_missing_scores(columns: Sequence[Column], schema: Schema) -> str:
     n_rows, failed = len(score.cells), score.cells.count(None)
     said = []
     if failed:
-        why = "" if schema.has_models else ": a fit or its scoring failed"
+        says_why = schema.has_models or any(c.label == "state" for c in columns)
+        why = "" if says_why else ": a fit or its scoring failed"
         said.append(f"{failed:,} of {n_rows:,} rows have no {score.name}{why}.")
     if len(score.values) == 1 and n_rows - failed > 1:
         value = next(iter(score.values))
@@ -205,6 +210,43 @@ def _choose_rows(
     return chosen, (
         f"This page shows {len(chosen):,} of {n_rows:,} {what}. "
         f"to_hiplot(..., max_rows=None) shows all."
+    )
+
+
+def _choose_columns(
+    cells: Sequence[tuple[str, list[Any]]], schema: Schema, options: PageOptions
+) -> tuple[Sequence[tuple[str, list[Any]]], str]:
+    """Choose the columns to show: a browser takes minutes for thousands."""
+    most = options.max_columns
+    if most is None or len(cells) <= most:
+        return cells, ""
+    first = {*options.color, *options.order, *options.log, *schema.ids, schema.rank}
+    first |= {schema.score, schema.beside_score("std"), *schema.resources}
+
+    def place(label: str, column: list[Any]) -> int:
+        if label in first:
+            return 0
+        does_not_vary = len(set(column)) <= 1
+        return (
+            1
+            + 3 * does_not_vary
+            + (
+                0
+                if label in schema.params
+                else 1
+                if label in schema.scores or schema.group_of_result(label)
+                else 2
+            )
+        )
+
+    places = [place(label, column) for label, column in cells]
+    room = max(most, places.count(0))
+    kept = sorted(sorted(range(len(cells)), key=places.__getitem__)[:room])
+    if len(kept) == len(cells):
+        return cells, ""
+    return [cells[i] for i in kept], (
+        f"This page shows {len(kept):,} of {len(cells):,} columns: the score, then "
+        f"parameters and results that vary. to_hiplot(..., max_columns=None) shows all."
     )
 
 

@@ -156,7 +156,7 @@ def test_searches_of_other_folds_are_not_paired() -> None:
     with pytest.raises(ValueError, match=r"the same folds.*'SVC #1': 3"):
         compare(searches, "model")
     same = [searches[0], searches[0]]
-    assert "taken to have had the same rows and folds" in compare(same, "model").verdict
+    assert "taken to have had the same rows." in compare(same, "model").verdict
 
 
 def test_a_rope_that_suits_an_accuracy_is_doubted_for_other_scores() -> None:

@@ -157,7 +157,9 @@ class Page:
             for entry in log
             if entry["message"]["method"] == "Network.requestWillBeSent"
         ]
-        return [url for url in sent if not url.startswith("data:")]
+        # the tab with which the browser begins may still load its own parts
+        own = ("data:", "chrome://")
+        return [url for url in sent if not url.startswith(own)]
 
 
 @pytest.fixture(scope="session")

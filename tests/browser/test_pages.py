@@ -158,3 +158,15 @@ def test_the_frame_of_a_notebook_draws_too(open_page: Open) -> None:
     assert page.run("return self.origin") == "null"  # a stranger to the notebook
     assert page.run(HAS_COLOURS)  # the hook that counts lines does not reach into it
     assert page.errors == []
+
+
+def test_ten_thousand_columns_do_not_take_the_browser_down(open_page: Open) -> None:
+    params = {f"p{i}": list(np.linspace(1, 2, 12)) for i in range(10_000)}
+    scores = {key: GRID[key] for key in ("mean_test_score", "rank_test_score")}
+    wide = scores | {f"param_{name}": cells for name, cells in params.items()}
+    page = open_page(to_hiplot(wide).to_html())
+    assert page.lines == 12
+    assert page.axes[-2:] == AXES[-2:]
+    assert len(page.axes) == 100
+    assert "This page shows 100 of 10,002 columns" in page.text
+    assert page.errors == []

@@ -1,5 +1,7 @@
 """Whatever a train_split returns: classes and weights of rows are kept, or refused."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -227,3 +229,27 @@ def test_the_dataset_that_a_split_gets_has_the_labels_of_the_user():
     names = np.array(["b", "a"])[Y]
     fitted(split, names)
     assert seen == [names.tolist(), names.tolist(), 60]
+
+
+@pytest.mark.parametrize(
+    ("split", "error", "message"),
+    [
+        (lambda d, y: d, TypeError, "must return two datasets"),
+        (lambda d, y: (d.X[:40], d.X[40:]), TypeError, "of ['ndarray', 'ndarray']"),
+        (lambda d, y: (d, d, d), TypeError, "must return two datasets"),
+        (lambda d, y: None, TypeError, "got NoneType"),
+        (lambda d, y: (Subset(d, []), d), ValueError, "returns no rows to train on"),
+        (
+            lambda d, y: (d, Subset(d, [])),
+            ValueError,
+            "no rows to hold out: return None",
+        ),
+    ],
+    ids=["one", "arrays", "three", "none", "nothing to train", "nothing held out"],
+)
+@LOOPS
+def test_a_split_that_returns_something_else_is_told_what_it_must(
+    split, error, message, loop
+):
+    with pytest.raises(error, match=re.escape(message)):
+        fitted(split, Y, **loop)

@@ -20,7 +20,10 @@ WRONG = [
     ({"width": 0}, "The 'width' parameter of ActMLP must be an int >= 1, got 0."),
     ({"width": 2.0}, "must be an int >= 1, got 2.0."),
     ({"width": True}, "must be an int >= 1, got True."),
-    ({"depth": -1}, "The 'depth' parameter of ActMLP must be an int >= 0, got -1."),
+    (
+        {"depth": -1},
+        "The 'depth' parameter of ActMLP must be an int from 0 to 10000, got -1.",
+    ),
     ({"hidden": (4, 0)}, "must be None, an int >= 1 or a tuple of them, got (4, 0)."),
     ({"hidden": 0}, "must be None, an int >= 1 or a tuple of them, got 0."),
     ({"activation": (64, 32)}, "got (64, 32): give widths of layers as hidden=(64, 32"),
@@ -100,7 +103,10 @@ WRONG = [
     ),
     ({"module": nn.Linear}, "builds its own module, so 'module' would have no effect"),
     ({"criterion__reduction": "sum"}, "'criterion__reduction' would have no effect"),
-    ({"use_caching": "never"}, "Incorrect value for use_caching"),
+    (
+        {"use_caching": "never"},
+        "'use_caching' parameter of ActMLP must be 'auto', True or False",
+    ),
     ({"criterion": "mse"}, "The 'criterion' parameter of ActMLP must be a loss class"),
     ({"dataset": None}, "The 'dataset' parameter of ActMLP must be a class such as"),
     ({"verbose": "x"}, "The 'verbose' parameter of ActMLP must be an int or a bool"),

@@ -200,8 +200,6 @@ def test_what_the_search_tries_cannot_be_given_once() -> None:
 OPTIONS = {"activations": ["relu"], "n_lr": 1, "max_epochs": 1, "progress": False}
 
 
-# the scorer of the log names sample_weight in its signature in another change
-@pytest.mark.filterwarnings("ignore:The scoring FoldScorer:UserWarning")
 def test_weights_and_groups_reach_nets_and_folds() -> None:
     weights, groups = np.where(y == 0, 5.0, 1.0), np.arange(150) % 6
     plain, weighted = (
@@ -210,6 +208,24 @@ def test_weights_and_groups_reach_nets_and_folds() -> None:
     )
     proba = plain.predict_proba(X), weighted.predict_proba(X)
     assert proba[1][:, 0].mean() > proba[0][:, 0].mean()
+    alone = weighted.search_.estimator.set_params(**weighted.search_.best_params_)
+    fold_scores = [
+        alone.fit(X[train], y[train], sample_weight=weights[train]).score(
+            X[held_out], y[held_out], sample_weight=weights[held_out]
+        )
+        for train, held_out in GroupKFold(2).split(X, y, groups)
+    ]
+    assert weighted.best_score_ == pytest.approx(np.mean(fold_scores))
+
+
+def test_several_scores_are_shown_and_the_first_one_decides() -> None:
+    found = search(X, y, scoring=["f1_macro", "accuracy"], **OPTIONS)
+    assert found.search_.refit == "f1_macro"
+    assert "scored by f1_macro" in str(found)
+    frame = found.to_frame()
+    assert {"mean_test_f1_macro", "mean_test_accuracy"} <= set(frame)
+    assert found.to_hiplot() is not None
+    assert found.to_frame("epoch")["fold_acc"].notna().all()
 
 
 @pytest.mark.parametrize(

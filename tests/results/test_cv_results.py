@@ -21,6 +21,7 @@ from sklearn.model_selection import (
     HalvingRandomSearchCV,
     KFold,
     RandomizedSearchCV,
+    cross_validate,
 )
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -220,8 +221,8 @@ def test_anything_but_a_search_is_refused(value: Any, shown: str) -> None:
     message = (
         "obj must be a fitted scikit-learn search (GridSearchCV, "
         "RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV, ...), its "
-        "cv_results_ dict, what load_results gave, or a list or dict of several; "
-        f"got {shown}"
+        "cv_results_ (a dict or frame), a study of Optuna, what load_results gave, or "
+        f"a list or dict of several; got {shown}"
     )
     with pytest.raises(TypeError, match=re.escape(message)):
         to_frame(value)
@@ -270,3 +271,10 @@ def test_a_search_inside_something_else_is_found() -> None:
     assert len(to_frame(target)) == 2
     for other in (SVC(), make_pipeline(SVC()), {"a": 1}, None):
         assert search_inside(other) is other
+
+
+def test_what_cross_validate_returns_is_refused_with_what_to_do() -> None:
+    result = cross_validate(TREE, *load_iris(return_X_y=True), return_estimator=True)
+    message = "pass return_estimator=True to cross_validate and result['estimator']"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        to_frame(result)

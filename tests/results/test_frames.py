@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -16,6 +16,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
     RandomizedSearchCV,
+    cross_validate,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -25,7 +26,7 @@ from skorch import NeuralNetClassifier
 from skorch.dataset import ValidSplit
 from torch import nn
 
-from skact import MLP, ActMLP, fused, load_results, save_results
+from skact import MLP, ActivationMonitor, ActMLP, fused, load_results, save_results
 from skact.naming import name_values
 from skact.results.frames import table_of, to_frame
 from skact.visualization.hiplot_experiment import to_hiplot
@@ -530,3 +531,26 @@ def test_dates_are_written_as_one_writes_them() -> None:
         "rank_test_score": [1, 2],
     }
     assert to_frame(results)["day"].tolist()[0] == "2026-11-24 00:00:00"
+
+
+def test_parameters_that_differ_tell_several_nets_apart() -> None:
+    net = ActMLP(max_epochs=2, random_state=0)
+    nets = [
+        net,
+        clone(net).set_params(lr=0.1),
+        clone(net).set_params(activation="tanh"),
+    ]
+    pipes = [make_pipeline(StandardScaler(), one).fit(X, y) for one in nets]
+    frame = to_frame(pipes)
+    names = ["model", "activation", "lr", "epoch", "train_loss"]
+    assert list(frame)[:5] == names
+    assert frame["lr"].tolist() == [0.01] * 2 + [0.1] * 2 + [0.01] * 2
+    assert frame["activation"].tolist() == ["relu"] * 4 + ["tanh"] * 2
+    assert to_hiplot(pipes).colorby in ("lr", "activation")
+
+
+def test_nets_of_the_same_parameters_have_no_columns_of_these() -> None:
+    net = ActMLP(max_epochs=2, random_state=np.random.RandomState(0))
+    net.set_params(callbacks=[("monitor", ActivationMonitor())])
+    result = cross_validate(net, X, y, cv=2, return_estimator=True)
+    assert list(to_frame(result["estimator"]))[:2] == ["model", "epoch"]

@@ -21,6 +21,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from skorch.callbacks import EarlyStopping
 from torch import nn
 
 from skact import ActMLP, TrainingLog, load_results, save_results, to_frame, to_hiplot
@@ -141,6 +142,19 @@ def test_whatever_is_saved_comes_back(
     loaded = again(results, tmp_path_factory.mktemp("any"))
     for level in ("candidate", "fold"):
         pd.testing.assert_frame_equal(to_frame(loaded, level), to_frame(results, level))
+
+
+def test_callbacks_of_a_grid_are_saved_by_what_differs(tmp_path: Path) -> None:
+    stops = [[("stop", EarlyStopping("train_loss", patience=n))] for n in (1, 9)]
+    net = ActMLP(max_epochs=1, random_state=0)
+    found = GridSearchCV(net, {"callbacks": [None, *stops]}, cv=2).fit(X, y)
+    loaded = again(found, tmp_path)
+    assert loaded.cv_results_["param_callbacks"].tolist() == [
+        "None",
+        "[('stop', EarlyStopping(monitor='train_loss', patience=1))]",
+        "[('stop', EarlyStopping(monitor='train_loss', patience=9))]",
+    ]
+    pd.testing.assert_frame_equal(to_frame(loaded), to_frame(found))
 
 
 def test_the_training_log_is_kept(tmp_path: Path) -> None:
@@ -273,7 +287,7 @@ def test_a_parameter_of_many_letters_comes_back(tmp_path: Path) -> None:
     assert loaded.cv_results_["param_a"].tolist() == ["x" * 131_073]
 
 
-FILE_OPERATIONS = ["open", "replace", "unlink", "fsync"]
+FILE_OPERATIONS = ["open", "replace", "unlink", "fsync", "mkdir"]
 
 
 @pytest.mark.parametrize("name", FILE_OPERATIONS)
@@ -301,6 +315,8 @@ def test_if_any_file_operation_fails_the_results_are_the_old_or_the_new_ones(
                 save_results(other, tmp_path)
         params = load_results(tmp_path).cv_results_["params"]
         assert params in ([{"a": "old"}], [{"b": "new"}])
+        if name != "unlink":  # else a part may stay: nothing can remove it
+            assert not list(tmp_path.glob(".*"))
         save_results(ONE, tmp_path)
 
 

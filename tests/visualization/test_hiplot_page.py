@@ -341,11 +341,62 @@ def test_of_many_curves_whole_ones_are_shown() -> None:
     assert len(thinned.datapoints) == 5
 
 
+def wide(n_params: int) -> dict[str, list[Any]]:
+    """Results whose parameters vary if their number is odd."""
+    params = {f"param_p{i}": [1, 1 + i % 2, 1] for i in range(n_params)}
+    measured = {f"split{i}_test_score": [0.1 * i, 0.5, 0.9] for i in range(3)}
+    scores = {"mean_test_score": [0.1, 0.5, 0.9], "std_test_score": [0.1, 0.2, 0.3]}
+    ranks = {"rank_test_score": [3, 2, 1]}
+    return params | measured | scores | ranks | {"mean_fit_time": [1.0, 2.0, 3.0]}
+
+
+def test_of_many_columns_scores_and_what_varies_are_shown() -> None:
+    page = to_hiplot(wide(10_000))
+    shown = list(page.parameters_definition)
+    assert len(shown) == 100
+    scores = {"rank_test_score", "mean_test_score", "std_test_score"}
+    assert set(shown) == scores | {f"p{i}" for i in range(1, 2 * 97, 2)}
+    notice = "This page shows 100 of 10,007 columns: the score, then parameters"
+    assert notice in page.to_html()
+    assert set(page.datapoints[0].values) == set(shown)
+
+
+def test_what_is_asked_for_is_shown_before_what_varies() -> None:
+    options: dict[str, Any] = {"order": "split1_test_score", "log": "p8", "color": "p6"}
+    page = to_hiplot(wide(10), max_columns=7, **options)
+    shown = ["rank_test_score", "p1", "p6", "p8", "mean_test_score"]
+    shown += ["std_test_score", "split1_test_score"]
+    assert list(page.parameters_definition) == shown
+    few = to_hiplot(wide(10), max_columns=1)
+    assert "mean_test_score" in few.parameters_definition
+    narrow = set(to_hiplot(wide(4), max_columns=6).parameters_definition)
+    assert narrow == {
+        *("rank_test_score", "mean_test_score", "std_test_score"),
+        *("p1", "p3", "mean_fit_time"),
+    }
+
+
+def test_a_hundred_columns_are_shown_and_all_on_request() -> None:
+    assert to_hiplot(wide(93)).notice == ""
+    whole = to_hiplot(wide(200), max_columns=None)
+    assert len(whole.parameters_definition) == 207
+    assert whole.notice == ""
+
+
+def test_a_page_of_many_recorded_values_keeps_its_curves() -> None:
+    values = {f"v{i}": [i, 2 * i + 1] for i in range(300)}
+    frame = pd.DataFrame({"epoch": [1, 2], **values, "train_loss": [2.0, 1.0]})
+    page = to_hiplot(frame)
+    assert len(page.parameters_definition) == 100
+    assert page.display_data("XY")["axis_y"] == "train_loss"
+
+
+@pytest.mark.parametrize("name", ["max_rows", "max_columns"])
 @pytest.mark.parametrize("most", [0, -1, 1.5, "3", True])
-def test_max_rows_is_a_number_of_rows(most: Any) -> None:
-    message = f"max_rows must be an int of at least 1, or None; got {most!r}."
+def test_the_bounds_of_a_page_are_whole_numbers(name: str, most: Any) -> None:
+    message = f"{name} must be an int of at least 1, or None; got {most!r}."
     with pytest.raises(ValueError, match=re.escape(message)):
-        to_hiplot(many(3), max_rows=most)
+        to_hiplot(many(3), **{name: most})
 
 
 def test_numbers_of_numpy_are_numbers_of_rows() -> None:

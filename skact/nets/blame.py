@@ -1,0 +1,69 @@
+"""Errors of parts are told as errors of the parameters that they were built from."""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+from skact.exceptions import DivergedError
+from skact.naming import short_name
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+@contextmanager
+def blame(net: Any, *names: str) -> Iterator[None]:
+    """Raise an error of the block as an error about parameters of a net.
+
+    Parameters
+    ----------
+    net : BaseNet
+    *names : str
+        Parameters that the block uses, also with a suffix, such as ``optimizer__eps``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The message names the parameters that the user gave, their values and the error
+        of the block. An error that names one of them is raised as it is.
+    """
+    try:
+        yield
+    except DivergedError:
+        raise
+    except Exception as error:
+        is_clear = isinstance(error, TypeError | ValueError)
+        given = {
+            key: value
+            for key, value in net.get_params(deep=False).items()
+            if key in names or key.partition("__")[0] in names
+        }
+        if is_clear and any(name in str(error) for name in (*names, *given)):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        usual = net._defaults()
+        unusual = {
+            key: value
+            for key, value in given.items()
+            if key not in usual or repr(value) != repr(usual[key])
+        }
+        values = ", ".join(
+            f"{key}={short_name(value)}" for key, value in (unusual or given).items()
+        )
+        raise kind(
+            f"{type(net).__name__} cannot use {values}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def blaming(*names: str) -> Callable[[Method], Method]:
+    """Decorate a method of a net with `blame`."""
+
+    def decorate(method: Method) -> Method:
+        @functools.wraps(method)
+        def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+            with blame(self, *names):
+                return method(self, *args, **kwargs)
+
+        return cast(Method, wrapped)
+
+    return decorate

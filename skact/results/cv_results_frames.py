@@ -1,0 +1,74 @@
+"""``cv_results_`` that is a frame, also one that went through a CSV file."""
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from skact.results.result_names import MISSING, RESULT_NAME
+
+_PARAMS = "params"
+_INDEX_OF_CSV = re.compile(r"Unnamed: \d+")  # how pandas names an index it has read
+_OF_HALVING = ("iter", "n_resources")
+
+
+def is_cv_results_frame(value: Any) -> bool:
+    """Whether a value is ``pandas.DataFrame(search.cv_results_)``, and no tidy frame.
+
+    A frame of ``to_frame`` has parameters of short names, and no column ``params``.
+    """
+    if not isinstance(value, pd.DataFrame):
+        return False
+    names = [str(name) for name in value.columns]
+    others = [
+        name
+        for name in names
+        if not (RESULT_NAME.fullmatch(name) or _INDEX_OF_CSV.fullmatch(name))
+        and name not in _OF_HALVING
+    ]
+    has_scores = any(name.startswith("mean_test_") for name in names)
+    return has_scores and (
+        _PARAMS in others
+        or (bool(others) and all(name.startswith("param_") for name in others))
+    )
+
+
+def columns_of_frame(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    """Return the columns of ``cv_results_``, as far as the frame still has them.
+
+    Of a parameter, a gap of the frame may be None, NaN, or no parameter of the
+    candidate: ``params`` says which. In a file it is a text that Python may be able to
+    read; if not, a gap means that the candidate does not have the parameter.
+    """
+    rows = len(frame)
+    params = [_dict_of(x) for x in frame.get(_PARAMS, pd.Series([None] * rows))]
+    columns: dict[str, list[Any]] = {}
+    for name, label in zip(map(str, frame.columns), frame.columns, strict=True):
+        cells, gaps = frame[label].tolist(), frame[label].isna().tolist()
+        if _INDEX_OF_CSV.fullmatch(name) or name == _PARAMS:
+            continue
+        if name.startswith("param_"):
+            key = name.removeprefix("param_")
+            columns[name] = [
+                one.get(key, MISSING) if one is not None else (MISSING if gap else cell)
+                for one, cell, gap in zip(params, cells, gaps, strict=True)
+            ]
+        elif RESULT_NAME.fullmatch(name):
+            columns[name] = cells
+        else:
+            columns[name] = [
+                MISSING if gap else cell for cell, gap in zip(cells, gaps, strict=True)
+            ]
+    return columns
+
+
+def _dict_of(value: Any) -> Mapping[str, Any] | None:
+    """Return the parameters of a candidate; None if they are not known."""
+    if isinstance(value, str):
+        try:
+            value = ast.literal_eval(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None  # the text of an object
+    return value if isinstance(value, Mapping) else None

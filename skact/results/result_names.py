@@ -1,0 +1,9 @@
+"""Names of scores and times in ``cv_results_``, and the mark of a missing cell."""
+
+import re
+
+# Names that scikit-learn gives to scores and times; no parameter gets such a name.
+RESULT_NAME = re.compile(
+    r"(?:mean|std|rank|split\d+)_(?:test|train)_.*|(?:mean|std)_(?:fit|score)_time"
+)
+MISSING = object()  # the cell of a candidate that has no such parameter or score

@@ -1,0 +1,73 @@
+"""Errors of parts name the parameters that the parts were built from."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skact import ActMLP, DivergedError
+from skact.nets.blame import blame, blaming
+
+X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ({"optimizer__betas": (0.9,)}, ValueError, "cannot use optimizer__betas="),
+        ({"optimizer__lr": -1}, ValueError, "optimizer__lr=-1"),
+        ({"optimizer__lr": 10**400}, ValueError, "'optimizer__lr' parameter of ActMLP"),
+        ({"lr": 10**400}, ValueError, "'lr' parameter of ActMLP"),
+        ({"width": 10**12}, ValueError, "width=1000000000000"),
+        (
+            {"depth": 10**12},
+            ValueError,
+            "'depth' parameter of ActMLP must be an int fr",
+        ),
+        ({"optimizer": torch.relu}, TypeError, "optimizer="),
+        ({"criterion": nn.MSELoss}, ValueError, "criterion=MSELoss"),
+        ({"callbacks": [int]}, ValueError, "callbacks="),
+        ({"callbacks__print_log": 3}, ValueError, "callbacks__print_log=3"),
+        ({"train_split": nn.ReLU()}, TypeError, "train_split="),
+        (
+            {"predict_nonlinearity": nn.Linear(9, 9)},
+            ValueError,
+            "predict_nonlinearity=",
+        ),
+        ({"iterator_train__batch_size": 0}, ValueError, "iterator_train__batch_size"),
+        ({"iterator_train__nosuch": 0}, TypeError, "nosuch"),
+        ({"dataset__length": 99}, ValueError, "dataset__length"),
+        ({"output_activation": len}, TypeError, "must return a tensor, got int"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_error_of_a_part_names_its_parameter(params, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        ActMLP(max_epochs=1, **params).fit(X, y).predict(X)
+
+
+def test_the_error_of_the_part_is_the_cause():
+    with pytest.raises(ValueError, match="tuple index out of range") as caught:
+        ActMLP(optimizer__betas=(0.9,)).fit(X, y)
+    assert isinstance(caught.value.__cause__, IndexError)
+
+
+def test_an_error_that_names_the_parameter_or_tells_divergence_stays_as_it_is():
+    net = ActMLP(lr=3)
+    for error in (ValueError("lr is wrong"), DivergedError("nan", epoch=1)):
+        with pytest.raises(type(error), match="^" + str(error)), blame(net, "lr"):
+            raise error
+
+
+def test_a_method_is_decorated_and_keeps_its_name():
+    class Net(ActMLP):
+        @blaming("width")
+        def broken(self):
+            """Break."""
+            raise KeyError("x")
+
+    assert Net.broken.__doc__ == "Break."
+    with pytest.raises(ValueError, match="Net cannot use width=7: KeyError: 'x'"):
+        Net(width=7).broken()

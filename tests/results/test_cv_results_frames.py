@@ -1,0 +1,103 @@
+"""The usual table of a search, a frame of its ``cv_results_``, counts as the search."""
+
+import io
+from typing import Any
+
+import hiplot
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from skact import compare, load_results, save_results, to_frame, to_hiplot
+from skact.results.cv_results_frames import is_cv_results_frame
+
+X, y = load_iris(return_X_y=True)
+PIPE = make_pipeline(StandardScaler(), SVC())
+GRIDS: list[dict[str, Any]] = [
+    {"svc__C": [1, 10], "svc__kernel": ["rbf", "linear"]},
+    {"svc__gamma": [0.1, 0.2], "svc__class_weight": [None, "balanced"]},
+]
+SEARCH = GridSearchCV(PIPE, GRIDS, cv=3, return_train_score=True).fit(X, y)
+
+
+def through_a_file(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(table.to_csv(**options)))
+
+
+TABLES = {
+    "in memory": lambda table: table,
+    "sorted": lambda table: table.sort_values("mean_test_score").sort_index(),
+    "of a file": through_a_file,
+    "of a file without the index": lambda t: through_a_file(t, index=False),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("level", ["candidate", "fold"])
+def test_the_table_says_what_its_search_says(name: str, level: str) -> None:
+    table = TABLES[name](pd.DataFrame(SEARCH.cv_results_))
+    pd.testing.assert_frame_equal(to_frame(table, level), to_frame(SEARCH, level))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_page_of_the_table_has_short_names_and_no_params(name: str) -> None:
+    table = TABLES[name](pd.DataFrame(SEARCH.cv_results_))
+    page, expected = to_hiplot(table), to_hiplot(SEARCH)
+    plots = [p.display_data(hiplot.Displays.PARALLEL_PLOT) for p in (page, expected)]
+    assert plots[0]["order"] == plots[1]["order"]
+    assert list(page.parameters_definition) == list(expected.parameters_definition)
+    assert "params" not in page.parameters_definition
+
+
+def test_the_table_is_compared_and_saved_as_its_search(tmp_path: Any) -> None:
+    table = through_a_file(pd.DataFrame(SEARCH.cv_results_))
+    found = compare(table, by="kernel", test_ratio=0.5)
+    expected = compare(SEARCH, by="kernel", test_ratio=0.5)
+    pd.testing.assert_frame_equal(found.frame, expected.frame)
+    save_results(table, tmp_path)
+    pd.testing.assert_frame_equal(to_frame(load_results(tmp_path)), to_frame(SEARCH))
+
+
+def test_fewer_rows_and_columns_are_fine() -> None:
+    table = pd.DataFrame(SEARCH.cv_results_)
+    few = table[table["rank_test_score"] <= 3].drop(columns=["params"])
+    assert len(to_frame(few)) == len(few)
+    short = table[["param_svc__C", "mean_test_score", "rank_test_score"]]
+    assert list(to_frame(short)) == ["rank_test_score", "C", "mean_test_score"]
+
+
+def test_where_params_cannot_be_read_the_cells_decide() -> None:
+    search = GridSearchCV(SVC(), {"C": np.array([0.5, 2.0])}, cv=3).fit(X, y)
+    table = through_a_file(pd.DataFrame(search.cv_results_))
+    table["params"] = table["params"].str.replace("0.5", "np.float64(0.5)")
+    pd.testing.assert_frame_equal(to_frame(table), to_frame(search))
+
+
+def test_a_text_of_params_is_never_run(tmp_path: Any) -> None:
+    table = through_a_file(pd.DataFrame(SEARCH.cv_results_))
+    file = tmp_path / "made"
+    table["params"] = f"__import__('pathlib').Path({str(file)!r}).touch()"
+    to_frame(table)
+    assert not file.exists()
+
+
+def test_a_tidy_frame_is_no_such_table() -> None:
+    assert is_cv_results_frame(pd.DataFrame(SEARCH.cv_results_))
+    tidy = to_frame(SEARCH)
+    assert not is_cv_results_frame(tidy)
+    assert not is_cv_results_frame(through_a_file(tidy))
+    assert not is_cv_results_frame(SEARCH.cv_results_)
+    with pytest.raises(TypeError, match=r"Give to_frame the search or study itself\."):
+        to_frame(tidy)
+
+
+def test_several_tables_stand_in_one_frame() -> None:
+    table = pd.DataFrame(SEARCH.cv_results_)
+    frame = to_frame({"one": table, "two": SEARCH})
+    assert frame["model"].value_counts().to_dict() == {"one": 8, "two": 8}
+    assert set(to_frame([table, table])["model"]) == {"results #1", "results #2"}

@@ -1,0 +1,181 @@
+"""Studies and searches of Optuna, and of scikit-optimize, are tables as others are."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.svm import SVC
+
+from skact import (
+    ActMLP,
+    compare,
+    load_results,
+    params_of_trial,
+    save_results,
+    suggest_activation,
+    to_frame,
+    to_hiplot,
+)
+
+X, y = load_iris(return_X_y=True)
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield
+    optuna.logging.set_verbosity(before)
+
+
+def study_of_activations(direction: str = "maximize", **options: Any) -> optuna.Study:
+    """A study of five trials: their values are 0, 1, (pruned), (failed) and 4."""
+
+    def objective(trial: optuna.Trial) -> float:
+        suggest_activation(trial, ["relu", "tanh"])
+        trial.suggest_int("width", 8, 16)
+        if trial.number == 2:
+            trial.report(2.0, 0)
+            raise optuna.TrialPruned
+        if trial.number == 3:
+            raise ArithmeticError
+        return float(trial.number)
+
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    study = optuna.create_study(direction=direction, sampler=sampler, **options)
+    study.optimize(objective, n_trials=5, catch=ArithmeticError)
+    return study
+
+
+def test_a_study_has_a_row_for_each_trial_the_best_first() -> None:
+    frame = to_frame(study_of_activations())
+    assert list(frame) == [
+        *("rank_test_value", "activation", "lr", "width", "state"),
+        "mean_test_value",
+    ]
+    states = ["COMPLETE"] * 3 + ["PRUNED", "FAIL"]
+    assert frame["state"].tolist() == states
+    assert frame["mean_test_value"].tolist()[:3] == [4, 1, 0]
+    assert frame["mean_test_value"].isna().tolist() == [False] * 3 + [True] * 2
+    assert frame["rank_test_value"].tolist()[:3] == [1, 2, 3]
+    assert frame["lr"].notna().all()
+
+
+def test_the_direction_of_a_study_decides_what_is_best() -> None:
+    study = study_of_activations("minimize")
+    frame = to_frame(study)
+    assert frame["mean_test_value"].tolist()[:3] == [0, 1, 4]
+    assert frame["width"][0] == study.best_params["width"]
+
+
+def test_several_values_have_a_rank_each() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    study.optimize(
+        lambda trial: (trial.number, trial.suggest_float("x", 0, 1)), n_trials=3
+    )
+    frame = to_frame(study)
+    assert frame["mean_test_value_0"].tolist() == [2, 1, 0]
+    order = frame.sort_values("rank_test_value_1")["x"]
+    assert order.is_monotonic_increasing
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        study.set_metric_names(["accuracy", "time"])
+    assert "mean_test_accuracy" in to_frame(study)
+
+
+def test_a_study_is_drawn_saved_and_put_beside_others(tmp_path: Any) -> None:
+    study = study_of_activations()
+    page = to_hiplot(study)
+    assert page.colorby == "mean_test_value"
+    assert page.notice == "2 of 5 rows have no mean_test_value."
+    save_results(study, tmp_path)
+    pd.testing.assert_frame_equal(to_frame(load_results(tmp_path)), to_frame(study))
+    both = to_frame({"first": study, "second": study_of_activations("minimize")})
+    assert both["model"].value_counts().to_dict() == {"first": 5, "second": 5}
+
+
+def test_what_a_study_lacks_is_said() -> None:
+    study = study_of_activations()
+    with pytest.raises(ValueError, match="needs the score of each split"):
+        compare(study)
+    message = "a study keeps no training history .* Give to_frame the nets"
+    with pytest.raises(ValueError, match=message):
+        to_frame(study, level="epoch")
+    with pytest.raises(NotFittedError, match="no trials yet: call its 'optimize'"):
+        to_frame(optuna.create_study())
+    with pytest.raises(TypeError, match="Give to_frame the search or study itself"):
+        to_frame(study.trials_dataframe())
+
+
+@pytest.mark.parametrize("prefix", ["", "actmlp__"])
+def test_the_best_params_of_a_study_are_those_of_a_net(prefix: str) -> None:
+    suggested = []
+
+    def objective(trial: optuna.Trial) -> float:
+        params = suggest_activation(trial, ["relu", "tanh"], prefix=prefix)
+        params["width"] = trial.suggest_int("width", 8, 16)
+        suggested.append(params)
+        return trial.number
+
+    study = optuna.create_study(direction="maximize")
+    study.optimize(objective, n_trials=3)
+    assert params_of_trial(study.best_params) == suggested[-1]
+    assert params_of_trial(study.best_trial) == suggested[-1]
+    if not prefix:
+        net = ActMLP(**params_of_trial(study.best_params), max_epochs=1)
+        assert net.fit(X, y).lr == suggested[-1]["lr"]
+
+
+def test_params_of_trial_takes_a_trial_or_its_params() -> None:
+    for value in (3, "relu", [("lr", 1)]):
+        with pytest.raises(TypeError, match="must be a trial of Optuna or its params"):
+            params_of_trial(value)
+    params = {"lr": 0.1, "lr_relu": 0.2, "activation": "tanh"}
+    assert params_of_trial(params) == params  # lr_relu is not of tanh
+
+
+@pytest.mark.filterwarnings("ignore:`optuna.terminator`:FutureWarning")
+def test_a_search_of_optuna_is_ranked_and_compared(tmp_path: Any) -> None:
+    sklearn = pytest.importorskip("optuna_integration.sklearn")
+    distributions = {
+        "C": optuna.distributions.FloatDistribution(0.01, 10, log=True),
+        "kernel": optuna.distributions.CategoricalDistribution(["rbf", "linear"]),
+    }
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        search = sklearn.OptunaSearchCV(
+            SVC(), distributions, n_trials=6, cv=3, random_state=0
+        )
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        to_frame(search)
+    search.fit(X, y)
+    frame = to_frame(search)
+    assert frame["mean_test_score"].is_monotonic_decreasing
+    best = frame.loc[0, ["C", "kernel"]].to_dict()
+    assert best == search.best_params_
+    assert frame["mean_test_score"][0] == search.best_score_
+    folds = to_frame(search, level="fold")
+    means = folds.groupby("candidate")["test_score"].mean()
+    assert np.allclose(means, search.cv_results_["mean_test_score"])
+    comparison = compare(search, by="kernel")
+    assert comparison.test_ratio == 1 / 2
+    assert to_hiplot(search).colorby == "mean_test_score"
+    save_results(search, tmp_path)
+    pd.testing.assert_frame_equal(to_frame(load_results(tmp_path)), frame)
+
+
+def test_a_search_of_scikit_optimize_is_a_search(tmp_path: Any) -> None:
+    skopt = pytest.importorskip("skopt")
+    space = {"C": (0.01, 10.0, "log-uniform"), "kernel": ["rbf", "linear"]}
+    search = skopt.BayesSearchCV(SVC(), space, n_iter=5, cv=3, random_state=0)
+    search.fit(X, y)
+    frame = to_frame(search)
+    assert frame.loc[0, ["C", "kernel"]].to_dict() == dict(search.best_params_)
+    assert len(to_frame(search, level="fold")) == 15
+    assert set(compare(search, by="kernel").scores) == {"rbf", "linear"}
+    assert to_hiplot(search).colorby == "mean_test_score"
+    save_results(search, tmp_path)
+    pd.testing.assert_frame_equal(to_frame(load_results(tmp_path)), frame)
