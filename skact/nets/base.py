@@ -394,7 +394,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         # a callback may pickle or copy the net during a fit, without the fit's state
         for name in ("_loop", *DURING_FIT):
             state.pop(name, None)
-        return state
+        return {**state, **components.settings_to_pickle(self)}
 
     # ------------------------------------------------------------ predicting
 

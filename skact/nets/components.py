@@ -62,6 +62,18 @@ def check_same_network(net: Any) -> None:
         )
 
 
+def settings_to_pickle(net: Any) -> dict[str, Any]:
+    """Return `built_with_`, without callbacks that were taken off the net since.
+
+    They are often taken off because they cannot be pickled; their repr can.
+    """
+    if "built_with_" not in vars(net):
+        return {}
+    built, current = net.built_with_["callbacks"], net.callbacks
+    kept = current if _is_same_setting(current, built) else repr(built)
+    return {"built_with_": {**net.built_with_, "callbacks": kept}}
+
+
 def _is_same_setting(current: Any, built: Any) -> bool:
     """Whether two values of a parameter have the same repr; modules have no ==."""
     return current is built or repr(current) == repr(built)

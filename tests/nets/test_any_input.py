@@ -59,7 +59,6 @@ KEYWORDS = [
     *("criterion__nosuch", "iterator_train__batch_size", "iterator_train__shuffle"),
     *("iterator_train__drop_last", "iterator_train__num_workers"),
     *(
-        "iterator_train__sampler",
         "iterator_train__nosuch",
         "iterator_train__collate_fn",
     ),

@@ -330,3 +330,20 @@ def test_a_subclass_may_override_on_batch_end_without_calling_ours(iris):
     net, usual = Counting(**params).fit(*iris), ActMLP(**params).fit(*iris)
     assert net.n_batches_ == 4
     assert net.history[:, "train_loss"] == pytest.approx(usual.history[:, "train_loss"])
+
+
+def test_a_net_pickles_when_its_unpicklable_callbacks_are_taken_off(iris):
+    net = ActMLP(max_epochs=1, callbacks=[("lock", _WithLock())]).fit(*iris)
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(net)
+    net.callbacks = []
+    net.callbacks_ = [named for named in net.callbacks_ if named[0] != "lock"]
+    copied = pickle.loads(pickle.dumps(net))
+    assert np.array_equal(copied.predict(iris[0]), net.predict(iris[0]))
+    with pytest.raises(ValueError, match=r"built with callbacks=.*lock"):
+        copied.partial_fit(*iris)  # as before, with other callbacks
+
+
+class _WithLock(Callback):
+    def __init__(self):
+        self.lock = threading.Lock()

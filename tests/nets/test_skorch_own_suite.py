@@ -111,7 +111,16 @@ NOT_OURS = {
         Training_InputShapeSetter::test_parameter_name
         Training_InputShapeSetter::test_no_module_reinit_partial_fit
     """,
+    "train_split": """
+        Training_Checkpoint::test_default_without_validation_raises_meaningful_error
+    """,
     "keywords": """
+        Net_NeuralNet::test_callback_name_collides_with_default
+        Net_NeuralNet::test_callback_custom_name_is_untouched
+        Net_NeuralNet::test_callback_unique_naming_avoids_conflicts
+        Net_NeuralNet::test_setting_callback_to_none_and_more_params_during_init_raises
+        Net_NeuralNet::test_predict_nonlinearity_type_error
+        Scoring_ScoringCacheGlobalControl::test_net_use_caching_wrong_value_raises
         Net_NeuralNet::test_net_init_one_unknown_argument
         Net_NeuralNet::test_net_init_two_unknown_arguments
         Net_NeuralNet::test_net_init_missing_dunder_in_prefix_argument
@@ -169,11 +178,6 @@ NOT_OURS = {
         Training_InputShapeSetter::test_module_name
         Training_InputShapeSetter::test_no_module_reinit_when_already_correct
     """,
-    "errors": """
-        Net_NeuralNet::test_predict_nonlinearity_type_error
-        Scoring_ScoringCacheGlobalControl::test_net_use_caching_wrong_value_raises
-        Training_Checkpoint::test_default_without_validation_raises_meaningful_error
-    """,
     "repr": """
         Net_NeuralNet::test_repr_uninitialized_works
         Net_NeuralNet::test_repr_initialized_works
@@ -203,9 +207,6 @@ NOT_OURS = {
         Classifier_NeuralNet::test_pass_classes_explicitly_overrides
         Classifier_NeuralNet::test_pass_empty_classes_raises
     """,
-    "defaults": """
-        Net_NeuralNet::test_pickle_save_load_device_is_none
-    """,
     "loss": """
         Net_NeuralNet::test_custom_criterion_is_init_when_default_criterion_already_is
     """,
@@ -234,10 +235,7 @@ NOT_RUN = {
         Net_NeuralNet::test_pickle_load
         Net_NeuralNet::test_load_cuda_params_to_cpu
     """,
-    "pickles a class by the name that the adapter took": """
-        Net_NeuralNet::test_pickle_save_load
-    """,
-    "takes half a minute; tests/nets/test_components.py compiles": """
+    "takes half a minute, in torch's compiler": """
         Net_TorchCompile::test_fit_and_predict_with_compile
         Net_TorchCompile::test_binary_classifier_with_compile
     """,
