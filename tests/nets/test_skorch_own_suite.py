@@ -115,10 +115,6 @@ NOT_OURS = {
         Training_Checkpoint::test_default_without_validation_raises_meaningful_error
     """,
     "keywords": """
-        Net_NeuralNet::test_callback_name_collides_with_default
-        Net_NeuralNet::test_callback_custom_name_is_untouched
-        Net_NeuralNet::test_callback_unique_naming_avoids_conflicts
-        Net_NeuralNet::test_setting_callback_to_none_and_more_params_during_init_raises
         Net_NeuralNet::test_predict_nonlinearity_type_error
         Scoring_ScoringCacheGlobalControl::test_net_use_caching_wrong_value_raises
         Net_NeuralNet::test_net_init_one_unknown_argument
