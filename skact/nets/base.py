@@ -327,7 +327,8 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
             params = {**self._loop.plan.split_params, **params}
         with components.seed_split(self), blame(self, "train_split"):
             datasets = split(X, y, **params)
-        return read_split(self, X, datasets)
+        with blame(self, "train_split"):
+            return read_split(self, X, datasets)
 
     @blaming("iterator_train", "iterator_valid")
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:

@@ -239,13 +239,14 @@ def test_the_dataset_that_a_split_gets_has_the_labels_of_the_user():
         (lambda d, y: (d, d, d), TypeError, "must return two datasets"),
         (lambda d, y: None, TypeError, "got NoneType"),
         (lambda d, y: (Subset(d, []), d), ValueError, "returns no rows to train on"),
+        (lambda d, y: (Subset(d, [99]), d), ValueError, "cannot use train_split="),
         (
             lambda d, y: (d, Subset(d, [])),
             ValueError,
             "no rows to hold out: return None",
         ),
     ],
-    ids=["one", "arrays", "three", "none", "nothing to train", "nothing held out"],
+    ids=["one", "arrays", "three", "none", "no train", "no such row", "no held-out"],
 )
 @LOOPS
 def test_a_split_that_returns_something_else_is_told_what_it_must(
