@@ -232,6 +232,9 @@ _LENGTH = Allowed(
 _OPTIONAL_CALLABLE = Allowed(
     lambda value: value is None or callable(value), "None or a callable"
 )
+_WORKERS = Allowed(  # each is a process: a slip would fill the memory
+    lambda value: _is_int(value, 0) and value <= 256, "an int from 0 to 256"
+)
 _OPTIONAL_ITERABLE = Allowed(
     lambda value: value is None or hasattr(value, "__iter__"), "None or an iterable"
 )
@@ -243,8 +246,8 @@ KEYWORDS: Mapping[str, Allowed] = {
     "iterator_valid__shuffle": _BOOL,
     "iterator_train__collate_fn": _OPTIONAL_CALLABLE,
     "iterator_valid__collate_fn": _OPTIONAL_CALLABLE,
-    "iterator_train__num_workers": _LENGTH,
-    "iterator_valid__num_workers": _LENGTH,
+    "iterator_train__num_workers": _WORKERS,
+    "iterator_valid__num_workers": _WORKERS,
     "iterator_train__sampler": _OPTIONAL_ITERABLE,
     "iterator_valid__sampler": _OPTIONAL_ITERABLE,
     "dataset__length": _LENGTH,

@@ -57,7 +57,7 @@ KEYWORDS = [
     *("optimizer__momentum", "optimizer__nosuch", "optimizer__param_groups"),
     *("criterion__weight", "criterion__label_smoothing", "criterion__ignore_index"),
     *("criterion__nosuch", "iterator_train__batch_size", "iterator_train__shuffle"),
-    *("iterator_train__drop_last", "iterator_train__num_workers"),
+    *("iterator_train__drop_last",),
     *(
         "iterator_train__nosuch",
         "iterator_train__collate_fn",

@@ -37,6 +37,7 @@ X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
             "predict_nonlinearity=",
         ),
         ({"iterator_train__batch_size": 0}, ValueError, "iterator_train__batch_size"),
+        ({"iterator_train__num_workers": 10**12}, ValueError, "an int from 0 to 256"),
         ({"iterator_train__nosuch": 0}, TypeError, "nosuch"),
         ({"dataset__length": 99}, ValueError, "dataset__length"),
         ({"output_activation": len}, TypeError, "must return a tensor, got int"),
