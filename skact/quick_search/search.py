@@ -19,6 +19,8 @@ from skact.backend.context import fused
 from skact.callbacks.activation_monitor import ActivationMonitor
 from skact.callbacks.training_log import TrainingLog
 from skact.nets.estimators import ActMLP, ActMLPRegressor
+from skact.parameters.checks import dtype_name
+from skact.quick_search.folds import SharedFolds, SharedTransformer
 from skact.quick_search.result import SearchResult
 from skact.quick_search.tables import TableEncoder, as_table, kind_of_column
 from skact.quick_search.targets import check_rows_of_classes, check_scores, read_target
@@ -158,7 +160,9 @@ def search(
     net.set_params(**parameters, callbacks=callbacks).set_callbacks(log)
     if progress is None:
         progress = importlib.util.find_spec("rich") is not None
-    pipeline = SearchPipeline([("columns", _make_preprocessing(X)), ("net", net)])
+    columns, folds = _make_preprocessing(X), SharedFolds()
+    shared = SharedTransformer(columns, folds, dtype_name(net.dtype))
+    pipeline = SearchPipeline([("columns", shared), ("net", net)])
     found = GridSearchCV(
         pipeline, grid, cv=cv, scoring=log.scorer(scoring), refit=refit or True
     )
@@ -166,12 +170,14 @@ def search(
     target = StandardScaler() if regression else None
     with fused(progress=progress) as session:
         found.fit(
-            X,
+            X if _reads_rows(scoring) else folds.share(X),
             y if target is None else _standardise(y, target),
             groups=groups,
             **weights,
         )
+    pipeline.set_params(columns=columns)  # nothing is shared from here on
     best = found.best_estimator_
+    best.set_params(columns=best["columns"].transformer_)
     if target is not None:  # the same network, in the units of y
         from sklearn.compose import TransformedTargetRegressor
 
@@ -179,6 +185,15 @@ def search(
         best = TransformedTargetRegressor(net, transformer=target)
         best.fit(X, y, **weights)
     return SearchResult(found, best, log, session.report)
+
+
+def _reads_rows(scoring: Any) -> bool:
+    """Whether a score is a function of the user's, which may write into its rows."""
+    several: Any = (
+        scoring if isinstance(scoring, list | tuple | set | dict) else [scoring]
+    )
+    several = several.values() if isinstance(several, dict) else several
+    return any(callable(s) and not hasattr(s, "set_score_request") for s in several)
 
 
 def _standardise(y: Any, scaler: StandardScaler) -> np.ndarray:
