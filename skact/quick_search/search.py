@@ -23,7 +23,12 @@ from skact.parameters.checks import dtype_name
 from skact.quick_search.folds import SharedFolds, SharedTransformer
 from skact.quick_search.result import SearchResult
 from skact.quick_search.tables import TableEncoder, as_table, kind_of_column
-from skact.quick_search.targets import check_rows_of_classes, check_scores, read_target
+from skact.quick_search.targets import (
+    check_groups,
+    check_rows_of_classes,
+    check_scores,
+    read_target,
+)
 
 _HOW_TO_TRY = {
     "activation": "activations=[...]",
@@ -126,6 +131,7 @@ def search(
     (True, ['activation', 'depth', 'lr', 'width'])
     """
     _check_keywords(n_lr, cv, progress, width=width, depth=depth)
+    check_groups(groups, cv)
     X = as_table(X)
     y, task = read_target(y, task)
     if task == "classification":
