@@ -22,7 +22,12 @@ from skact.nets.estimators import ActMLP, ActMLPRegressor
 from skact.parameters.checks import dtype_name
 from skact.quick_search.folds import SharedFolds, SharedTransformer
 from skact.quick_search.result import SearchResult
-from skact.quick_search.tables import TableEncoder, as_table, kind_of_column
+from skact.quick_search.tables import (
+    TableEncoder,
+    as_table,
+    kind_of_column,
+    warn_of_digits,
+)
 from skact.quick_search.targets import (
     check_groups,
     check_rows_of_classes,
@@ -61,17 +66,21 @@ def search(
 
     Numbers are standardised, and the mean replaces missing ones. In a frame, words
     become a column for each category, dates become parts, durations days; free text is
-    hashed; ids (running integers, words that are all different) and constants are
-    dropped. The result says so in print and in `columns_`.
+    hashed; ids (running integers, words that are nearly all different) and constants
+    are dropped. The result says so in print and in `columns_`. Rows to predict may
+    hold gaps and new categories; words among numbers warn, and count as missing.
 
     Each activation is tried with learning rates from :func:`~skact.activation_grid`.
-    All candidates and folds train together (:func:`~skact.fused`); every epoch is
-    logged, and validated on its fold. The best candidate is fitted on all rows.
+    All candidates and folds train together (:func:`~skact.fused`), and all candidates
+    share each fold, which is transformed once; a score that is a plain function gets
+    rows of its own. Every epoch is logged, and validated on its fold. The best
+    candidate is fitted on all rows.
 
     Parameters
     ----------
     X : {array-like, DataFrame} of shape (n_samples, n_features)
-        Numbers; in a frame also words, categories, booleans and missing values.
+        Numbers; in a frame, of pandas or polars, also words, categories, booleans,
+        dates and missing values.
     y : array-like of shape (n_samples,)
         Labels, or numbers.
     activations : list of activation specs, default=None
@@ -98,7 +107,7 @@ def search(
     progress : bool or None, default=None
         Whether to show a progress bar, which needs rich. None: if rich is installed.
     groups : array-like of shape (n_samples,) or None, default=None
-        Groups of the rows, for a splitter such as ``GroupKFold``.
+        Groups of the rows, for a splitter such as ``GroupKFold``, which needs them.
     sample_weight : array-like of shape (n_samples,) or None, default=None
         Weights of the rows: for the nets and for the scores.
     **parameters : dict
@@ -220,7 +229,10 @@ def _make_preprocessing(X: Any) -> Any:
         return make_pipeline(imputer, StandardScaler())
     columns = [X.iloc[:, i] for i in range(X.shape[1])]
     # the kinds are read once, without y: so each fold has the same columns
-    return TableEncoder([kind_of_column(column) for column in columns])
+    kinds = [kind_of_column(column) for column in columns]
+    for column, kind in zip(columns, kinds, strict=True):
+        warn_of_digits(column, kind)
+    return TableEncoder(kinds)
 
 
 class SearchPipeline(Pipeline):

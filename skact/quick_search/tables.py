@@ -17,10 +17,16 @@ _MIN_ROWS_OF_AN_ID = 20  # fewer rows can be all different by chance
 _SHARE_OF_AN_ID = 0.9  # of words that are all different: an id, or free text
 _N_HASHES = 32  # columns for free text
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}"  # and perhaps a time
+_DIGITS = r"[^A-Za-z]*\d[^A-Za-z]*"
 _MISSING = "<missing>"
 _MISSING_NUMBERS = ("", "?", "-", "--", ".", "NA", "N/A", "n/a", "null", "None")
 _DAY = np.timedelta64(1, "D")
 _DROPPED = ("constant", "id")
+_USES_OF_WORDS = {
+    "id": "drops as ids",
+    "category": "takes for categories",
+    "text": "hashes as free text",
+}
 
 
 def as_table(X: Any) -> Any:
@@ -51,7 +57,8 @@ def kind_of_column(column: pd.Series) -> str:
     """Return "number", "date", "duration", "category", "text", "id" or "constant"."""
     present = column[~_is_missing(column)]
     if present.map(str).nunique() <= 1:
-        return "constant"
+        # of one value and gaps, the gaps tell the rows apart
+        return "category" if 0 < len(present) < len(column) else "constant"
     n, dtype = len(present), column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return "category"
@@ -84,6 +91,21 @@ def _kind_of_words(words: pd.Series) -> str:
     if is_unlike:
         return "id" if n_words < 2 else "text"
     return "text" if n_words >= 3 and n_different > _MAX_CATEGORIES else "category"
+
+
+def warn_of_digits(column: pd.Series, kind: str) -> None:
+    """Warn of prices, shares and dates in words that are not read as such."""
+    if column.dtype.kind != "O" or kind not in _USES_OF_WORDS:
+        return
+    words = column.dropna().astype(object)
+    words = words[words.map(lambda value: isinstance(value, str))].drop_duplicates()
+    if len(words) > _MAX_CATEGORIES and words.str.fullmatch(_DIGITS).all():
+        warnings.warn(
+            f"Column {column.name!r} of X holds digits in words, such as "
+            f"{words.iloc[0]!r}, which search {_USES_OF_WORDS[kind]}: turn them into "
+            f"numbers or dates if they are.",
+            stacklevel=2,
+        )
 
 
 def _to_pandas(X: Any) -> pd.DataFrame:

@@ -24,6 +24,8 @@ COLUMNS = {
     "duration": (pd.to_timedelta(SECONDS, unit="s"), "duration"),
     "mixed": ([1, 2.5, "three"] * 20, "category"),
     "ordered": (pd.Categorical(["a", "b"] * 30, ordered=True), "category"),
+    "one or none": (["x", None] * 30, "category"),
+    "one number or none": ([1.0, np.nan] * 30, "category"),
     "empty": ([np.nan] * N, "constant"),
     "same": (["x"] * N, "constant"),
     "running": (range(5, N + 5), "id"),
@@ -150,6 +152,14 @@ def test_lists_and_structured_arrays_are_tables() -> None:
     assert list(as_table(records)) == ["a", "b"]
     with pytest.raises(ValueError, match="equal lengths"):
         as_table([[1], [1, 2]])
+
+
+@pytest.mark.parametrize("word", ["${}", "{} %", "5/13/{}", "{},5"])
+def test_digits_in_words_that_are_not_read_are_said(word: str) -> None:
+    frame = pd.DataFrame({"n": NUMBERS, "w": [word.format(i) for i in range(N)]})
+    options = {"activations": ["relu"], "n_lr": 1, "max_epochs": 1, "progress": False}
+    with pytest.warns(UserWarning, match="Column 'w' of X holds digits in words"):
+        search(frame, NUMBERS > 0, cv=2, **options)
 
 
 def test_frames_of_other_libraries_are_read_or_refused() -> None:
