@@ -25,6 +25,7 @@ from skact.quick_search.result import SearchResult
 from skact.quick_search.tables import (
     TableEncoder,
     as_table,
+    check_no_infinity,
     kind_of_column,
     warn_of_digits,
 )
@@ -187,8 +188,8 @@ def search(
         found.fit(
             X if _reads_rows(scoring) else folds.share(X),
             y if target is None else _standardise(y, target),
-            groups=groups,
             **weights,
+            **({} if groups is None else {"groups": groups}),
         )
     pipeline.set_params(columns=columns)  # nothing is shared from here on
     best = found.best_estimator_
@@ -225,6 +226,9 @@ def _make_preprocessing(X: Any) -> Any:
     if sp.issparse(X):  # centring would turn zeros into numbers and fill the memory
         return StandardScaler(with_mean=False)
     if not isinstance(X, pd.DataFrame):
+        if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f":
+            for i, column in enumerate(X.T):
+                check_no_infinity(column, i)
         imputer = SimpleImputer(keep_empty_features=True)
         return make_pipeline(imputer, StandardScaler())
     columns = [X.iloc[:, i] for i in range(X.shape[1])]

@@ -68,6 +68,7 @@ def kind_of_column(column: pd.Series) -> str:
         raise TypeError(f"Column {column.name!r} of X holds complex numbers.")
     if pd.api.types.is_numeric_dtype(dtype) or _all_are(present, (Real, Decimal)):
         numbers = _to_numbers(present)
+        check_no_infinity(numbers, column.name)
         is_running = n >= _MIN_ROWS_OF_AN_ID and bool((np.diff(numbers) == 1).all())
         return "id" if is_running else "number"
     if _all_are(present, pd.Timedelta | np.timedelta64 | _type_of("timedelta")):
@@ -91,6 +92,15 @@ def _kind_of_words(words: pd.Series) -> str:
     if is_unlike:
         return "id" if n_words < 2 else "text"
     return "text" if n_words >= 3 and n_different > _MAX_CATEGORIES else "category"
+
+
+def check_no_infinity(values: np.ndarray, name: Any) -> None:
+    """Refuse infinite values of a column, before folds fail of them one by one."""
+    if np.isinf(values).any():
+        raise ValueError(
+            f"Column {name!r} of X holds infinite values: replace them by numbers or "
+            f"by NaN."
+        )
 
 
 def warn_of_digits(column: pd.Series, kind: str) -> None:
@@ -280,14 +290,11 @@ def _read_numbers(column: pd.Series, kind: str) -> np.ndarray:
             f"a column of {kind}s."
         )
     block = _READERS[kind](column)
-    if np.isinf(block).any():
-        raise ValueError(
-            f"Column {column.name!r} of X holds infinite values: replace them by "
-            f"numbers or by NaN."
-        )
+    check_no_infinity(block, column.name)
     if column.dtype.kind == "O":  # words, or objects of any type
         is_lost = np.isnan(block.reshape(len(block), -1)[:, 0]) & is_present
-        lost = column[is_lost & ~column.isin(_MISSING_NUMBERS).to_numpy(dtype=bool)]
+        lost = column[is_lost]
+        lost = lost[~lost.isin(_MISSING_NUMBERS)]
         if len(lost):
             warnings.warn(
                 f"Column {column.name!r} of X holds what is no {kind}, such as "
