@@ -149,13 +149,11 @@ def search(
         check_scores(scoring, y)
     if refit is None and isinstance(scoring, list | tuple | dict):
         refit = next(iter(scoring))
-    for name, how in _HOW_TO_TRY.items():
-        if name in parameters:
-            raise TypeError(f"{name} is tried by the search: give it {how}.")
-    if max_epochs is None:
-        per_epoch = -(-len(y) // parameters.get("batch_size", 128))
-        max_epochs = min(150, max(30, -(-_STEPS_TO_TRAIN // max(1, per_epoch))))
     log, regression = TrainingLog(), task == "regression"
+    net = (ActMLPRegressor if regression else ActMLP)(
+        random_state=random_state, dtype="float32"
+    )
+    _set_parameters(net, parameters, max_epochs, len(y)).set_callbacks(log)
     optimizer = parameters.get("optimizer", "adam")
     grid = activation_grid(
         activations,
@@ -165,15 +163,6 @@ def search(
         width=_as_list(width),
         depth=_as_list(depth),
     )
-    net = (ActMLPRegressor if regression else ActMLP)(
-        max_epochs=max_epochs, random_state=random_state, dtype="float32"
-    )
-    _check_names(net, parameters)
-    callbacks = parameters.pop("callbacks", None) or []
-    if isinstance(callbacks, str):
-        raise TypeError(f"callbacks must be a list, got {callbacks!r}.")
-    callbacks = [*callbacks, ActivationMonitor()]
-    net.set_params(**parameters, callbacks=callbacks).set_callbacks(log)
     if progress is None:
         progress = importlib.util.find_spec("rich") is not None
     columns, folds = _make_preprocessing(X), SharedFolds()
@@ -197,8 +186,8 @@ def search(
     if target is not None:  # the same network, in the units of y
         from sklearn.compose import TransformedTargetRegressor
 
-        net = pipeline.set_params(**found.best_params_)
-        best = TransformedTargetRegressor(net, transformer=target)
+        same = pipeline.set_params(**found.best_params_)
+        best = TransformedTargetRegressor(same, transformer=target)
         best.fit(X, y, **weights)
     return SearchResult(found, best, log, session.report)
 
@@ -272,6 +261,25 @@ def _check_keywords(n_lr: Any, cv: Any, progress: Any, **sizes: Any) -> None:
 def _check_whole(name: str, value: Any, low: int) -> None:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise ValueError(f"{name} must be an int >= {low}, got {value!r}.")
+
+
+def _set_parameters(
+    net: Any, parameters: dict[str, Any], max_epochs: int | None, n_rows: int
+) -> Any:
+    """Give a net the parameters of the user, and enough epochs for its rows."""
+    for name, how in _HOW_TO_TRY.items():
+        if name in parameters:
+            raise TypeError(f"{name} is tried by the search: give it {how}.")
+    _check_names(net, parameters)
+    callbacks = parameters.get("callbacks") or []
+    if isinstance(callbacks, str):
+        raise TypeError(f"callbacks must be a list, got {callbacks!r}.")
+    if max_epochs is None:
+        per_epoch = -(-n_rows // parameters.get("batch_size", 128))
+        enough = -(-_STEPS_TO_TRAIN // max(1, per_epoch))
+        max_epochs = min(150, max(30, enough))
+    given = {**parameters, "callbacks": [*callbacks, ActivationMonitor()]}
+    return net.set_params(**given, max_epochs=max_epochs)
 
 
 def _check_names(net: Any, parameters: dict[str, Any]) -> None:
