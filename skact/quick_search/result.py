@@ -98,11 +98,13 @@ class SearchResult:
 
     @property
     def columns_(self) -> pd.DataFrame:
-        """The kind of each column of a frame; empty for other data."""
-        encoder = self.search_.estimator[0]
-        kinds = encoder.kinds if isinstance(encoder, TableEncoder) else []
-        names = list(self.search_.best_estimator_[0].columns_) if kinds else []
-        return pd.DataFrame({"column": pd.Series(names, dtype=object), "kind": kinds})
+        """Kind of each column of a frame, and inputs it becomes; else no rows."""
+        encoder = self.search_.best_estimator_[0]
+        if not isinstance(encoder, TableEncoder):
+            return pd.DataFrame({"column": [], "kind": [], "inputs": []})
+        names = pd.Series(list(encoder.columns_), dtype=object)
+        found = {"kind": encoder.kinds_, "inputs": encoder.count_outputs()}
+        return pd.DataFrame({"column": names, **found})
 
     def _describe_columns(self) -> str:
         """Say which columns are not taken as they are."""

@@ -19,9 +19,22 @@ from skact.backend.context import fused
 from skact.callbacks.activation_monitor import ActivationMonitor
 from skact.callbacks.training_log import TrainingLog
 from skact.nets.estimators import ActMLP, ActMLPRegressor
+from skact.parameters.checks import dtype_name
+from skact.quick_search.folds import SharedFolds, SharedTransformer
 from skact.quick_search.result import SearchResult
-from skact.quick_search.tables import TableEncoder, as_table, kind_of_column
-from skact.quick_search.targets import check_rows_of_classes, check_scores, read_target
+from skact.quick_search.tables import (
+    TableEncoder,
+    as_table,
+    check_no_infinity,
+    kind_of_column,
+    warn_of_digits,
+)
+from skact.quick_search.targets import (
+    check_groups,
+    check_rows_of_classes,
+    check_scores,
+    read_target,
+)
 
 _HOW_TO_TRY = {
     "activation": "activations=[...]",
@@ -54,17 +67,21 @@ def search(
 
     Numbers are standardised, and the mean replaces missing ones. In a frame, words
     become a column for each category, dates become parts, durations days; free text is
-    hashed; ids (running integers, words that are all different) and constants are
-    dropped. The result says so in print and in `columns_`.
+    hashed; ids (running integers, words that are nearly all different) and constants
+    are dropped. The result says so in print and in `columns_`. Rows to predict may
+    hold gaps and new categories; words among numbers warn, and count as missing.
 
     Each activation is tried with learning rates from :func:`~skact.activation_grid`.
-    All candidates and folds train together (:func:`~skact.fused`); every epoch is
-    logged, and validated on its fold. The best candidate is fitted on all rows.
+    All candidates and folds train together (:func:`~skact.fused`), and all candidates
+    share each fold, which is transformed once; a score that is a plain function gets
+    rows of its own. Every epoch is logged, and validated on its fold. The best
+    candidate is fitted on all rows.
 
     Parameters
     ----------
     X : {array-like, DataFrame} of shape (n_samples, n_features)
-        Numbers; in a frame also words, categories, booleans and missing values.
+        Numbers; in a frame, of pandas or polars, also words, categories, booleans,
+        dates and missing values.
     y : array-like of shape (n_samples,)
         Labels, or numbers.
     activations : list of activation specs, default=None
@@ -91,7 +108,7 @@ def search(
     progress : bool or None, default=None
         Whether to show a progress bar, which needs rich. None: if rich is installed.
     groups : array-like of shape (n_samples,) or None, default=None
-        Groups of the rows, for a splitter such as ``GroupKFold``.
+        Groups of the rows, for a splitter such as ``GroupKFold``, which needs them.
     sample_weight : array-like of shape (n_samples,) or None, default=None
         Weights of the rows: for the nets and for the scores.
     **parameters : dict
@@ -124,6 +141,7 @@ def search(
     (True, ['activation', 'depth', 'lr', 'width'])
     """
     _check_keywords(n_lr, cv, progress, width=width, depth=depth)
+    check_groups(groups, cv)
     X = as_table(X)
     y, task = read_target(y, task)
     if task == "classification":
@@ -131,13 +149,11 @@ def search(
         check_scores(scoring, y)
     if refit is None and isinstance(scoring, list | tuple | dict):
         refit = next(iter(scoring))
-    for name, how in _HOW_TO_TRY.items():
-        if name in parameters:
-            raise TypeError(f"{name} is tried by the search: give it {how}.")
-    if max_epochs is None:
-        per_epoch = -(-len(y) // parameters.get("batch_size", 128))
-        max_epochs = min(150, max(30, -(-_STEPS_TO_TRAIN // max(1, per_epoch))))
     log, regression = TrainingLog(), task == "regression"
+    net = (ActMLPRegressor if regression else ActMLP)(
+        random_state=random_state, dtype="float32"
+    )
+    _set_parameters(net, parameters, max_epochs, len(y)).set_callbacks(log)
     optimizer = parameters.get("optimizer", "adam")
     grid = activation_grid(
         activations,
@@ -147,18 +163,11 @@ def search(
         width=_as_list(width),
         depth=_as_list(depth),
     )
-    net = (ActMLPRegressor if regression else ActMLP)(
-        max_epochs=max_epochs, random_state=random_state, dtype="float32"
-    )
-    _check_names(net, parameters)
-    callbacks = parameters.pop("callbacks", None) or []
-    if isinstance(callbacks, str):
-        raise TypeError(f"callbacks must be a list, got {callbacks!r}.")
-    callbacks = [*callbacks, ActivationMonitor()]
-    net.set_params(**parameters, callbacks=callbacks).set_callbacks(log)
     if progress is None:
         progress = importlib.util.find_spec("rich") is not None
-    pipeline = SearchPipeline([("columns", _make_preprocessing(X)), ("net", net)])
+    columns, folds = _make_preprocessing(X), SharedFolds()
+    shared = SharedTransformer(columns, folds, dtype_name(net.dtype))
+    pipeline = SearchPipeline([("columns", shared), ("net", net)])
     found = GridSearchCV(
         pipeline, grid, cv=cv, scoring=log.scorer(scoring), refit=refit or True
     )
@@ -166,19 +175,30 @@ def search(
     target = StandardScaler() if regression else None
     with fused(progress=progress) as session:
         found.fit(
-            X,
+            X if _reads_rows(scoring) else folds.share(X),
             y if target is None else _standardise(y, target),
-            groups=groups,
             **weights,
+            **({} if groups is None else {"groups": groups}),
         )
+    pipeline.set_params(columns=columns)  # nothing is shared from here on
     best = found.best_estimator_
+    best.set_params(columns=best["columns"].transformer_)
     if target is not None:  # the same network, in the units of y
         from sklearn.compose import TransformedTargetRegressor
 
-        net = pipeline.set_params(**found.best_params_)
-        best = TransformedTargetRegressor(net, transformer=target)
+        same = pipeline.set_params(**found.best_params_)
+        best = TransformedTargetRegressor(same, transformer=target)
         best.fit(X, y, **weights)
     return SearchResult(found, best, log, session.report)
+
+
+def _reads_rows(scoring: Any) -> bool:
+    """Whether a score is a function of the user's, which may write into its rows."""
+    several: Any = (
+        scoring if isinstance(scoring, list | tuple | set | dict) else [scoring]
+    )
+    several = several.values() if isinstance(several, dict) else several
+    return any(callable(s) and not hasattr(s, "set_score_request") for s in several)
 
 
 def _standardise(y: Any, scaler: StandardScaler) -> np.ndarray:
@@ -195,11 +215,17 @@ def _make_preprocessing(X: Any) -> Any:
     if sp.issparse(X):  # centring would turn zeros into numbers and fill the memory
         return StandardScaler(with_mean=False)
     if not isinstance(X, pd.DataFrame):
+        if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f":
+            for i, column in enumerate(X.T):
+                check_no_infinity(column, i)
         imputer = SimpleImputer(keep_empty_features=True)
         return make_pipeline(imputer, StandardScaler())
     columns = [X.iloc[:, i] for i in range(X.shape[1])]
     # the kinds are read once, without y: so each fold has the same columns
-    return TableEncoder([kind_of_column(column) for column in columns])
+    kinds = [kind_of_column(column) for column in columns]
+    for column, kind in zip(columns, kinds, strict=True):
+        warn_of_digits(column, kind)
+    return TableEncoder(kinds)
 
 
 class SearchPipeline(Pipeline):
@@ -235,6 +261,25 @@ def _check_keywords(n_lr: Any, cv: Any, progress: Any, **sizes: Any) -> None:
 def _check_whole(name: str, value: Any, low: int) -> None:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise ValueError(f"{name} must be an int >= {low}, got {value!r}.")
+
+
+def _set_parameters(
+    net: Any, parameters: dict[str, Any], max_epochs: int | None, n_rows: int
+) -> Any:
+    """Give a net the parameters of the user, and enough epochs for its rows."""
+    for name, how in _HOW_TO_TRY.items():
+        if name in parameters:
+            raise TypeError(f"{name} is tried by the search: give it {how}.")
+    _check_names(net, parameters)
+    callbacks = parameters.get("callbacks") or []
+    if isinstance(callbacks, str):
+        raise TypeError(f"callbacks must be a list, got {callbacks!r}.")
+    if max_epochs is None:
+        per_epoch = -(-n_rows // parameters.get("batch_size", 128))
+        enough = -(-_STEPS_TO_TRAIN // max(1, per_epoch))
+        max_epochs = min(150, max(30, enough))
+    given = {**parameters, "callbacks": [*callbacks, ActivationMonitor()]}
+    return net.set_params(**given, max_epochs=max_epochs)
 
 
 def _check_names(net: Any, parameters: dict[str, Any]) -> None:

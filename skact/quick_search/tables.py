@@ -1,6 +1,7 @@
 """From the columns that users have to the numbers that a net takes."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -13,10 +14,19 @@ from sklearn.utils.validation import check_is_fitted
 
 _MAX_CATEGORIES = 50  # of a column of words; rarer words share a category
 _MIN_ROWS_OF_AN_ID = 20  # fewer rows can be all different by chance
+_SHARE_OF_AN_ID = 0.9  # of words that are all different: an id, or free text
 _N_HASHES = 32  # columns for free text
+_ISO_DATE = r"\d{4}-\d{2}-\d{2}"  # and perhaps a time
+_DIGITS = r"[^A-Za-z]*\d[^A-Za-z]*"
 _MISSING = "<missing>"
+_MISSING_NUMBERS = ("", "?", "-", "--", ".", "NA", "N/A", "n/a", "null", "None")
 _DAY = np.timedelta64(1, "D")
 _DROPPED = ("constant", "id")
+_USES_OF_WORDS = {
+    "id": "drops as ids",
+    "category": "takes for categories",
+    "text": "hashes as free text",
+}
 
 
 def as_table(X: Any) -> Any:
@@ -28,8 +38,9 @@ def as_table(X: Any) -> Any:
         return X
     if isinstance(X, pd.Series):  # a row of a frame
         return X.to_frame().T
-    if hasattr(X, "to_dict") and hasattr(X, "columns"):  # a frame of polars
-        return pd.DataFrame(X.to_dict(as_series=False))
+    # asked first for `collect`: a lazy frame warns of `columns`
+    if hasattr(X, "collect") or hasattr(X, "columns"):
+        return _to_pandas(X)
     try:
         values = np.asarray(X)
     except ValueError as error:
@@ -46,7 +57,8 @@ def kind_of_column(column: pd.Series) -> str:
     """Return "number", "date", "duration", "category", "text", "id" or "constant"."""
     present = column[~_is_missing(column)]
     if present.map(str).nunique() <= 1:
-        return "constant"
+        # of one value and gaps, the gaps tell the rows apart
+        return "category" if 0 < len(present) < len(column) else "constant"
     n, dtype = len(present), column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return "category"
@@ -56,18 +68,65 @@ def kind_of_column(column: pd.Series) -> str:
         raise TypeError(f"Column {column.name!r} of X holds complex numbers.")
     if pd.api.types.is_numeric_dtype(dtype) or _all_are(present, (Real, Decimal)):
         numbers = _to_numbers(present)
+        check_no_infinity(numbers, column.name)
         is_running = n >= _MIN_ROWS_OF_AN_ID and bool((np.diff(numbers) == 1).all())
         return "id" if is_running else "number"
     if _all_are(present, pd.Timedelta | np.timedelta64 | _type_of("timedelta")):
         return "duration"
     if _all_are(present, _type_of("date")):
         return "date"
-    words = present.map(str)
+    return _kind_of_words(present.map(str))
+
+
+def _kind_of_words(words: pd.Series) -> str:
+    n, n_different = len(words), words.nunique()
+    different = words.drop_duplicates()
+    if n_different > _MAX_CATEGORIES:
+        numbers = different[~different.isin(_MISSING_NUMBERS)]
+        if pd.to_numeric(numbers, errors="coerce").notna().all():
+            return "number"
+    if different.str.match(_ISO_DATE).all() and _to_dates(different).notna().all():
+        return "date"
     n_words = words.str.split().str.len().mean()
-    n_different = words.nunique()
-    if n_different == n >= _MIN_ROWS_OF_AN_ID and n_words < 2:
-        return "id"
+    is_unlike = n >= _MIN_ROWS_OF_AN_ID and n_different >= _SHARE_OF_AN_ID * n
+    if is_unlike:
+        return "id" if n_words < 2 else "text"
     return "text" if n_words >= 3 and n_different > _MAX_CATEGORIES else "category"
+
+
+def check_no_infinity(values: np.ndarray, name: Any) -> None:
+    """Refuse infinite values of a column, before folds fail of them one by one."""
+    if np.isinf(values).any():
+        raise ValueError(
+            f"Column {name!r} of X holds infinite values: replace them by numbers or "
+            f"by NaN."
+        )
+
+
+def warn_of_digits(column: pd.Series, kind: str) -> None:
+    """Warn of prices, shares and dates in words that are not read as such."""
+    if column.dtype.kind != "O" or kind not in _USES_OF_WORDS:
+        return
+    words = column.dropna().astype(object)
+    words = words[words.map(lambda value: isinstance(value, str))].drop_duplicates()
+    if len(words) > _MAX_CATEGORIES and words.str.fullmatch(_DIGITS).all():
+        warnings.warn(
+            f"Column {column.name!r} of X holds digits in words, such as "
+            f"{words.iloc[0]!r}, which search {_USES_OF_WORDS[kind]}: turn them into "
+            f"numbers or dates if they are.",
+            stacklevel=2,
+        )
+
+
+def _to_pandas(X: Any) -> pd.DataFrame:
+    """Return the frame of another library, such as polars, as one of pandas."""
+    if hasattr(X, "to_dicts"):  # polars; its to_pandas needs pyarrow
+        return pd.DataFrame(X.to_dict(as_series=False))
+    if hasattr(X, "to_pandas"):  # pyarrow, cuDF
+        return X.to_pandas()
+    lazy = type(X).__name__ == "LazyFrame"
+    how = "call its collect()" if lazy else "turn it into a pandas DataFrame"
+    raise TypeError(f"X is a {type(X).__name__}, which search cannot read: {how}.")
 
 
 def _type_of(name: str) -> Any:
@@ -175,6 +234,24 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 names += [f"{name}_hash{i}" for i in range(_N_HASHES)]
         return np.asarray(names, dtype=object)
 
+    def count_outputs(self) -> list[int]:
+        """Return how many columns of what `transform` returns each column becomes."""
+        check_is_fitted(self)
+        n_of_kind = {"text": _N_HASHES, **{kind: len(_PARTS[kind]) for kind in _PARTS}}
+        of_categories: Iterator[int] = iter(())
+        if self.encoder_ is not None:
+            rare = self.encoder_.infrequent_categories_
+            of_categories = iter(
+                [
+                    len(all_) - (0 if few is None else len(few) - 1)
+                    for all_, few in zip(self.encoder_.categories_, rare, strict=True)
+                ]
+            )
+        return [
+            next(of_categories) if kind == "category" else n_of_kind.get(kind, 0)
+            for kind in self.kinds_
+        ]
+
     def _with_kinds(self, columns: list[pd.Series]) -> Any:
         return zip(columns, self.kinds_, strict=True)
 
@@ -198,27 +275,56 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return np.column_stack(coded) if coded else None
 
     def _numbers(self, columns: list[pd.Series]) -> np.ndarray | None:
-        blocks = []
-        for column, kind in self._with_kinds(columns):
-            if kind in _PARTS:
-                block = _READERS[kind](column)
-                if np.isinf(block).any():
-                    raise ValueError(
-                        f"Column {column.name!r} of X holds infinite values: replace "
-                        f"them by numbers or by NaN."
-                    )
-                blocks.append(block)
+        pairs = [pair for pair in self._with_kinds(columns) if pair[1] in _PARTS]
+        blocks = [_read_numbers(column, kind) for column, kind in pairs]
         return np.column_stack(blocks) if blocks else None
 
 
+def _read_numbers(column: pd.Series, kind: str) -> np.ndarray:
+    """Return the numbers of a column; what is missing, or of another kind, is NaN."""
+    is_present = ~_is_missing(column)
+    others = "mM" if kind == "number" else "iufcb"
+    if column.dtype.kind in others and is_present.any():
+        raise TypeError(
+            f"Column {column.name!r} of X holds {column.dtype}, and the search had "
+            f"a column of {kind}s."
+        )
+    block = _READERS[kind](column)
+    check_no_infinity(block, column.name)
+    if column.dtype.kind == "O":  # words, or objects of any type
+        is_lost = np.isnan(block.reshape(len(block), -1)[:, 0]) & is_present
+        lost = column[is_lost]
+        lost = lost[~lost.isin(_MISSING_NUMBERS)]
+        if len(lost):
+            warnings.warn(
+                f"Column {column.name!r} of X holds what is no {kind}, such as "
+                f"{lost.iloc[0]!r}, in {len(lost)} of {len(block)} rows: it counts "
+                f"as missing.",
+                stacklevel=2,
+            )
+    return block
+
+
 def _to_words(column: pd.Series) -> np.ndarray:
-    words = column.astype(object).map(str).to_numpy(dtype=object, copy=True)
+    words = column.astype(object).map(_to_word).to_numpy(dtype=object, copy=True)
     words[_is_missing(column)] = _MISSING
     return words
 
 
+def _to_word(value: Any) -> str:
+    """Return 2 for 2.0, too: a gap makes floats of a column of whole numbers."""
+    is_whole = isinstance(value, float | np.floating) and value.is_integer()
+    return str(int(value)) if is_whole else str(value)
+
+
+def _to_dates(column: pd.Series) -> pd.Series:
+    is_of_objects = column.dtype.kind == "O"  # dates in words, or in both
+    format = "ISO8601" if is_of_objects else None
+    return pd.to_datetime(column, utc=True, errors="coerce", format=format)
+
+
 def _to_date_parts(column: pd.Series) -> np.ndarray:
-    dates = pd.to_datetime(column, utc=True, errors="coerce")
+    dates = _to_dates(column)
     parts = [
         getattr(dates.dt, name) for name in ("year", "month", "day", "day_of_week")
     ]

@@ -110,6 +110,23 @@ def check_rows_of_classes(y: np.ndarray, n_splits: Any) -> None:
         )
 
 
+def check_groups(groups: Any, cv: Any) -> None:
+    """Refuse a splitter of groups without groups, and groups that nobody heeds."""
+    if groups is not None and (cv is None or isinstance(cv, int | np.integer)):
+        n = 5 if cv is None else cv
+        raise ValueError(
+            f"groups were given, but cv={cv!r} does not heed them: use "
+            f"cv=GroupKFold({n}), or StratifiedGroupKFold({n})."
+        )
+    if groups is None and hasattr(cv, "get_metadata_routing"):
+        requests = cv.get_metadata_routing().split.requests
+        if requests.get("groups"):
+            raise ValueError(
+                f"groups must be given for cv={cv!r}: one group for each row, such as "
+                f"groups=frame['customer'], got None."
+            )
+
+
 def check_scores(scoring: Any, y: np.ndarray) -> None:
     """Refuse a score of one positive class if y does not say which class that is."""
     names = [scoring] if isinstance(scoring, str) else scoring

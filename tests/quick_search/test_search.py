@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
+from sklearn import config_context
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
@@ -142,6 +143,21 @@ def test_more_parameters_go_to_the_net() -> None:
     net = found.best_estimator_[-1]
     assert (net.dropout, net.norm) == (0.5, "layer")
     assert net.random_state == 0
+
+
+def test_infinite_values_are_refused_before_any_fold_fails() -> None:
+    infinite = X.copy()
+    infinite[3, 1] = np.inf
+    with pytest.raises(ValueError, match="Column 1 of X holds infinite values"):
+        search(infinite, y, progress=False)
+    with pytest.raises(ValueError, match="Column 'b' of X holds infinite values"):
+        search(pd.DataFrame(infinite, columns=list("abcd")), y, progress=False)
+
+
+def test_no_metadata_are_routed_that_were_not_given() -> None:
+    with config_context(enable_metadata_routing=True):
+        options = {"activations": ["relu"], "n_lr": 1, "max_epochs": 1}
+        assert search(X, y, cv=2, progress=False, **options).best_score_ > 0
 
 
 def test_bad_input_is_named() -> None:

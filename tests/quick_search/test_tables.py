@@ -24,11 +24,20 @@ COLUMNS = {
     "duration": (pd.to_timedelta(SECONDS, unit="s"), "duration"),
     "mixed": ([1, 2.5, "three"] * 20, "category"),
     "ordered": (pd.Categorical(["a", "b"] * 30, ordered=True), "category"),
+    "one or none": (["x", None] * 30, "category"),
+    "one number or none": ([1.0, np.nan] * 30, "category"),
     "empty": ([np.nan] * N, "constant"),
     "same": (["x"] * N, "constant"),
     "running": (range(5, N + 5), "id"),
     "unique": ([f"id{i}" for i in range(N)], "id"),
+    "nearly unique": (["id0", "id1", *(f"id{i}" for i in range(N - 2))], "id"),
     "text": ([f"some long words {i}" for i in range(N)], "text"),
+    "names": ([f"Ann B{i}" for i in range(N)], "text"),
+    "phrases": (["it is late", "it is early"] * 30, "category"),
+    "numbers in words": ([f"{v:.3f}" for v in NUMBERS[1:]] + ["?"], "number"),
+    "few numbers in words": (["1", "02"] * 30, "category"),
+    "dates in words": ([str(d.date()) for d in DATES], "date"),
+    "times in words": ([d.isoformat() for d in DATES], "date"),
 }
 
 
@@ -48,6 +57,70 @@ def test_all_kinds_become_finite_numbers_with_names() -> None:
     again = pickle.loads(pickle.dumps(clone(encoder).fit(frame)))
     assert (again.transform(frame) == found).all()
     assert (encoder.transform(frame[frame.columns[::-1]]) == found).all()
+
+
+FLAGS = np.array([True, False, None] * 20, dtype=object)
+WORDS = np.array(["u", "v", None, "w"] * 15, dtype=object)
+WHOLE = np.array([1, 2, 3, None, 5, 7] * 10, dtype=object)
+AS_OBJECTS = pd.DataFrame({"n": NUMBERS, "flag": FLAGS, "word": WORDS, "whole": WHOLE})
+NULLABLE = {"n": "Float64", "flag": "boolean", "word": "string", "whole": "Int64"}
+FORMS = {
+    "nullable": AS_OBJECTS.astype(NULLABLE),
+    "converted": AS_OBJECTS.convert_dtypes(),
+    "floats": AS_OBJECTS.astype({"n": float, "flag": float, "whole": float}),
+    "NaN": AS_OBJECTS.where(AS_OBJECTS.notna(), np.nan),
+    "NA": AS_OBJECTS.where(AS_OBJECTS.notna(), pd.NA),
+    "categories": AS_OBJECTS.astype({"word": "category"}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_equal_values_are_encoded_equally_whatever_their_dtype(form: str) -> None:
+    expected = TableEncoder().fit_transform(AS_OBJECTS)
+    assert (TableEncoder().fit_transform(FORMS[form]) == expected).all()
+    encoder = TableEncoder().fit(AS_OBJECTS)
+    assert (encoder.transform(FORMS[form]) == expected).all()
+
+
+def test_a_whole_number_is_one_category_with_and_without_a_gap() -> None:
+    mixed = pd.DataFrame({"grade": [1, 2, "none"] * 5}, dtype=object)
+    encoder = TableEncoder().fit(mixed)
+    with_gap = pd.DataFrame({"grade": [1.0, 2.0, np.nan]})
+    assert encoder.transform(with_gap).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_it_counts_what_each_column_becomes() -> None:
+    frame = pd.DataFrame({name: values for name, (values, _) in COLUMNS.items()})
+    many = [f"k{i % 55}" for i in range(N)]  # more than there may be categories
+    frame.insert(0, "many", many)
+    encoder = TableEncoder(["category", *TableEncoder().fit(frame).kinds_[1:]])
+    counts = encoder.fit(frame).count_outputs()
+    assert sum(counts) == encoder.transform(frame).shape[1]
+    named = dict(zip(frame.columns, counts, strict=True))
+    assert named["many"] == 50
+    assert (named["date"], named["mixed"], named["unique"]) == (6, 3, 0)
+    assert named["text"] == 32
+
+
+def test_what_is_no_number_in_rows_to_predict_is_said_or_refused() -> None:
+    numbers = pd.DataFrame({"n": NUMBERS, "day": DATES, "time": SECONDS.tolist()})
+    numbers["time"] = pd.to_timedelta(numbers["time"], unit="s")
+    encoder = TableEncoder().fit(numbers)
+    missing = numbers.assign(n=np.nan)
+    with pytest.warns(UserWarning, match=r"'n' .* no number, such as 'x', in 60 of 60"):
+        lost = encoder.transform(numbers.assign(n="x"))
+    assert (lost == encoder.transform(missing)).all()
+    with pytest.warns(UserWarning, match="'day' of X holds what is no date"):
+        encoder.transform(numbers.assign(day="soon"))
+    with pytest.warns(UserWarning, match="'time' of X holds what is no duration"):
+        encoder.transform(numbers.assign(time="long"))
+    for words in ("?", "", None):  # words for a gap are no surprise
+        assert (encoder.transform(numbers.assign(n=words)) == lost).all()
+    assert (encoder.transform(numbers.astype({"n": str, "day": str}))).shape == (N, 8)
+    for name, other in (("n", "day"), ("day", "n"), ("time", "n")):
+        swapped = numbers.assign(**{name: numbers[other]})
+        with pytest.raises(TypeError, match=f"'{name}' of X holds .*, and the search"):
+            encoder.transform(swapped)
 
 
 def test_rows_to_predict_may_hold_what_no_row_had() -> None:
@@ -81,11 +154,62 @@ def test_lists_and_structured_arrays_are_tables() -> None:
         as_table([[1], [1, 2]])
 
 
+@pytest.mark.parametrize("word", ["${}", "{} %", "5/13/{}", "{},5"])
+def test_digits_in_words_that_are_not_read_are_said(word: str) -> None:
+    frame = pd.DataFrame({"n": NUMBERS, "w": [word.format(i) for i in range(N)]})
+    options = {"activations": ["relu"], "n_lr": 1, "max_epochs": 1, "progress": False}
+    with pytest.warns(UserWarning, match="Column 'w' of X holds digits in words"):
+        search(frame, NUMBERS > 0, cv=2, **options)
+
+
+def test_frames_of_other_libraries_are_read_or_refused() -> None:
+    class Polars:
+        columns = ("a", "b")
+
+        def to_dicts(self) -> list:
+            raise AssertionError("slow")
+
+        def to_dict(self, *, as_series: bool) -> dict:
+            assert not as_series
+            return {"a": [1, 2], "b": ["u", "v"]}
+
+    class Table:
+        columns = ()
+
+        def to_pandas(self) -> pd.DataFrame:
+            return AS_OBJECTS
+
+    class LazyFrame:
+        def collect(self) -> None: ...
+
+    assert as_table(Polars()).to_dict("list") == {"a": [1, 2], "b": ["u", "v"]}
+    assert as_table(Table()) is AS_OBJECTS
+    with pytest.raises(TypeError, match=r"X is a LazyFrame, .*: call its collect\(\)"):
+        as_table(LazyFrame())
+    other = type("Frame", (), {"columns": ()})()
+    with pytest.raises(TypeError, match="turn it into a pandas DataFrame"):
+        as_table(other)
+
+
+def test_names_of_several_levels_are_names() -> None:
+    names = pd.MultiIndex.from_tuples([("n", "a"), ("w", "b")])
+    frame = pd.DataFrame({"a": NUMBERS, "b": ["u", "v"] * 30}).set_axis(names, axis=1)
+    encoder = TableEncoder().fit(frame)
+    found = encoder.transform(frame)
+    assert (encoder.transform(frame.iloc[:, ::-1]) == found).all()
+    assert (encoder.transform(frame.iloc[0]) == found[:1]).all()
+    with pytest.raises(ValueError, match=r"lacks columns .*\('w', 'b'\)"):
+        encoder.transform(frame[["n"]])
+
+
 def test_the_result_says_what_was_done_with_columns() -> None:
     frame = pd.DataFrame({"n": NUMBERS, "key": range(N), "same": 1})
     options = {"activations": ["relu"], "n_lr": 1, "max_epochs": 1, "progress": False}
     found = search(frame, NUMBERS > 0, cv=2, **options)
     assert found.columns_["kind"].tolist() == ["number", "id", "constant"]
+    assert found.columns_["inputs"].tolist() == [1, 0, 0]
+    arrays = search(NUMBERS[:, None], NUMBERS > 0, cv=2, **options)
+    assert arrays.columns_.empty
     assert "Columns dropped as ids: key.\n" in str(found)
     with pytest.raises(ValueError, match="nothing but constants and ids"):
         TableEncoder().fit(frame[["key", "same"]])

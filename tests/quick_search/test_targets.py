@@ -3,8 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut
 
-from skact.quick_search.targets import check_rows_of_classes, check_scores, read_target
+from skact.quick_search.targets import (
+    check_groups,
+    check_rows_of_classes,
+    check_scores,
+    read_target,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +52,16 @@ def test_a_score_of_one_class_must_know_the_class() -> None:
         check_scores("f1", np.array(["p", "q"]))
     check_scores("f1", np.array([0, 1]))
     check_scores(["accuracy", "f1_macro"], np.array(["p", "q"]))
+
+
+def test_groups_and_their_splitter_come_together() -> None:
+    for cv in (GroupKFold(3), LeaveOneGroupOut()):
+        with pytest.raises(ValueError, match=r"groups must be given for cv=.*got None"):
+            check_groups(None, cv)
+        check_groups([1, 2], cv)
+    for cv in (3, None):
+        with pytest.raises(ValueError, match=f"cv={cv} does not heed them: use cv=Gr"):
+            check_groups([1, 2], cv)
+        check_groups(None, cv)
+    check_groups(None, KFold(3))
+    check_groups(None, [([0, 1], [2])])
