@@ -18,6 +18,7 @@ from typing import Any
 import greenlet
 import joblib
 
+from skact.backend.engine_helpers import TrainWithWorkers
 from skact.backend.joblib_backends import (
     FusingBackend,
     SkactBackend,
@@ -186,7 +187,8 @@ def _open_session(
     backend: SkactBackend
     if inner is None:
         threads = None if n_jobs is None else count_threads(n_jobs)
-        session = Session(train, memory, threads, bar)
+        n_processes = joblib.cpu_count() if threads is None else threads
+        session = Session(TrainWithWorkers(n_processes), memory, threads, bar)
         backend = FusingBackend(session)
     else:
         session = Session(train, memory)

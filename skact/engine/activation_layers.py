@@ -32,6 +32,12 @@ def activation_key(module: nn.Module) -> Hashable:
     return ("module", id(module))
 
 
+def is_custom(module: nn.Module) -> bool:
+    """Whether an activation is of the user's own: the stack calls it as it is."""
+    key = activation_key(module)
+    return isinstance(key, tuple) and key[0] in ("function", "module")
+
+
 class ActivationLayer(Layer):
     """Apply the activations of one layer to a stack, one run after another.
 
