@@ -27,9 +27,9 @@ from skact.engine.train import train
 
 # what is left must take longer than this, or workers are not started: a worker needs
 # some seconds until it can train
-_SECONDS_WORTH_A_START = 4.0
+SECONDS_WORTH_A_START = 4.0
 # what is left must take longer than this to be shared with workers that wait
-_SECONDS_WORTH_A_MESSAGE = 0.1
+SECONDS_WORTH_A_MESSAGE = 0.1
 # share of an equal part that a worker gets; the rest is shared out later, when it is
 # known how fast everybody is
 _CAUTION = 0.8
@@ -40,36 +40,33 @@ _STOP = 0  # place of the order to stop, before the places of pieces, in the fil
 _MOST_PIECES = 4096
 
 
-class TrainWithWorkers:
-    """`engine.train.train` with the help of worker processes.
+def train_with_workers(
+    jobs: Sequence[FitJob], *, n_processes: int = 1, **options: Any
+) -> Training:
+    """Train all jobs as `engine.train.train`, with the help of worker processes.
 
     Parameters
     ----------
-    n_processes : int
+    jobs : sequence of FitJob
+    n_processes : int, default=1
         Most processes that train, this one included.
+    **options
+        As of `engine.train.train`.
+
+    Returns
+    -------
+    Training
     """
-
-    def __init__(self, n_processes: int) -> None:
-        self.n_processes = n_processes
-        self.n_shared = 0  # fits that workers have trained, at least in part
-        self.n_lost = 0  # of these, the fits that died with their worker
-
-    def __call__(self, jobs: Sequence[FitJob], **options: Any) -> Training:
-        """Train all jobs, as `engine.train.train` does."""
-        if self.n_processes == 1 or len(jobs) == 1:
-            return train(jobs, **options)
-        stacks = options.get("stacks")
-        helpers = Helpers(
-            self.n_processes - 1,
-            [] if stacks is None else stacks,
-            options.get("progress"),
-        )
-        try:
-            return train(jobs, **options, helpers=helpers)
-        finally:
-            helpers.close()
-            self.n_shared += helpers.n_shared
-            self.n_lost += helpers.n_lost
+    if n_processes == 1 or len(jobs) == 1:
+        return train(jobs, **options)
+    given = options.pop("stacks", None)
+    stacks: list[StackReport] = [] if given is None else given
+    helpers = Helpers(n_processes - 1, stacks, options.get("progress"))
+    try:
+        training = train(jobs, stacks=stacks, helpers=helpers, **options)
+    finally:
+        helpers.close()
+    return replace(training, n_elsewhere=helpers.n_shared, n_lost=helpers.n_lost)
 
 
 @dataclass(eq=False)
@@ -130,11 +127,11 @@ class Helpers:
         seconds = self._seconds + run.seconds
         pace = seconds / max(self._cost + run.cost_done, 1.0)
         left = pace * (run.cost_left + sum(one.cost_left for one in waiting))
-        if left < _SECONDS_WORTH_A_MESSAGE:
+        if left < SECONDS_WORTH_A_MESSAGE:
             return
         n_ready = min(self._pool.n_ready, self.n_workers)
         if not self._pool.n_workers:
-            if left > _SECONDS_WORTH_A_START:
+            if left > SECONDS_WORTH_A_START:
                 self._pool.start(self.n_workers)
             return
         n_idle = n_ready - len(self._pieces)
@@ -172,13 +169,15 @@ class Helpers:
         self._counters[place] = 0
         try:
             message = self._shared.dump((pairs, _settings()))
-            future = self._pool.submit(
-                train_piece, message, str(self._shared.folder), place
-            )
-        except (pickle.PicklingError, TypeError, AttributeError):
-            self._is_refused = True  # something of the user's in a network
+            # in a file: loky hangs where a worker dies that has not read all of a pipe
+            message_file(self._shared.folder, place).write_bytes(message)
+        except (pickle.PicklingError, TypeError, AttributeError, OSError):
+            # something of the user's in a network, or a full disk
+            self._is_refused = True
             self._returned += runs
             return
+        try:
+            future = self._pool.submit(train_piece, str(self._shared.folder), place)
         except Exception:  # the pool broke
             self._pool.stop()
             self._returned += runs
@@ -207,11 +206,10 @@ class Helpers:
                 self._count(piece, int(self._counters[piece.place]))
                 continue
             del self._pieces[future]
-            error = future.exception()
-            if error is None:
-                self._accept(piece, future.result())
+            if future.exception() is None:
+                self._accept(piece)
                 continue
-            # the worker died, or had no memory: nothing has changed here
+            # the worker died, or its disk was full: nothing has changed here
             self._count(piece, 0)
             self.n_lost += sum(len(run.active) for run in piece.runs)
             self._returned += piece.runs
@@ -222,10 +220,12 @@ class Helpers:
         if self.progress is not None and more:
             self.progress(more)
 
-    def _accept(self, piece: _Piece, message: bytes) -> None:
+    def _accept(self, piece: _Piece) -> None:
         """Fill networks, optimizers and outcomes from the message of a worker."""
         assert self._shared is not None
-        results, stacks, n_done = load(message, self._shared.folder)
+        file = message_file(self._shared.folder, piece.place)
+        results, stacks, n_done = load(file.read_bytes(), self._shared.folder)
+        file.unlink()
         self._count(piece, n_done)
         self.stacks += stacks
         lanes = [(run, i) for run in piece.runs for i in run.active]
@@ -270,17 +270,21 @@ def _take(cost: float, waiting: deque[StackRun], run: StackRun) -> list[StackRun
 # -------------------------------------------------------------------- in the worker
 
 
-def train_piece(message: bytes, folder: str, place: int) -> bytes:
-    """Train jobs in a worker; return their outcomes and the states of their networks.
+def message_file(folder: Path, place: int) -> Path:
+    """Return the file in which a worker finds its jobs, and leaves their results."""
+    return folder / f"piece-{place}"
 
-    Returns
-    -------
-    bytes
-        To be read by `load`: a pair for each job, the reports on stacks, and the number
-        of lane-epochs.
+
+def train_piece(folder_name: str, place: int) -> None:
+    """Train jobs in a worker.
+
+    The file of the place holds a pair of job and outcome for each, and the settings;
+    afterwards an outcome and the state of the network for each, the reports on stacks,
+    and the number of lane-epochs.
     """
-    counters = _open_counters(Path(folder))
-    pairs, settings = load(message, Path(folder))
+    folder = Path(folder_name)
+    counters, file = _open_counters(folder), message_file(folder, place)
+    pairs, settings = load(file.read_bytes(), folder)
     jobs, outcomes = [job for job, _ in pairs], [outcome for _, outcome in pairs]
     stacks: list[StackReport] = []
 
@@ -295,7 +299,7 @@ def train_piece(message: bytes, folder: str, place: int) -> bytes:
     results = [
         (outcome, _state_of(job)) for job, outcome in zip(jobs, outcomes, strict=True)
     ]
-    return dump((results, stacks, int(counters[place])))
+    file.write_bytes(dump((results, stacks, int(counters[place]))))
 
 
 def _settings() -> tuple[str, bool]:

@@ -44,6 +44,7 @@ class Train(Protocol):
         stacks: list[StackReport] | None = None,
         n_threads: int | None = None,
         progress: Progress | None = None,
+        **workers: int,
     ) -> Training:
         """Train all jobs."""
         ...
@@ -75,9 +76,14 @@ class Session:
         Threads that `train` may use; None: as many as torch uses.
     progress : ProgressBar, default=None
         Counts the epochs.
+    n_processes : int, default=1
+        Most processes that train, this one included. If there are more than one,
+        `train` is `train_with_workers`.
 
     Attributes
     ----------
+    asked_n_processes : int or None
+        What the search in the block asks for; None: as many as `n_processes`.
     report : Report
         What the session has done so far.
     """
@@ -88,8 +94,11 @@ class Session:
         memory: int | None = None,
         n_threads: int | None = None,
         progress: ProgressBar | None = None,
+        n_processes: int = 1,
     ) -> None:
         self.train, self.n_threads = train, n_threads
+        self.n_processes = n_processes
+        self.asked_n_processes: int | None = None
         self.memory = default_memory() if memory is None else memory
         self.progress = progress
         self.report = Report()
@@ -351,9 +360,10 @@ class Session:
         tasks, jobs, outcomes = zip(*parked, strict=True)
         begin, is_whole = time.perf_counter(), False
         stacks: list[StackReport] = []
+        training = Training([], stacks)
         try:
             hooked = list(map(self._with_hooks_in_task, tasks, jobs))
-            self._call_engine(hooked, outcomes, stacks)
+            training = self._call_engine(hooked, outcomes, stacks)
             is_whole = True
         except Exception as error:  # of the engine itself: each fit gets a copy
             for outcome in outcomes:
@@ -370,6 +380,8 @@ class Session:
                     early_waves=int(bool(self._unstarted)),
                     seconds=time.perf_counter() - begin,
                     interrupted=tuple(len(outcome.records) for outcome in cut_off),
+                    on_workers=training.n_elsewhere,
+                    lost=training.n_lost,
                 )
             )
         self._resumable.extend(zip(tasks, outcomes, strict=True))
@@ -379,17 +391,19 @@ class Session:
         jobs: Sequence[FitJob],
         outcomes: Sequence[Outcome],
         stacks: list[StackReport],
-    ) -> None:
+    ) -> Training:
         options: dict[str, Any] = {
             "outcomes": outcomes,
             "stacks": stacks,
             "n_threads": self.n_threads,
         }
+        if self.n_processes > 1:
+            asked = self.asked_n_processes or self.n_processes
+            options["n_processes"] = min(asked, self.n_processes)
         if self.progress is None:
-            self.train(jobs, **options)
-            return
+            return self.train(jobs, **options)
         with self.progress.count_work(sum(job.n_epochs for job in jobs)) as advance:
-            self.train(jobs, **options, progress=advance)
+            return self.train(jobs, **options, progress=advance)
 
     def _with_hooks_in_task(self, task: Task, job: FitJob) -> FitJob:
         if job.hooks is None:

@@ -5,7 +5,6 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any
 
 import torch
@@ -68,8 +67,7 @@ class WorkerPool:
             executor, self._executor = self._executor, None
             self.n_workers, self._first_words = 0, []
         if executor is not None:
-            with suppress(OSError):
-                executor.shutdown(wait=True, kill_workers=True)
+            executor.shutdown(wait=False, kill_workers=True)
 
 
 def _set_up_worker() -> None:
