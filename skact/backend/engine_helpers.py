@@ -304,7 +304,7 @@ def train_piece(folder_name: str, place: int) -> None:
 
 def _settings() -> tuple[str, bool]:
     """Return what decides, in a whole process, how torch computes."""
-    return torch.get_float32_matmul_precision(), torch.backends.mkldnn.enabled
+    return torch.get_float32_matmul_precision(), bool(torch.backends.mkldnn.enabled)
 
 
 def _apply(settings: tuple[str, bool]) -> None:

@@ -13,12 +13,12 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import greenlet
 
@@ -28,26 +28,12 @@ from skact.backend.tasks import Group, HooksOfTask, Pause, Reply, Task
 from skact.backend.thread_state import preserve_thread_state, switch_surroundings
 from skact.backend.waiting_memory import WaitingMemory
 from skact.engine.current_trainer import hand_fits_to
-from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
+from skact.engine.jobs import FitJob, Outcome, StackReport, Training
 from skact.exceptions import copy_error
 from skact.threads import use_one_thread
 
-
-class Train(Protocol):
-    """The signature of the engine's `train`."""
-
-    def __call__(
-        self,
-        jobs: Sequence[FitJob],
-        *,
-        outcomes: Sequence[Outcome] | None = None,
-        stacks: list[StackReport] | None = None,
-        n_threads: int | None = None,
-        progress: Progress | None = None,
-        **workers: int,
-    ) -> Training:
-        """Train all jobs."""
-        ...
+# `engine.train.train`, or `train_with_workers`, which takes `n_processes`, too
+Train = Callable[..., Training]
 
 
 def default_memory() -> int:

@@ -87,11 +87,8 @@ class StackRun:
             lane can be given away, or none could stay.
         """
         portable = [i for i in self.active if is_portable(self.jobs[i])]
-        left = sum(
-            self.jobs[i].n_epochs - len(self.outcomes[i].records) for i in portable
-        )
-        mean = left / max(len(portable), 1) * self._cost_of_lane
-        number = min(round(cost / max(mean, 1.0)), len(self.active) - 1)
+        number = round(cost / max(self.cost_left, 1.0) * len(self.active))
+        number = min(number, len(self.active) - 1)
         given = portable[-number:] if number > 0 else []
         if not given:
             return None

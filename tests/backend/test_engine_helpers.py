@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from skact import ActMLP, ActMLPRegressor, TrainingLog, fused
 from skact.backend import engine_helpers
 from skact.backend.engine_helpers import Helpers
-from skact.backend.worker_pool import WorkerPool, pool
+from skact.backend.worker_pool import pool
 from skact.engine.jobs import Outcome
 from skact.engine.stack_run import StackRun
 
@@ -357,13 +357,3 @@ def test_workers_start_only_when_the_rest_outlasts_their_start(make_run, monkeyp
 
 def test_one_lane_alone_is_not_given_away(make_run):
     assert make_run(1).split(1e12) is None
-
-
-def test_a_pool_that_was_stopped_can_start_again():
-    one = WorkerPool()
-    for _ in range(2):
-        one.start(1)
-        wait_until(lambda: one.n_ready == 1)
-        assert one.submit(abs, -3).result() == 3
-        one.stop()
-        assert one.n_ready == one.n_workers == 0
