@@ -8,6 +8,8 @@ from hypothesis import settings
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.preprocessing import scale
 
+from skact.backend import engine_helpers
+
 # No test depends on how fast the machine is. What lands must not depend on the luck of
 # the draw either: CI takes the same examples each time, every other run new ones.
 IN_CI = os.environ.get("CI") == "true"
@@ -18,6 +20,12 @@ settings.load_profile("skact")
 def _shuffled(X, y, n, dtype=np.float64):
     rows = np.random.default_rng(0).permutation(len(X))[:n]
     return scale(X[rows]).astype(dtype), y[rows]
+
+
+@pytest.fixture(autouse=True)
+def _no_workers_by_themselves(monkeypatch):
+    """A slow machine must not have workers in a test that counts stacks."""
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_START", np.inf)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,6 @@ from skact import ActMLP, ActMLPBinary, ActMLPRegressor, fused, list_activations
 from skact.engine.batches import Tables, row_order
 from skact.engine.jobs import FitJob, Seeds
 from skact.engine.stack import Stack
-from skact.engine.thread_choice import ThreadChoice
 from skact.engine.train import train
 from skact.network.mlp import MLP
 
@@ -408,46 +407,6 @@ def test_the_number_of_threads_changes_nothing(n_lanes, dtype):
         train(several, n_threads=n_threads)
         for job, other in zip(one, several, strict=True):
             assert_same(job, other)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("hidden", [(33,), (64, 31), (96,)], ids=str)
-@pytest.mark.parametrize("runs", [(33, 1, 8), (31, 30), (5, 40, 7)], ids=str)
-def test_threads_change_nothing_in_a_stack_of_uneven_runs(
-    monkeypatch, runs, hidden, dtype
-):
-    def use_all(thread_choice, seconds):
-        used.add(thread_choice.n_threads)
-        thread_choice.n_threads = thread_choice.max_threads
-
-    def build():
-        kinds = ["tanh", "sigmoid", "gelu"]
-        names = [kind for n, kind in zip(runs, kinds, strict=False) for _ in range(n)]
-        return [
-            make_job(
-                n=130,
-                d=40,
-                hidden=hidden,
-                dtype=dtype,
-                batch_size=32,
-                seed=i,
-                activation=name,
-                optimizer="adam",
-                n_epochs=1,
-            )
-            for i, name in enumerate(names)
-        ]
-
-    used: set = set()
-    monkeypatch.setattr(ThreadChoice, "note_step", use_all)
-    one = build()
-    train(one, n_threads=1)
-    for n_threads in (2, 4):
-        several = build()
-        train(several, n_threads=n_threads)
-        for job, other in zip(one, several, strict=True):
-            assert_same(job, other)
-    assert hidden != (96,) or max(used) > 1
 
 
 # ------------------------------------------------- (c) the engine is skorch's own loop

@@ -18,10 +18,12 @@ from typing import Any
 import greenlet
 import joblib
 
+from skact.backend.engine_helpers import train_with_workers
 from skact.backend.joblib_backends import (
     FusingBackend,
     SkactBackend,
     WorkersBackend,
+    count_processes,
     count_threads,
     find_backend,
 )
@@ -126,8 +128,10 @@ def fused(
     Parameters
     ----------
     n_jobs : int, default=None
-        Number of threads of this process that train, or of workers of `inner`. -1 is
-        all cores. None is the number of threads that torch uses, or all workers.
+        Most processes that train, this one included, or number of workers of `inner`.
+        -1 and None are all cores, or all workers. Processes start only when what is
+        left to train will outlast their start, and are kept for five minutes. A search
+        in the block may ask for fewer, by its own `n_jobs`.
     inner : str, default=None
         A joblib backend with worker processes, such as "loky" or "dask". The tasks go
         to its workers, and each worker fuses its tasks. None fuses in this process.
@@ -185,8 +189,9 @@ def _open_session(
     bar = ProgressBar("epochs" if inner is None else "tasks") if progress else None
     backend: SkactBackend
     if inner is None:
-        threads = None if n_jobs is None else count_threads(n_jobs)
-        session = Session(train, memory, threads, bar)
+        n_threads = None if n_jobs is None else count_threads(n_jobs)
+        n_processes = count_processes(n_jobs)
+        session = Session(train_with_workers, memory, n_threads, bar, n_processes)
         backend = FusingBackend(session)
     else:
         session = Session(train, memory)

@@ -4,6 +4,7 @@ The protocol of a backend is documented by joblib as experimental. No other modu
 skact uses it, `tests/test_seams.py` tries it, and `pyproject.toml` caps the version.
 """
 
+import multiprocessing
 import pickle
 import traceback
 from abc import abstractmethod
@@ -22,6 +23,7 @@ from joblib.parallel import (
     get_active_backend,
 )
 
+from skact.backend.engine_helpers import train_with_workers
 from skact.backend.progress import ProgressBar
 from skact.backend.report import Report
 from skact.backend.session import Session, Train
@@ -33,7 +35,6 @@ from skact.backend.worker_messages import (
 )
 from skact.engine.current_trainer import current_trainer
 from skact.engine.jobs import Progress
-from skact.engine.train import train
 
 # The number of jobs that the backends claim to run at once. joblib submits twice this
 # number of tasks at once, and only submitted tasks can wait for each other. The number
@@ -46,6 +47,16 @@ _CLAIMED_N_JOBS = 256
 _OPTIONS_OF_PROCESSES = {"max_nbytes", "temp_folder", "mmap_mode", "verbose", "context"}
 
 _NOT_ASKED = object()
+# what joblib takes for n_jobs=None. Where calls are passed on to threads, it means one
+# thread: so many below all cores
+_NO_N_JOBS = -(2**20)
+
+
+def count_processes(n_jobs: int | None) -> int:
+    """Return how many processes may train: for None all cores, in a worker one."""
+    if n_jobs is None:
+        return 1 if multiprocessing.parent_process() else joblib.cpu_count()
+    return count_threads(n_jobs)
 
 
 def count_threads(n_jobs: int) -> int:
@@ -63,7 +74,7 @@ def find_backend(name: str) -> ParallelBackendBase:
 class SkactBackend(ParallelBackendBase):
     """The base of skact's backends: accepts tasks and returns their results."""
 
-    default_n_jobs = 1  # for calls that are passed on to threads
+    default_n_jobs = _NO_N_JOBS
     supports_retrieve_callback = True  # return_as="generator" needs it, too
     supports_timeout = False
     uses_threads = True
@@ -197,8 +208,18 @@ class FusingBackend(SkactBackend):
             if isinstance(trainer, Session) and trainer.thread_id == get_ident():
                 self._session = trainer
             else:
-                self._session = Session(train)
+                self._session = Session(
+                    train_with_workers, n_processes=count_processes(None)
+                )
         return self._session
+
+    def configure(self, n_jobs: int = 1, *args: Any, **kwargs: Any) -> int:
+        """Note how many processes the outermost call asks for."""
+        claimed = super().configure(n_jobs, *args, **kwargs)
+        if not self.nesting_level:
+            asked = None if n_jobs == _NO_N_JOBS else count_threads(n_jobs)
+            self.session.asked_n_processes = asked
+        return claimed
 
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
         """Return a backend for the calls of Parallel in one task."""

@@ -36,6 +36,8 @@ class Report:
     tasks_without_fit: int = 0  # tasks in which no net of skact was fitted
     cancelled: int = 0  # tasks that had to end before they were done
     pieces: int = 0  # batches of tasks that went to workers
+    on_workers: int = 0  # fits that worker processes have trained, at least in part
+    lost: int = 0  # fits that were trained again, because a worker process died
 
     @property
     def n_fused(self) -> int:
@@ -72,6 +74,16 @@ class Report:
             lines.append(line)
         if self.stacks:
             lines += [f"  {self._say_what_fusing_saved()}", *self._stack_lines()]
+        if self.on_workers:
+            lines.append(
+                f"{_counted(self.on_workers, 'fit')} trained by worker processes, "
+                f"at least in part"
+            )
+        if self.lost:
+            lines.append(
+                f"{_counted(self.lost, 'fit')} trained again, because a worker "
+                f"process died"
+            )
         if self.early_waves:
             lines.append(
                 f"{_counted(self.early_waves, 'wave')} early, because memory was full"

@@ -13,12 +13,12 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import greenlet
 
@@ -28,25 +28,12 @@ from skact.backend.tasks import Group, HooksOfTask, Pause, Reply, Task
 from skact.backend.thread_state import preserve_thread_state, switch_surroundings
 from skact.backend.waiting_memory import WaitingMemory
 from skact.engine.current_trainer import hand_fits_to
-from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
+from skact.engine.jobs import FitJob, Outcome, StackReport, Training
 from skact.exceptions import copy_error
 from skact.threads import use_one_thread
 
-
-class Train(Protocol):
-    """The signature of the engine's `train`."""
-
-    def __call__(
-        self,
-        jobs: Sequence[FitJob],
-        *,
-        outcomes: Sequence[Outcome] | None = None,
-        stacks: list[StackReport] | None = None,
-        n_threads: int | None = None,
-        progress: Progress | None = None,
-    ) -> Training:
-        """Train all jobs."""
-        ...
+# `engine.train.train`, or `train_with_workers`, which takes `n_processes`, too
+Train = Callable[..., Training]
 
 
 def default_memory() -> int:
@@ -75,9 +62,14 @@ class Session:
         Threads that `train` may use; None: as many as torch uses.
     progress : ProgressBar, default=None
         Counts the epochs.
+    n_processes : int, default=1
+        Most processes that train, this one included. If there are more than one,
+        `train` is `train_with_workers`.
 
     Attributes
     ----------
+    asked_n_processes : int or None
+        What the search in the block asks for; None: as many as `n_processes`.
     report : Report
         What the session has done so far.
     """
@@ -88,8 +80,11 @@ class Session:
         memory: int | None = None,
         n_threads: int | None = None,
         progress: ProgressBar | None = None,
+        n_processes: int = 1,
     ) -> None:
         self.train, self.n_threads = train, n_threads
+        self.n_processes = n_processes
+        self.asked_n_processes: int | None = None
         self.memory = default_memory() if memory is None else memory
         self.progress = progress
         self.report = Report()
@@ -351,9 +346,10 @@ class Session:
         tasks, jobs, outcomes = zip(*parked, strict=True)
         begin, is_whole = time.perf_counter(), False
         stacks: list[StackReport] = []
+        training = Training([], stacks)
         try:
             hooked = list(map(self._with_hooks_in_task, tasks, jobs))
-            self._call_engine(hooked, outcomes, stacks)
+            training = self._call_engine(hooked, outcomes, stacks)
             is_whole = True
         except Exception as error:  # of the engine itself: each fit gets a copy
             for outcome in outcomes:
@@ -370,6 +366,8 @@ class Session:
                     early_waves=int(bool(self._unstarted)),
                     seconds=time.perf_counter() - begin,
                     interrupted=tuple(len(outcome.records) for outcome in cut_off),
+                    on_workers=training.n_elsewhere,
+                    lost=training.n_lost,
                 )
             )
         self._resumable.extend(zip(tasks, outcomes, strict=True))
@@ -379,17 +377,19 @@ class Session:
         jobs: Sequence[FitJob],
         outcomes: Sequence[Outcome],
         stacks: list[StackReport],
-    ) -> None:
+    ) -> Training:
         options: dict[str, Any] = {
             "outcomes": outcomes,
             "stacks": stacks,
             "n_threads": self.n_threads,
         }
+        if self.n_processes > 1:
+            asked = self.asked_n_processes or self.n_processes
+            options["n_processes"] = min(asked, self.n_processes)
         if self.progress is None:
-            self.train(jobs, **options)
-            return
+            return self.train(jobs, **options)
         with self.progress.count_work(sum(job.n_epochs for job in jobs)) as advance:
-            self.train(jobs, **options, progress=advance)
+            return self.train(jobs, **options, progress=advance)
 
     def _with_hooks_in_task(self, task: Task, job: FitJob) -> FitJob:
         if job.hooks is None:

@@ -12,7 +12,6 @@ from skact.engine.custom_activations import make_custom_run
 from skact.engine.kernels import Kernel, kernel_of
 from skact.engine.layers import Batch, BoundCall, Layer, Parameter
 from skact.engine.plan import runs_of
-from skact.threads import use_threads
 
 
 def activation_key(module: nn.Module) -> Hashable:
@@ -30,6 +29,12 @@ def activation_key(module: nn.Module) -> Hashable:
     if type(module) is RReLU:
         return ("rrelu", module.lower, module.upper)
     return ("module", id(module))
+
+
+def is_custom(module: nn.Module) -> bool:
+    """Whether an activation is of the user's own: the stack calls it as it is."""
+    key = activation_key(module)
+    return isinstance(key, tuple) and key[0] in ("function", "module")
 
 
 class ActivationLayer(Layer):
@@ -104,10 +109,8 @@ class _KernelRun(Layer):
 
 def sum_to_shape(values: Tensor, like: Tensor) -> Tensor:
     """Sum (l, H, B) over rows, and over features if all share one parameter."""
-    # torch divides a sum with fewer results than threads, and would round otherwise
-    with use_threads(min(torch.get_num_threads(), len(values))):
-        sums = values.sum(2)
-        return sums if like.shape[1] > 1 else sums.sum(1, keepdim=True)
+    sums = values.sum(2)
+    return sums if like.shape[1] > 1 else sums.sum(1, keepdim=True)
 
 
 class _LearnableRun(Layer):

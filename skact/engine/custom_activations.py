@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from skact.activations.modules import FunctionActivation
 from skact.engine._torch import load_gradients
 from skact.engine.layers import Batch, Layer
-from skact.threads import use_one_thread
 
 
 def make_custom_run(
@@ -126,8 +125,6 @@ class _LaneRun:
 class _CustomRun(Layer):
     """A custom activation in a run of lanes. If it raises in a lane, that lane fails.
 
-    It computes on one thread, as it does alone: it may multiply matrices, or have sums.
-
     Parameters
     ----------
     lanes : slice
@@ -151,23 +148,21 @@ class _CustomRun(Layer):
         self.singles = [make_lane_run(i) for i in range(len(out))]
 
     def forward(self, batch: Batch) -> None:
-        with use_one_thread():
-            self.is_split = self.whole is None
-            if self.whole is not None:
-                try:
-                    return self.whole.forward(batch)
-                except Exception:
-                    self.is_split = True
-            self._run_each_lane("forward", batch)
+        self.is_split = self.whole is None
+        if self.whole is not None:
+            try:
+                return self.whole.forward(batch)
+            except Exception:
+                self.is_split = True
+        self._run_each_lane("forward", batch)
 
     def backward(self, batch: Batch) -> None:
-        with use_one_thread():
-            if not self.is_split:
-                try:
-                    return self.whole.backward(batch)
-                except Exception:
-                    self._run_each_lane("forward", batch)
-            self._run_each_lane("backward", batch)
+        if not self.is_split:
+            try:
+                return self.whole.backward(batch)
+            except Exception:
+                self._run_each_lane("forward", batch)
+        self._run_each_lane("backward", batch)
 
     def _run_each_lane(self, name: str, batch: Batch) -> None:
         for i, single in enumerate(self.singles):

@@ -150,6 +150,8 @@ class Training:
 
     outcomes: list[Outcome]  # one for each job, in order
     stacks: list[StackReport]
+    n_elsewhere: int = 0  # jobs that helpers have trained, at least in part
+    n_lost: int = 0  # of these, jobs whose helper died: they were trained again
 
 
 Progress = Callable[[int], None]  # called with the lane-epochs since its last call

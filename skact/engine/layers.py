@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from skact.engine.plan import WORTH_THREADS
 from skact.engine.thread_choice import ThreadChoice
-from skact.threads import use_one_thread, use_threads
+from skact.threads import use_threads
 
 BoundCall = Callable[[], Any]
 
@@ -128,23 +128,7 @@ class StackedLinear(Layer):
         self.weight.grad.copy_(product)
 
     def _product_call(self) -> BoundCall:
-        parts = self.grad_out, self.source.mT, self.product
-        if self.product.is_contiguous():
-            return partial(torch.bmm, *parts[:2], out=self.product)
-        return partial(_multiply_lane_by_lane, *parts)
-
-
-def _multiply_lane_by_lane(a: Tensor, b: Tensor, out: Tensor) -> None:
-    """Multiply into lanes that are not contiguous, on one thread.
-
-    torch calls a BLAS for each lane. On several threads the BLAS would divide each
-    product, and round otherwise than alone.
-    """
-    if torch.get_num_threads() == 1:
-        torch.bmm(a, b, out=out)
-        return
-    with use_one_thread():
-        torch.bmm(a, b, out=out)
+        return partial(torch.bmm, self.grad_out, self.source.mT, out=self.product)
 
 
 class HalvedLinear(StackedLinear):

@@ -1,4 +1,4 @@
-"""Plan stacks, batches and numbers of threads. No torch here."""
+"""Plan stacks and batches. No torch here."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -148,55 +148,5 @@ def runs_of(keys: Sequence[Hashable]) -> list[slice]:
     return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(keys)], strict=True)]
 
 
-# a product of fewer multiplications is as fast on one thread; in a stack threads gain
-# earlier, because they share all operations
+# a product of fewer multiplications is as fast on one thread
 WORTH_THREADS = 2**22
-STACK_WORTH_THREADS = 2**18
-
-# torch divides elementwise work on more values than this among threads, in equal parts
-_VALUES_PER_THREAD = 32768
-# gelu of at least this many values is divided among all threads
-_GELU_VALUES = 16384
-# a part must be whole vectors, because torch rounds the rest in another way
-_VECTORS = 32
-
-
-def count_safe_threads(
-    available: int,
-    n_lanes: int,
-    sizes: Sequence[int],
-    sizes_always_cut: Sequence[int] = (),
-) -> int:
-    """Return the most threads that change no bit of a stack.
-
-    Parameters
-    ----------
-    available : int
-        Threads that torch may use.
-    n_lanes : int
-        Lanes; no product of matrices is divided if there are as many as threads.
-    sizes : sequence of int
-        Numbers of values in the tensors of elementwise operations.
-    sizes_always_cut : sequence of int, default=()
-        Numbers of values that torch divides among all threads, however few they are.
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> count_safe_threads(4, n_lanes=60, sizes=[60 * 64 * 32])
-    4
-    >>> count_safe_threads(4, n_lanes=61, sizes=[61 * 33 * 32])
-    1
-    >>> count_safe_threads(4, n_lanes=1, sizes=[64 * 32])
-    1
-    """
-    for threads in range(min(available, n_lanes), 1, -1):
-        cuts = {(size, min(threads, -(-size // _VALUES_PER_THREAD))) for size in sizes}
-        cuts |= {(size, threads) for size in sizes if size >= _GELU_VALUES}
-        cuts |= {(size, threads) for size in sizes_always_cut}
-        if all(part <= 1 or size % (part * _VECTORS) == 0 for size, part in cuts):
-            return threads
-    return 1

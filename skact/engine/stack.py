@@ -8,19 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skact.engine.activation_layers import activation_key
 from skact.engine.batches import Batches, Tables
 from skact.engine.jobs import EpochRecord, FitJob
 from skact.engine.layers import Parameter
-from skact.engine.memory_layout import Layout, Segment, activation_of, batch_norms_of
+from skact.engine.memory_layout import Layout, Segment, batch_norms_of
 from skact.engine.optimizers import STACKED, stacked_form
-from skact.engine.plan import (
-    STACK_WORTH_THREADS,
-    WORTH_THREADS,
-    BatchShape,
-    count_safe_threads,
-    runs_of,
-)
+from skact.engine.plan import WORTH_THREADS, BatchShape
 from skact.engine.step_program import StepProgram
 from skact.engine.thread_choice import ThreadChoice
 from skact.threads import use_one_thread
@@ -49,7 +42,7 @@ class Stack:
     tables : Tables
         Arrays shared with other stacks.
     n_threads : int, default=1
-        Threads that torch may use; the stack uses only as many as change no result.
+        Threads that torch may use; only a stack of one network uses a second one.
     """
 
     def __init__(
@@ -83,27 +76,15 @@ class Stack:
         self._programs: dict[bool, StepProgram] = {}
 
     def _count_threads(self, shape: BatchShape, available: int) -> int:
-        """Return the most threads that may gain time and change no bit of a result."""
-        if self.device.type != "cpu":
+        """Return 2 for a large network by itself: see `layers.HalvedLinear`.
+
+        A stack has one thread: its operations are so short that threads, which wait for
+        each other after each of them, gain little. Other cores train other stacks.
+        """
+        if self.device.type != "cpu" or len(self.jobs) > 1:
             return 1
-        n_lanes, weights = len(self.jobs), [weight for weight, _ in self.layout.linear]
-        largest = max(int(np.prod(weight.shape)) for weight in weights) * shape.padded
-        if n_lanes == 1:  # see layers.HalvedLinear
-            return min(2, available) if largest >= WORTH_THREADS else 1
-        if n_lanes * largest < STACK_WORTH_THREADS:
-            return 1
-        sizes = [n_lanes * size for size in self.layout.sizes]
-        softmax_sizes: list[int] = []
-        for i, weight in enumerate(weights):
-            keys = [activation_key(activation_of(m, i)) for m in self.modules]
-            for rows in (shape.padded, shape.last):
-                sizes.append(n_lanes * weight.shape[0] * rows)
-                for run in runs_of(keys):  # see ActivationLayer
-                    columns = (run.stop - run.start) * rows
-                    sizes.append(weight.shape[0] * columns)
-                    if keys[run.start] == "softmax":
-                        softmax_sizes.append(columns)
-        return count_safe_threads(available, n_lanes, sizes, softmax_sizes)
+        largest = max(int(np.prod(weight.shape)) for weight, _ in self.layout.linear)
+        return min(2, available) if largest * shape.padded >= WORTH_THREADS else 1
 
     # ------------------------------------------------------------ parameters
 

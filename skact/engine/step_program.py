@@ -150,12 +150,11 @@ class StepProgram:
         return losses.sum(3)[..., 0]
 
     def _take_timed_step(self, fetch: BoundCall, calls: Sequence[BoundCall]) -> None:
-        """Take a step on the chosen number of threads, and note its time."""
+        """Take a step of a lone network on one thread or two, and note its time."""
         thread_choice, began = self.stack.thread_choice, time.perf_counter()
         torch.set_num_threads(thread_choice.n_threads)
         fetch()
-        if len(self.stack.jobs) == 1:  # see layers.HalvedLinear
-            torch.set_num_threads(1)
+        torch.set_num_threads(1)  # layers.HalvedLinear takes the second thread
         for call in calls:
             call()
         torch.set_num_threads(thread_choice.n_threads)

@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader
 
 from skact._sklearn import callbacks_of
 from skact.engine._torch import has_hooks
-from skact.engine.activation_layers import activation_key
+from skact.engine.activation_layers import is_custom
 from skact.engine.optimizers import stacked_form
 from skact.global_rng import seed_generators_temporarily
 from skact.nets._skorch import EPOCH_METHODS, TRAINING_METHODS, overridden_method
@@ -300,8 +300,7 @@ def _describe_optimizer(optimizer: torch.optim.Optimizer) -> str:
 
 def _fault_of_activation(activation: nn.Module, x: torch.Tensor) -> str | None:
     """Return why a custom activation cannot train in a stack, or None if it can."""
-    key = activation_key(activation)
-    if not (isinstance(key, tuple) and key[0] in ("function", "module")):
+    if not is_custom(activation):
         return None
     try:
         activation = copy.deepcopy(activation).train()  # the call may change its state

@@ -10,10 +10,8 @@ from skact.activations.modules import FunctionActivation, RReLU, SwishBeta
 from skact.engine.activation_layers import (
     ActivationLayer,
     activation_key,
-    sum_to_shape,
 )
 from skact.engine.layers import Parameter
-from skact.threads import use_threads
 
 SIZE = 8
 
@@ -123,12 +121,3 @@ def test_slopes_of_rrelu_come_from_the_lane_s_generator(draw, make_batch):
         expected = seeded(lane + 1)(x)
         torch.testing.assert_close(out[lane, :, :n].T, expected)
         torch.testing.assert_close(grad[lane, :, :n].T, expected / x)
-
-
-@pytest.mark.parametrize("n_threads", [2, 3])
-def test_a_sum_with_one_result_is_not_divided_among_threads(draw, n_threads):
-    values, like = draw(1, 1, 50_000, dtype=torch.float32), torch.zeros(1, 1)
-    with use_threads(1):
-        alone = sum_to_shape(values, like)
-    with use_threads(n_threads):
-        assert torch.equal(sum_to_shape(values, like), alone)

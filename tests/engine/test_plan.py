@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from skact.engine.plan import (
     BatchShape,
     Lane,
-    count_safe_threads,
     padded_rows,
     plan_stacks,
 )
@@ -98,23 +97,3 @@ def test_where_the_activation_changes_neighbours_share_the_coefficients():
     rates = [pairs[i][1] for i in stack]
     changes = sum(a != b for a, b in itertools.pairwise(rates))
     assert changes == 3  # within each activation, but not from one to the next
-
-
-@given(
-    st.integers(1, 64), st.integers(1, 500), st.lists(st.integers(1, 10**7), max_size=6)
-)
-def test_threads_never_cut_a_vector_or_a_product(available, n_lanes, sizes):
-    threads = count_safe_threads(available, n_lanes, sizes)
-    assert 1 <= threads <= available
-    assert threads <= n_lanes
-    for size in sizes:
-        parts = min(threads, -(-size // 32768))  # as torch cuts elementwise work
-        assert parts <= 1 or size % (32 * parts) == 0
-        # as torch cuts gelu
-        assert threads == 1 or size < 16384 or size % (32 * threads) == 0
-
-
-def test_what_torch_always_cuts_is_cut_into_whole_vectors_however_small():
-    assert count_safe_threads(3, 8, [8 * 64 * 10]) == 3
-    assert count_safe_threads(3, 8, [8 * 64 * 10], [8 * 64]) == 2
-    assert count_safe_threads(2, 9, [9 * 64 * 10], [9 * 32]) == 1

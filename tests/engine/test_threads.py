@@ -1,11 +1,8 @@
 """A lane is the lone fit, bit for bit, on any number of threads.
 
-A stack measures whether threads are faster, so on a busy machine it may never use them.
-Here it always uses as many as it calls safe, for the smallest work, too.
+A lone network measures whether a second thread is faster, so on a busy machine it may
+never use one. Here it always does, for the smallest work, too.
 """
-
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skact.engine import stack
+from skact.engine import layers, stack
 from skact.engine.thread_choice import ThreadChoice
 from skact.engine.train import train
 from skact.threads import use_threads
@@ -34,7 +31,8 @@ class MostThreads(ThreadChoice):
 def _always_threads():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stack, "ThreadChoice", MostThreads)
-        patch.setattr(stack, "STACK_WORTH_THREADS", 1)
+        patch.setattr(stack, "WORTH_THREADS", 1)
+        patch.setattr(layers, "WORTH_THREADS", 1)
         yield
 
 
@@ -142,43 +140,3 @@ def test_a_custom_activation_computes_on_one_thread(make_job):
         counts.clear()
         train(jobs, n_threads=2)
     assert set(counts) == {1}
-
-
-_FITS = """
-import joblib
-import torch
-from sklearn.base import clone
-from sklearn.datasets import load_iris
-from skact import ActMLP, fused
-from skact.engine import stack
-from skact.engine.thread_choice import ThreadChoice
-
-class MostThreads(ThreadChoice):
-    def __init__(self, most):
-        super().__init__(most)
-        self.n_threads = most
-        used.append(most)
-    def note_step(self, seconds):
-        pass
-
-stack.ThreadChoice, used = MostThreads, []
-X, y = load_iris(return_X_y=True)
-net = ActMLP(width=33, depth=2, optimizer="adamw", lr=0.05, batch_size=32)
-net.set_params(max_epochs=3, random_state=247)
-alone = clone(net).fit(X, y).module_.state_dict()
-with fused():
-    nets = joblib.Parallel()(joblib.delayed(clone(net).fit)(X, y) for _ in range(24))
-for one in nets:
-    for name, value in one.module_.state_dict().items():
-        assert torch.equal(value, alone[name]), name
-assert max(used) == 2, used
-"""
-
-
-def test_a_process_with_two_threads_fits_as_alone(monkeypatch):
-    # the tests otherwise run with one thread
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    run = subprocess.run(
-        [sys.executable, "-c", _FITS], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from skact.engine.jobs import Outcome, StackReport
-from skact.engine.train import lane_of, run_evaluations, train, traits_of_stack
+from skact.engine.stack_run import run_evaluations, traits_of_stack
+from skact.engine.train import lane_of, train
 from skact.threads import use_threads
 
 

@@ -1,0 +1,339 @@
+"""Sharing a wave with worker processes: who trains what, and what comes back.
+
+The process of the search trains, too. It hands stacks that wait, or lanes of the stack
+in training, to workers that have nothing to do. A lane is handed over between two
+epochs, with all that decides how it goes on, so that the result does not depend on who
+trains which epoch.
+"""
+
+import pickle
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from skact.backend.shared_arrays import SharedArrays, dump, load
+from skact.backend.worker_pool import WorkerPool, pool
+from skact.engine.jobs import FitJob, Progress, StackReport, Training
+from skact.engine.stack_run import StackRun, is_portable
+from skact.engine.train import train
+
+# what is left must take longer than this, or workers are not started: a worker needs
+# some seconds until it can train
+SECONDS_WORTH_A_START = 4.0
+# what is left must take longer than this to be shared with workers that wait
+SECONDS_WORTH_A_MESSAGE = 0.1
+# share of an equal part that a worker gets; the rest is shared out later, when it is
+# known how fast everybody is
+_CAUTION = 0.8
+# after Ctrl-C, workers may finish the epoch that they train
+_SECONDS_TO_STOP = 5.0
+_SECONDS_BETWEEN_LOOKS = 0.05
+_STOP = 0  # place of the order to stop, before the places of pieces, in the file
+_MOST_PIECES = 4096
+
+
+def train_with_workers(
+    jobs: Sequence[FitJob], *, n_processes: int = 1, **options: Any
+) -> Training:
+    """Train all jobs as `engine.train.train`, with the help of worker processes.
+
+    Parameters
+    ----------
+    jobs : sequence of FitJob
+    n_processes : int, default=1
+        Most processes that train, this one included.
+    **options
+        As of `engine.train.train`.
+
+    Returns
+    -------
+    Training
+    """
+    if n_processes == 1 or len(jobs) == 1:
+        return train(jobs, **options)
+    given = options.pop("stacks", None)
+    stacks: list[StackReport] = [] if given is None else given
+    helpers = Helpers(n_processes - 1, stacks, options.get("progress"))
+    try:
+        training = train(jobs, stacks=stacks, helpers=helpers, **options)
+    finally:
+        helpers.close()
+    return replace(training, n_elsewhere=helpers.n_shared, n_lost=helpers.n_lost)
+
+
+@dataclass(eq=False)
+class _Piece:
+    """Stacks that a worker trains."""
+
+    runs: list[StackRun]
+    place: int  # where the worker counts its epochs
+    counted: int = 0  # lane-epochs that the progress bar knows
+
+
+class Helpers:
+    """Worker processes that train a part of one wave.
+
+    Parameters
+    ----------
+    n_workers : int
+        Most workers to use.
+    stacks : list of StackReport
+        Gets the reports on stacks that workers have trained.
+    progress : callable or None
+        Called with the lane-epochs since its last call.
+    """
+
+    def __init__(
+        self,
+        n_workers: int,
+        stacks: list[StackReport],
+        progress: Progress | None,
+    ) -> None:
+        self.n_workers, self.stacks, self.progress = n_workers, stacks, progress
+        self.n_shared = self.n_lost = 0
+        self._pool: WorkerPool = pool
+        self._pieces: dict[Future, _Piece] = {}
+        self._n_pieces = 0
+        self._returned: list[StackRun] = []
+        self._shared: SharedArrays | None = None
+        self._counters: Any = None
+        self._is_refused = False  # something cannot be pickled
+        self._seconds = self._cost = 0.0  # of stacks that ended here
+        self._known: StackRun | None = None
+
+    # ---------------------------------------------------------------- sharing
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether stacks are in training elsewhere, or have come back untrained."""
+        return bool(self._pieces or self._returned)
+
+    def share(self, waiting: deque[StackRun], run: StackRun) -> None:
+        """Give work to workers that have nothing to do; start workers if it pays."""
+        self._note_pace(run)
+        self._receive()
+        waiting.extend(self._returned)
+        self._returned.clear()
+        if self._is_refused:
+            return
+        seconds = self._seconds + run.seconds
+        pace = seconds / max(self._cost + run.cost_done, 1.0)
+        left = pace * (run.cost_left + sum(one.cost_left for one in waiting))
+        if left < SECONDS_WORTH_A_MESSAGE:
+            return
+        n_ready = min(self._pool.n_ready, self.n_workers)
+        if not self._pool.n_workers:
+            if left > SECONDS_WORTH_A_START:
+                self._pool.start(self.n_workers)
+            return
+        n_idle = n_ready - len(self._pieces)
+        if n_idle <= 0:
+            return
+        cost = left / pace / (n_idle + 1) * _CAUTION
+        for _ in range(n_idle):
+            runs = _take(cost, waiting, run)
+            if not runs:
+                return
+            self._send(runs)
+            if self._is_refused:
+                break
+        waiting.extend(self._returned)
+        self._returned.clear()
+
+    def _note_pace(self, run: StackRun) -> None:
+        """Add up what earlier stacks of this process took."""
+        if self._known is not None and self._known is not run:
+            self._seconds += self._known.seconds
+            self._cost += self._known.cost_done
+        self._known = run
+
+    def _send(self, runs: list[StackRun]) -> None:
+        if self._shared is None:
+            self._shared = SharedArrays()
+            self._counters = _open_counters(self._shared.folder, create=True)
+        pairs = [
+            (run.jobs[i], replace(run.outcomes[i], weights=[]))
+            for run in runs
+            for i in run.active
+        ]
+        place = 1 + self._n_pieces % (_MOST_PIECES - 1)
+        self._n_pieces += 1
+        self._counters[place] = 0
+        try:
+            message = self._shared.dump((pairs, _settings()))
+            # in a file: loky hangs where a worker dies that has not read all of a pipe
+            message_file(self._shared.folder, place).write_bytes(message)
+        except (pickle.PicklingError, TypeError, AttributeError, OSError):
+            # something of the user's in a network, or a full disk
+            self._is_refused = True
+            self._returned += runs
+            return
+        try:
+            future = self._pool.submit(train_piece, str(self._shared.folder), place)
+        except Exception:  # the pool broke
+            self._pool.stop()
+            self._returned += runs
+            return
+        self.n_shared += len(pairs)
+        self._pieces[future] = _Piece(runs, place)
+
+    # ---------------------------------------------------------------- receiving
+
+    def collect(self) -> list[StackRun]:
+        """Wait until a worker has ended; return what must be trained here after all."""
+        while self._pieces and not self._returned:
+            done, _ = wait(
+                self._pieces, _SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED
+            )
+            self._receive()
+            if done:
+                break
+        returned, self._returned = self._returned, []
+        return returned
+
+    def _receive(self) -> None:
+        """Take what workers have finished, and tell the progress bar."""
+        for future, piece in list(self._pieces.items()):
+            if not future.done():
+                self._count(piece, int(self._counters[piece.place]))
+                continue
+            del self._pieces[future]
+            if future.exception() is None:
+                self._accept(piece)
+                continue
+            # the worker died, or its disk was full: nothing has changed here
+            self._count(piece, 0)
+            self.n_lost += sum(len(run.active) for run in piece.runs)
+            self._returned += piece.runs
+            self._pool.stop()
+
+    def _count(self, piece: _Piece, n_done: int) -> None:
+        more, piece.counted = n_done - piece.counted, n_done
+        if self.progress is not None and more:
+            self.progress(more)
+
+    def _accept(self, piece: _Piece) -> None:
+        """Fill networks, optimizers and outcomes from the message of a worker."""
+        assert self._shared is not None
+        file = message_file(self._shared.folder, piece.place)
+        results, stacks, n_done = load(file.read_bytes(), self._shared.folder)
+        file.unlink()
+        self._count(piece, n_done)
+        self.stacks += stacks
+        lanes = [(run, i) for run in piece.runs for i in run.active]
+        for (run, i), (outcome, state) in zip(lanes, results, strict=True):
+            _set_state(run.jobs[i], state)
+            own = run.outcomes[i]
+            outcome.weights = [*own.weights, *outcome.weights]
+            vars(own).update(vars(outcome))
+
+    def close(self) -> None:
+        """Stop workers that still train, keep what they did, and remove the files."""
+        if self._pieces:
+            self._counters[_STOP] = 1
+            end = time.monotonic() + _SECONDS_TO_STOP
+            while self._pieces and time.monotonic() < end:
+                wait(self._pieces, _SECONDS_BETWEEN_LOOKS)
+                self._receive()
+            if self._pieces:
+                self._pool.stop()
+        if self._shared is not None:
+            self._counters = None
+            self._shared.remove()
+
+
+def _take(cost: float, waiting: deque[StackRun], run: StackRun) -> list[StackRun]:
+    """Take stacks of about this cost: first those that wait, then lanes of `run`."""
+    taken: list[StackRun] = []
+    for one in reversed(list(waiting)):
+        if cost <= 0:
+            return taken
+        if one.cost_left <= 1.25 * cost and all(map(is_portable, one.jobs)):
+            waiting.remove(one)
+            taken.append(one)
+            cost -= one.cost_left
+    for one in (*reversed(waiting), run):
+        part = one.split(cost) if cost > 0 else None
+        if part is not None:
+            return [*taken, part]
+    return taken
+
+
+# -------------------------------------------------------------------- in the worker
+
+
+def message_file(folder: Path, place: int) -> Path:
+    """Return the file in which a worker finds its jobs, and leaves their results."""
+    return folder / f"piece-{place}"
+
+
+def train_piece(folder_name: str, place: int) -> None:
+    """Train jobs in a worker.
+
+    The file of the place holds a pair of job and outcome for each, and the settings;
+    afterwards an outcome and the state of the network for each, the reports on stacks,
+    and the number of lane-epochs.
+    """
+    folder = Path(folder_name)
+    counters, file = _open_counters(folder), message_file(folder, place)
+    pairs, settings = load(file.read_bytes(), folder)
+    jobs, outcomes = [job for job, _ in pairs], [outcome for _, outcome in pairs]
+    stacks: list[StackReport] = []
+
+    def count(n_epochs: int) -> None:
+        counters[place] += n_epochs
+        if counters[_STOP]:
+            raise KeyboardInterrupt
+
+    _apply(settings)
+    with suppress(KeyboardInterrupt):  # the epochs so far go back
+        train(jobs, outcomes=outcomes, stacks=stacks, n_threads=1, progress=count)
+    results = [
+        (outcome, _state_of(job)) for job, outcome in zip(jobs, outcomes, strict=True)
+    ]
+    file.write_bytes(dump((results, stacks, int(counters[place]))))
+
+
+def _settings() -> tuple[str, bool]:
+    """Return what decides, in a whole process, how torch computes."""
+    return torch.get_float32_matmul_precision(), bool(torch.backends.mkldnn.enabled)
+
+
+def _apply(settings: tuple[str, bool]) -> None:
+    precision, uses_mkldnn = settings
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.mkldnn.set_flags(uses_mkldnn)
+
+
+def _open_counters(folder: Path, *, create: bool = False) -> np.memmap:
+    """Map the file in which workers count their epochs."""
+    mode: Any = "w+" if create else "r+"
+    return np.memmap(folder / "counters", np.int64, mode, shape=_MOST_PIECES)
+
+
+def _state_of(job: FitJob) -> tuple[list, list, list]:
+    """Return parameters, buffers, and the optimizer's state of each parameter."""
+    parameters = list(job.module.parameters())
+    states = [job.optimizer.state.get(parameter) for parameter in parameters]
+    return [p.data for p in parameters], list(job.module.buffers()), states
+
+
+def _set_state(job: FitJob, state: tuple[list, list, list]) -> None:
+    parameters, buffers, states = state
+    job.module.train()
+    for parameter, data, known in zip(
+        job.module.parameters(), parameters, states, strict=True
+    ):
+        parameter.data = data
+        if known is not None:
+            job.optimizer.state[parameter] = known
+    for buffer, values in zip(job.module.buffers(), buffers, strict=True):
+        buffer.copy_(values)

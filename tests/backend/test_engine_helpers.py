@@ -1,0 +1,359 @@
+"""Worker processes train a part of a search: nothing shows it but the time."""
+
+import os
+import signal
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from skact import ActMLP, ActMLPRegressor, TrainingLog, fused
+from skact.backend import engine_helpers
+from skact.backend.engine_helpers import Helpers
+from skact.backend.worker_pool import pool
+from skact.engine.jobs import Outcome
+from skact.engine.stack_run import StackRun
+
+
+def wait_until(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def workers():
+    """Two workers that are ready: no test depends on when they start."""
+    pool.start(2)
+    wait_until(lambda: pool.n_ready == 2)
+    yield pool
+    pool.stop()
+
+
+@pytest.fixture
+def _at_once(workers, monkeypatch):
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", 0)
+    if not workers.n_workers:  # a test has killed them
+        workers.start(2)
+    wait_until(lambda: workers.n_ready == 2)
+
+
+GRID = {"activation": ["relu", "tanh", "prelu"], "lr": [0.001, 0.01]}
+KINDS = {
+    "plain": {},
+    "dropout": {"dropout": 0.3},
+    "batch norm": {"norm": "batch", "optimizer": "adamw"},
+    "momentum": {"optimizer": "sgd", "momentum": 0.9, "dtype": "float64"},
+    "random slopes": {"activation": "rrelu"},
+}
+
+
+def weights_and_losses(net):
+    return net.module_.state_dict(), net.history_[:, "train_loss"]
+
+
+def assert_same_fits(ours, theirs):
+    for one, other in zip(ours, theirs, strict=True):
+        (state, losses), (state_2, losses_2) = map(weights_and_losses, (one, other))
+        assert losses == losses_2
+        for name, value in state.items():
+            assert torch.equal(value, state_2[name]), name
+        for parameter, twin in zip(
+            one.module_.parameters(), other.module_.parameters(), strict=True
+        ):
+            states = [
+                net.optimizer_.state.get(p, {})
+                for net, p in ((one, parameter), (other, twin))
+            ]
+            assert states[0].keys() == states[1].keys()
+            for name, value in states[0].items():
+                if name != "momentum_buffer" or value is not None:
+                    assert torch.equal(value, states[1][name]), name
+
+
+def fit_all(nets, X, y, **settings):
+    with fused(n_jobs=3, **settings) as session:
+        fitted = joblib.Parallel()(joblib.delayed(clone(net).fit)(X, y) for net in nets)
+    return fitted, session.report
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fit_on_workers_is_the_fit_alone(digits, kind):
+    X, y = digits
+    settings = {"width": 16, "max_epochs": 12, "batch_size": 30, "random_state": 0}
+    nets = [
+        ActMLP(**{**settings, "lr": 0.01 * (1 + i % 3), **KINDS[kind]})
+        for i in range(9)
+    ]
+    together, report = fit_all(nets, X, y)
+    assert report.on_workers > 0
+    assert report.n_fused == len(nets)
+    assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_weighted_rows_and_sparse_tables_get_to_workers(digits):
+    X, y = digits
+    weight = np.arange(len(y)) % 3
+    net = ActMLPRegressor(width=8, max_epochs=6, random_state=0)
+    with fused(n_jobs=3) as session:
+        nets = joblib.Parallel()(
+            joblib.delayed(clone(net).set_params(random_state=i).fit)(
+                sp.csr_matrix(X), y * 1.0, sample_weight=weight
+            )
+            for i in range(4)
+        )
+    assert session.report.on_workers > 0
+    alone = [
+        clone(net).set_params(random_state=i).fit(X, y * 1.0, sample_weight=weight)
+        for i in range(4)
+    ]
+    for one, other in zip(nets, alone, strict=True):
+        np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-3)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_fits_go_on_after_partial_fit_on_workers(digits):
+    X, y = digits
+    nets = [ActMLP(width=8, max_epochs=5, random_state=i) for i in range(6)]
+    for net in nets:
+        net.fit(X, y)
+    with fused(n_jobs=3) as session:
+        again = joblib.Parallel()(
+            joblib.delayed(net.partial_fit)(X, y, epochs=7) for net in nets
+        )
+    assert session.report.on_workers > 0
+    whole = [ActMLP(width=8, max_epochs=12, random_state=i).fit(X, y) for i in range(6)]
+    assert_same_fits(again, whole)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_log_and_its_scorer_have_what_workers_trained(digits):
+    X, y = digits
+    frames = []
+    for n_jobs in (1, 3):
+        log = TrainingLog()
+        net = ActMLP(width=8, max_epochs=5, random_state=0).set_callbacks(log)
+        search = GridSearchCV(
+            net, GRID, cv=2, refit=False, scoring=log.scorer("accuracy")
+        )
+        with fused(n_jobs=n_jobs) as session:
+            search.fit(X, y)
+        assert (session.report.on_workers > 0) == (n_jobs > 1)
+        frames.append(log.to_frame().drop(columns=["dur"], errors="ignore"))
+    assert frames[0].equals(frames[1])
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("n_jobs", [None, 1, 2, -1])
+def test_n_jobs_of_the_search_is_heeded(digits, n_jobs):
+    net = ActMLP(width=8, max_epochs=6, random_state=0)
+    search = GridSearchCV(net, GRID, cv=2, refit=False, n_jobs=n_jobs)
+    with fused(n_jobs=3) as session:
+        search.fit(*digits)
+    assert (session.report.on_workers > 0) == (n_jobs != 1)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_what_a_process_keeps_for_itself_is_trained_in_it(digits):
+    X, y = digits
+    nets = [
+        ActMLP(activation=torch.sin, width=8, random_state=i, max_epochs=4)
+        for i in range(4)
+    ]
+    together, report = fit_all(nets, X, y)
+    assert report.on_workers == 0
+    assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_network_that_cannot_be_pickled_is_trained_here(digits):
+    class Noting(ActMLP):
+        def initialize_module(self):
+            super().initialize_module()
+            self.module_.note = lambda: None
+            return self
+
+    nets = [Noting(width=8, random_state=i, max_epochs=4) for i in range(4)]
+    together, report = fit_all(nets, *digits)
+    assert report.on_workers == 0
+    assert_same_fits(together, [clone(net).fit(*digits) for net in nets])
+
+
+class KillOnce:
+    """Kills a worker when the first epochs are counted."""
+
+    def __init__(self, monkeypatch):
+        self.done = False
+        send = Helpers._send
+
+        def send_and_kill(helpers, runs):
+            send(helpers, runs)
+            if not self.done:
+                self.done = True
+                for process in list(pool._executor._processes.values()):
+                    os.kill(process.pid, signal.SIGKILL)
+
+        monkeypatch.setattr(Helpers, "_send", send_and_kill)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_the_fits_of_a_worker_that_was_killed_are_trained_again(digits, monkeypatch):
+    KillOnce(monkeypatch)
+    nets = [ActMLP(width=8, random_state=i, max_epochs=8) for i in range(6)]
+    together, report = fit_all(nets, *digits)
+    assert_same_fits(together, [clone(net).fit(*digits) for net in nets])
+    assert report.lost > 0
+    assert "trained again, because a worker process died" in str(report)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_after_ctrl_c_the_epochs_of_workers_are_kept_and_the_files_are_gone(
+    digits, monkeypatch
+):
+    folders = []
+    monkeypatch.setattr(
+        tempfile,
+        "mkdtemp",
+        lambda *args, _make=tempfile.mkdtemp, **kwargs: (
+            folders.append(_make(*args, **kwargs)) or folders[-1]
+        ),
+    )
+    receive = Helpers._receive
+
+    def press(helpers):
+        receive(helpers)
+        if any(helpers._counters[piece.place] for piece in helpers._pieces.values()):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Helpers, "_receive", press)
+    kept = []
+    close = Helpers.close
+
+    def note(helpers):
+        monkeypatch.setattr(Helpers, "_receive", receive)
+        runs = [run for piece in helpers._pieces.values() for run in piece.runs]
+        close(helpers)
+        kept.extend(len(o.records) for run in runs for o in run.outcomes)
+
+    monkeypatch.setattr(Helpers, "close", note)
+    nets = [ActMLP(width=8, random_state=i, max_epochs=3000) for i in range(6)]
+    with pytest.raises(KeyboardInterrupt), fused(n_jobs=3) as session:
+        joblib.Parallel()(joblib.delayed(net.fit)(*digits) for net in nets)
+    assert kept
+    assert max(kept) > 1
+    assert "interrupted after" in str(session.report)
+    assert folders
+    assert not any(Path(folder).exists() for folder in folders)
+    assert pool.n_ready == 2  # they wait for the next search
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_the_bar_counts_the_epochs_of_workers(digits):
+    nets = [ActMLP(width=8, random_state=i, max_epochs=8) for i in range(6)]
+    with fused(n_jobs=3, progress=True) as session:
+        joblib.Parallel()(joblib.delayed(net.fit)(*digits) for net in nets)
+    assert session.report.on_workers > 0
+    assert session.progress.done == session.progress.total == 6 * 8
+
+
+# ------------------------------------------------------------------ who gets what
+
+
+class Ready:
+    """Stands in for the pool: workers that never do anything."""
+
+    n_workers = n_ready = 3
+
+    def start(self, n):
+        self.n_workers = n
+
+
+@pytest.fixture
+def runs_of(make_run):
+    return lambda sizes: deque(make_run(n) for n in sizes)
+
+
+@pytest.fixture
+def make_run(digits):
+    from skact.engine.batches import Tables
+
+    def make(n_lanes, n_epochs=10):
+        X, y = digits
+        jobs = []
+        for i in range(n_lanes):
+            net = ActMLP(width=8, random_state=i)
+            net.initialize(X, y)
+            jobs.append(
+                engine_helpers.FitJob(
+                    X,
+                    np.zeros(len(X), np.int64),
+                    None,
+                    net.seeds_,
+                    n_epochs,
+                    0,
+                    32,
+                    True,
+                    "cross_entropy",
+                    net.module_,
+                    net.optimizer_,
+                )
+            )
+        return StackRun(jobs, [Outcome() for _ in jobs], Tables(), 1)
+
+    return make
+
+
+def helpers_with(ready, monkeypatch):
+    helpers = Helpers(3, [], None)
+    helpers._pool = ready
+    sent = []
+    monkeypatch.setattr(helpers, "_send", sent.append)
+    return helpers, sent
+
+
+@pytest.mark.parametrize("sizes", [(), (4,), (1,) * 9, (2, 30, 3)])
+def test_every_lane_is_in_one_place_and_each_worker_gets_a_part(
+    make_run, runs_of, monkeypatch, sizes
+):
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", 0)
+    helpers, sent = helpers_with(Ready(), monkeypatch)
+    run, waiting = make_run(20), runs_of(sizes)
+    before = run.cost_left + sum(one.cost_left for one in waiting)
+    run.seconds, run.cost_done = 1.0, run.cost_left / 10
+    helpers.share(waiting, run)
+    assert len(sent) == 3
+    given = [one for runs in sent for one in runs]
+    lanes = [(id(one.jobs[i])) for one in (run, *waiting, *given) for i in one.active]
+    assert len(lanes) == len(set(lanes)) == 20 + sum(sizes)
+    shares = [sum(one.cost_left for one in runs) / before for runs in sent]
+    assert max(shares) < 0.45
+    assert run.active
+
+
+def test_workers_start_only_when_the_rest_outlasts_their_start(make_run, monkeypatch):
+    class Cold(Ready):
+        n_workers = n_ready = 0
+
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_START", 4.0)
+    run = make_run(6)
+    for seconds, started in [(0.1, 0), (10.0, 3)]:
+        helpers, sent = helpers_with(cold := Cold(), monkeypatch)
+        run.seconds, run.cost_done = seconds, run.cost_left
+        helpers.share(deque(), run)
+        assert cold.n_workers == started
+        assert not sent
+
+
+def test_one_lane_alone_is_not_given_away(make_run):
+    assert make_run(1).split(1e12) is None

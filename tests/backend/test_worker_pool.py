@@ -1,0 +1,43 @@
+"""The pool of worker processes: started late, kept, and started again after a death."""
+
+import os
+import signal
+import time
+
+import pytest
+import torch
+
+from skact.backend.worker_pool import WorkerPool
+
+
+def wait_until(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def pool():
+    one = WorkerPool()
+    yield one
+    one.stop()
+
+
+def test_a_pool_starts_works_stops_and_starts_again(pool):
+    for _ in range(2):
+        assert pool.n_ready == pool.n_workers == 0
+        pool.start(1)
+        wait_until(lambda: pool.n_ready == 1)
+        assert pool.submit(abs, -3).result() == 3
+        assert pool.submit(torch.get_num_threads).result() == 1
+        pool.start(1)  # it has as many already
+        assert pool.n_ready == 1
+        pool.stop()
+
+
+def test_workers_do_not_hear_ctrl_c(pool):
+    pool.start(1)
+    worker = pool.submit(os.getpid).result()
+    os.kill(worker, signal.SIGINT)
+    assert pool.submit(os.getpid).result() == worker
