@@ -14,7 +14,7 @@ from skorch.dataset import Dataset
 from skorch.utils import is_dataset
 
 from skact.nets.inputs import read_table, unpack_table
-from skact.nets.row_weights import combine_weights, read_sample_weight
+from skact.parameters.row_weights import combine_weights, read_sample_weight
 from skact.nets.rows import Rows, TrainingData, rows_of
 
 _ADVICE = (
