@@ -84,6 +84,16 @@ def write_best_score(callback: Any, score: float) -> None:
     callback.best_score_ = score
 
 
+def scoring_of(callback: Any) -> Any:
+    """Return what a scoring callback calls, after it is initialized."""
+    return callback.scoring_
+
+
+def replace_scoring(callback: Any, scoring: Any) -> None:
+    """Set what a scoring callback calls, until it is initialized again."""
+    callback.scoring_ = scoring
+
+
 def write_epoch_start(timer: Any, seconds: float) -> None:
     """Set the time at which the epoch began in an EpochTimer."""
     timer.epoch_start_time_ = seconds

@@ -42,7 +42,8 @@ class ActMLP(LabelNet, NeuralNetClassifier):
     dropout : float, default=0.0
         Probability in [0, 1) with which a hidden unit is zeroed in training.
     norm : {"batch", "layer"} or None, default=None
-        Normalisation before each hidden activation.
+        Normalisation before each hidden activation. The statistics of "batch" count
+        each row once, whatever its `sample_weight` and `class_weight`.
     init : {"auto", "torch"}, default="auto"
         "auto" scales initial weights to suit the activation
         (:func:`skact.activation_gain`), "torch" is what ``nn.Linear`` does.
