@@ -64,6 +64,13 @@ def overridden_method(net: NeuralNet, names: Iterable[str]) -> str | None:
     return None
 
 
+def callback_names(net: NeuralNet) -> list[str]:
+    """Return the names of all callbacks, also of those that are set to None."""
+    if net.callbacks == "disable":
+        return [name for name, _ in net.get_default_callbacks()]
+    return [name for name, _ in net._uniquely_named_callbacks()]
+
+
 def nonlinearity_of(net: NeuralNet) -> Any:
     """Return the function that `predict_nonlinearity` stands for."""
     return net._get_predict_nonlinearity()

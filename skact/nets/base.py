@@ -14,6 +14,7 @@ import torch
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from skorch.exceptions import NotInitializedError
 from skorch.history import History
+from skorch.utils import to_device
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -32,6 +33,7 @@ from skact.nets.default_callbacks import (
 from skact.nets.divergence import check_loss, check_weights
 from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
+from skact.nets.held_out import NoHeldOutRowsError
 from skact.nets.inputs import read_inputs
 from skact.nets.interrupts import StopFit, StopRequest, count_interrupts
 from skact.nets.loop import Loop
@@ -388,7 +390,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         except Exception as error:
             if "valid_" not in str(error) or components.has_held_out_rows(self):
                 raise
-            raise ValueError(
+            raise NoHeldOutRowsError(
                 f"{error} There are no validation rows: skact trains on all, unless "
                 f"train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
             ) from error
@@ -425,7 +427,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         torch.Tensor of shape (n_rows, n_outputs)
         """
         for output in prediction.outputs_of_net(self, X, training):
-            yield output.to(device)
+            yield to_device(output, device)
 
     def trim_for_prediction(self) -> None:
         """Drop all that only training needs, as in skorch; predictions still work."""
