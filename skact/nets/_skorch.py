@@ -93,7 +93,7 @@ def write_best_score(callback: Any, score: float) -> None:
 
 def scoring_of(callback: Any) -> Any:
     """Return what a scoring callback calls, after it is initialized."""
-    return callback.scoring_
+    return getattr(callback, "scoring_", None)
 
 
 def replace_scoring(callback: Any, scoring: Any) -> None:

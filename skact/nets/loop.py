@@ -38,7 +38,7 @@ class Loop(ABC):
         self.epoch_context: Any = None
         self.datasets: Mapping[str, Any] = {}  # of the epoch
         # weights for scores of the epoch's batches: held out, in training
-        self.batch_weights: tuple[list, list] = [], []
+        self.scored_weights: tuple[list, list] = [], []
         weigh_scores(net.callbacks_)
         callbacks = [*callbacks_of(net), *(callback for _, callback in net.callbacks_)]
         self.weight_callbacks = [
@@ -70,7 +70,7 @@ class Loop(ABC):
 
     def begin_epoch(self, datasets: Mapping[str, Any]) -> None:
         """Seed the noise of an epoch, and begin scikit-learn's task of the epoch."""
-        self.datasets, self.batch_weights = datasets, ([], [])
+        self.datasets, self.scored_weights = datasets, ([], [])
         net = self.net
         seed = Seeds.of_epoch(net.seeds_.noise, len(net.history_))
         if hasattr(net.module_, "seed_noise"):  # a module of the user's own has none
@@ -83,7 +83,7 @@ class Loop(ABC):
     def note_weights(self, X: Any, *, training: bool) -> None:
         """Note the weights for scores of the rows of a batch, in their order."""
         if isinstance(X, Mapping) and "given_weight" in X:
-            self.batch_weights[training].append(to_numpy(X["given_weight"]))
+            self.scored_weights[training].append(to_numpy(X["given_weight"]))
 
     def weights_for_score(self, X: Any, *, on_train: bool) -> np.ndarray | None:
         """Return the weights of the rows that a callback scores, or None.
@@ -91,7 +91,7 @@ class Loop(ABC):
         X is a dataset if the callback has collected the batches, whose order may differ
         from that of the dataset.
         """
-        collected = self.batch_weights[on_train]
+        collected = self.scored_weights[on_train]
         if collected and is_dataset(X):
             return np.concatenate(collected)
         dataset = self.datasets.get("dataset_train" if on_train else "dataset_valid")

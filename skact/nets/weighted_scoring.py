@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sklearn.metrics import check_scoring, get_scorer
+from sklearn.metrics import check_scoring
 from skorch.callbacks import EpochScoring
 
 from skact._sklearn import accepts_sample_weight
@@ -21,17 +21,15 @@ class WeightedScoring:
     """
 
     def __init__(self, scoring: Any, on_train: bool) -> None:
-        self.scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
-        self.on_train = bool(on_train)
-        self.takes_weight = scoring is None or accepts_sample_weight(self.scorer)
+        self.scoring, self.on_train = scoring, bool(on_train)
 
     def __call__(self, net: Any, X: Any, y: Any) -> Any:
         """Return the score of a net that trains."""
-        score = check_scoring(net, self.scorer)
-        weight = None
-        if self.takes_weight and net._loop is not None:
+        scorer, weights = check_scoring(net, self.scoring), {}
+        if net._loop is not None and accepts_sample_weight(scorer):
             weight = net._loop.weights_for_score(X, on_train=self.on_train)
-        return score(net, X, y, **({} if weight is None else {"sample_weight": weight}))
+            weights = {} if weight is None else {"sample_weight": weight}
+        return scorer(net, X, y, **weights)
 
 
 def weigh_scores(callbacks: list[tuple[str, Any]]) -> None:
@@ -39,9 +37,6 @@ def weigh_scores(callbacks: list[tuple[str, Any]]) -> None:
     for _, callback in callbacks:
         if isinstance(callback, EpochScoring):
             scoring = scoring_of(callback)
-            if (
-                scoring is None
-                or isinstance(scoring, str)
-                or (callable(scoring) and not isinstance(scoring, WeightedScoring))
-            ):
-                replace_scoring(callback, WeightedScoring(scoring, callback.on_train))
+            if not isinstance(scoring, WeightedScoring):
+                weighted = WeightedScoring(scoring, callback.on_train)
+                replace_scoring(callback, weighted)
