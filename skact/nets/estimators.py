@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader
 
 from skact.nets.base import BaseNet
 from skact.nets.inputs import check_finite
-from skact.nets.kinds import check_numbers
 from skact.nets.labels import LabelNet
 from skact.nets.not_fitted import check_is_fitted
+from skact.parameters.kinds import check_numbers
 
 
 class ActMLP(LabelNet, NeuralNetClassifier):

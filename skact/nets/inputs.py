@@ -14,9 +14,9 @@ from skorch.utils import is_dataset
 from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
-from skact.nets.kinds import check_kind, name_what_is_no_number
 from skact.nets.rows import Rows, TrainingData
 from skact.parameters.checks import dtype_name
+from skact.parameters.kinds import check_kind, name_what_is_no_number
 from skact.parameters.row_weights import combine_weights, read_sample_weight
 from skact.threads import map_in_threads
 
