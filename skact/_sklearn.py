@@ -34,7 +34,10 @@ def accepts_sample_weight(scorer: Any) -> bool:
     """Whether a search without metadata routing passes sample weights to a scorer."""
     if hasattr(scorer, "_accept_sample_weight"):
         return bool(scorer._accept_sample_weight())
-    return "sample_weight" in inspect.signature(scorer).parameters
+    try:
+        return "sample_weight" in inspect.signature(scorer).parameters
+    except ValueError:  # of a builtin function
+        return False
 
 
 # ------------------------------------------------------------------ searches

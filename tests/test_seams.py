@@ -38,7 +38,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
-from skorch.callbacks import EpochTimer, PassthroughScoring
+from skorch.callbacks import EpochScoring, EpochTimer, PassthroughScoring
 from skorch.history import History
 from torch import nn
 from torch.utils import _python_dispatch
@@ -418,6 +418,15 @@ def test_callbacks_that_record_can_be_told():
     assert scoring.best_score_ == np.inf
     skorch_seam.write_best_score(scoring, 0.5)
     assert not scoring._is_best_score(0.6)
+
+
+def test_what_a_scoring_callback_calls_can_be_replaced():
+    callback = EpochScoring("accuracy", name="mine").initialize()
+    assert skorch_seam.scoring_of(callback) == "accuracy"
+    skorch_seam.replace_scoring(callback, lambda net, X, y: 7.0)
+    net = a_net(callbacks=[]).fit(X, y)
+    assert callback._scoring(net, X, y) == 7.0
+    assert callback.initialize().scoring_ == "accuracy"
 
 
 # ------------------------------------------------------------------ scikit-learn

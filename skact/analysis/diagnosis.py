@@ -9,6 +9,7 @@ import pandas as pd
 
 from skact.analysis.diagnosis_rules import FAILED, Finding, findings_of_fit
 from skact.naming import name_values
+from skact.results.epochs import names_in_net
 from skact.results.frames import to_frame
 from skact.results.histories import net_of
 from skact.results.schema import schema_of_frame
@@ -141,14 +142,15 @@ leaky_relu
     recorded = schema.results
     tried = {*schema.params, *schema.resources}
     params = [name for name in frame.columns if name in tried]
-    base = _parameters_of_net(obj)
+    base, in_net = _parameters_of_net(obj), names_in_net(obj, params)
     findings: list[tuple[dict[str, Any], Finding]] = []
     # columns that tell fits apart in frames of searches, of several nets, and of logs
     keys = [name for name in schema.ids if name not in ("epoch", "refit")]
     several = [name for name in keys if name != "fold"]
     for _, rows in _group_rows(frame, several):
         where = {name: rows[name].iloc[0] for name in several + params}
-        own = {**base, **{name: rows[name].iloc[0] for name in params}}
+        first = {name: rows[label].iloc[0] for label, name in in_net.items()}
+        own = {**base, **{k: v for k, v in first.items() if not pd.isna(v)}}
         fits = [fit for _, fit in _group_rows(rows, [x for x in keys if x == "fold"])]
         found = [findings_of_fit(fit[["epoch", *recorded]], own) for fit in fits]
         findings += [(where, finding) for finding in _findings_of_most_folds(found)]

@@ -12,8 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn import get_config
 from sklearn.metrics import check_scoring, get_scorer
-from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
+from sklearn.utils.metadata_routing import (
+    MetadataRequest,
+    MetadataRouter,
+    MethodMapping,
+    get_routing_for_object,
+)
 
 from skact._sklearn import accepts_sample_weight
 from skact.engine.weights import Weights
@@ -60,15 +66,18 @@ class FoldScorer:
     def __init__(self, scorer: Any = None, scoring: Any = None) -> None:
         self.scorer = scorer
         self.scoring = scorer if scoring is None else scoring
-        self.requests: dict[str, Any] = {"sample_weight": None}
+        self.requests: dict[str, Any] = {}  # those that the user has set
 
     def __repr__(self) -> str:
         return f"FoldScorer({self.scoring!r})"
 
     def __call__(self, estimator: Any, X: Any, y: Any = None, **params: Any) -> Any:
         """Return the score of `estimator` on X and y, or a dict of several."""
-        score = check_scoring(estimator, self.scorer)(estimator, X, y, **params)
-        reason = _validate(estimator, X, y, params.get("sample_weight"))
+        scorer, metadata = check_scoring(estimator, self.scorer), params
+        if self.scorer is None and not self.requests:
+            metadata = _metadata_for_score(estimator, params)
+        score = scorer(estimator, X, y, **metadata)
+        reason = _validate(estimator, X, y, metadata.get("sample_weight"))
         if reason is not None:
             warnings.warn(
                 f"TrainingLog could not validate on the fold: {reason}", stacklevel=2
@@ -102,11 +111,21 @@ class FoldScorer:
         """Return the metadata that the scorer inside requests."""
         if self.scorer is not None:
             return get_routing_for_object(self.scorer)
-        # the search does not say whose score it will be, so the user must
+        # whose score it will be is known when it is called; then that estimator decides
         routing = MetadataRequest(owner="log.scorer()")
-        for name, request in self.requests.items():
+        for name, request in ({"sample_weight": True} | self.requests).items():
             routing.score.add_request(param=name, alias=request)
         return routing
+
+
+def _metadata_for_score(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the metadata that the ``score`` of an estimator requests."""
+    if not (params and get_config()["enable_metadata_routing"]):
+        return params
+    to_score = MethodMapping().add(caller="score", callee="score")
+    router = MetadataRouter(owner="log.scorer()")
+    router.add(estimator=estimator, method_mapping=to_score)
+    return dict(router.route_params(caller="score", params=params).estimator.score)
 
 
 def _validate(estimator: Any, X: Any, y: Any, sample_weight: Any) -> str | None:

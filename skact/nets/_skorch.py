@@ -64,6 +64,13 @@ def overridden_method(net: NeuralNet, names: Iterable[str]) -> str | None:
     return None
 
 
+def callback_names(net: NeuralNet) -> list[str]:
+    """Return the names of all callbacks, also of those that are set to None."""
+    if net.callbacks == "disable":
+        return [name for name, _ in net.get_default_callbacks()]
+    return [name for name, _ in net._uniquely_named_callbacks()]
+
+
 def nonlinearity_of(net: NeuralNet) -> Any:
     """Return the function that `predict_nonlinearity` stands for."""
     return net._get_predict_nonlinearity()
@@ -82,6 +89,16 @@ def last_batches_of(history: Any) -> list[dict[str, Any]]:
 def write_best_score(callback: Any, score: float) -> None:
     """Set the best score so far in a scoring callback."""
     callback.best_score_ = score
+
+
+def scoring_of(callback: Any) -> Any:
+    """Return what a scoring callback calls, after it is initialized."""
+    return getattr(callback, "scoring_", None)
+
+
+def replace_scoring(callback: Any, scoring: Any) -> None:
+    """Set what a scoring callback calls, until it is initialized again."""
+    callback.scoring_ = scoring
 
 
 def write_epoch_start(timer: Any, seconds: float) -> None:

@@ -14,6 +14,7 @@ import torch
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from skorch.exceptions import NotInitializedError
 from skorch.history import History
+from skorch.utils import to_device
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -32,6 +33,7 @@ from skact.nets.default_callbacks import (
 from skact.nets.divergence import check_loss, check_weights
 from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
+from skact.nets.held_out import NoHeldOutRowsError
 from skact.nets.inputs import read_inputs
 from skact.nets.interrupts import StopFit, StopRequest, count_interrupts
 from skact.nets.loop import Loop
@@ -41,7 +43,7 @@ from skact.nets.parameters import FlatParameters
 from skact.nets.rollback import forget_fit_if_diverged, restore_on_error
 from skact.nets.rows import Rows
 from skact.nets.skorch_loop import SkorchLoop
-from skact.nets.split import read_split
+from skact.nets.split import check_some_weight, read_split, showing_given_values
 from skact.network.mlp import MLP
 from skact.parameters.fit_params import FitOptions, read_fit_params
 
@@ -319,16 +321,17 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
     def get_split_datasets(self, X: Any, y: Any = None, **params: Any) -> tuple:
         """Hold out validation rows: by `train_split`, or for early stopping."""
         if not self.train_split and self.early_stopping:
-            return components.split_for_early_stopping(self, X, y)
+            held_out = components.split_for_early_stopping(self, X, y)
+            return check_some_weight(self, held_out)
         split = super().get_split_datasets
         if not self.train_split:
             return split(X, y, **params)
         if self._loop is not None:  # skorch's loop calls without these parameters
             params = {**self._loop.plan.split_params, **params}
-        with components.seed_split(self), blame(self, "train_split"):
-            datasets = split(X, y, **params)
         with blame(self, "train_split"):
-            return read_split(self, X, datasets)
+            with components.seed_split(self), showing_given_values(self, X):
+                datasets = split(X, y, **params)
+            return check_some_weight(self, read_split(self, X, datasets))
 
     @blaming("iterator_train", "iterator_valid")
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
@@ -363,12 +366,14 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         them, so that the scores are in the history.
         """
         if method_name == "on_epoch_begin" and self._loop is not None:
-            self._loop.begin_epoch()
+            self._loop.begin_epoch(params)
         if method_name == "on_batch_end":
             # not in the hook of that name, which a subclass may override
             self._end_batch(params["loss"], params["training"])
             # skorch's EpochScoring compares the y of each batch with net.predict
             X, codes = params["batch"]
+            if self._loop is not None:
+                self._loop.note_weights(X, training=params["training"])
             params["batch"] = X, self._decode_targets(codes)
         with StopRequest() as stop:
             self._call_skorch_callbacks(method_name, params)
@@ -385,7 +390,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         except Exception as error:
             if "valid_" not in str(error) or components.has_held_out_rows(self):
                 raise
-            raise ValueError(
+            raise NoHeldOutRowsError(
                 f"{error} There are no validation rows: skact trains on all, unless "
                 f"train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
             ) from error
@@ -422,7 +427,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         torch.Tensor of shape (n_rows, n_outputs)
         """
         for output in prediction.outputs_of_net(self, X, training):
-            yield output.to(device)
+            yield to_device(output, device)
 
     def trim_for_prediction(self) -> None:
         """Drop all that only training needs, as in skorch; predictions still work."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from skorch import NeuralNet, NeuralNetBinaryClassifier
+from skorch.callbacks import ParamMapper
 from torch import Tensor, nn
 
 from skact.nets.blame import blame
@@ -54,12 +55,35 @@ class WeightedLosses(NeuralNet):
         self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
     ) -> Tensor:
         """Return sum(w l) / sum(w) over the rows of a batch, with weights w."""
+        is_of_torch = type(self.criterion_).__module__.startswith("torch.nn.")
+        if isinstance(y_pred, tuple) and is_of_torch:
+            raise TypeError(
+                f"The module of {type(self).__name__} returns a tuple, and the loss "
+                f"{type(self.criterion_).__name__} takes one tensor: override get_loss "
+                f"to hand it on, as super().get_loss(y_pred[0], *args, **kwargs)."
+            )
         with blame(self, "criterion"):
             losses = super().get_loss(y_pred, y_true, X=X, training=training)
         loss, weight = weighted_mean(self, losses, y_true, X)
         if self._loop is not None:
             self._loop.batch_weight = weight
         return loss
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> Any:
+        """Compute loss and gradients of a batch; say if nothing has a gradient."""
+        try:
+            return super().train_step_single(batch, **fit_params)
+        except RuntimeError as error:
+            if "does not require grad" not in str(error):
+                raise
+            cause = "activation, output_activation or criterion detaches its values"
+            if not any(p.requires_grad for _, p in self.get_all_learnable_params()):
+                mappers = [k for k, c in self.callbacks_ if isinstance(c, ParamMapper)]
+                by = f" (callbacks: {', '.join(mappers)})" if mappers else ""
+                cause = f"all parameters of the network are frozen{by}"
+            raise ValueError(
+                f"{type(self).__name__} has nothing to train, because {cause}."
+            ) from error
 
     def shaped_as_loss_wants(self, outputs: Tensor) -> Tensor:
         """Return outputs (n, n_outputs) in the shape that the loss needs.

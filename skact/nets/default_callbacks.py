@@ -6,8 +6,6 @@ import numpy as np
 from skorch.callbacks import EarlyStopping, EpochScoring, PassthroughScoring, PrintLog
 from skorch.utils import noop
 
-from skact.nets.rows import given_weight_of
-
 
 class WeightedLoss(PassthroughScoring):
     """Records the weighted mean loss over the rows of an epoch."""
@@ -30,16 +28,12 @@ class QuietLog(PrintLog):
             super().on_epoch_end(net, **kwargs)
 
 
-def accuracy(net: Any, X: Any, y: Any) -> float:
+def accuracy(net: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
     """Return the share of correct labels, or of their weight.
 
     The checks of scikit-learn's scorer take longer than an epoch of a small network.
     """
-    is_correct = net.predict(X) == y
-    weight = given_weight_of(X)
-    if weight is None or not weight.any():
-        return float(np.mean(is_correct))
-    return float(np.average(is_correct, weights=weight))
+    return float(np.average(net.predict(X) == y, weights=sample_weight))
 
 
 def replace_default_callbacks(

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from skact.exceptions import DivergedError
 
+_TOO_LARGE = 1e6  # of a weight: a network that learns has none as large
+
 
 def divergence_error(net: Any, loss: float) -> DivergedError:
     """Build the error for a loss that is NaN or infinite."""
@@ -36,6 +38,18 @@ def check_weights(net: Any) -> None:
     if not all(map(_is_finite_weight, net.module_.parameters())):
         event = "the weights became NaN or infinite"
         raise _build_error(net, event, _advise_smaller_lr(net))
+
+
+def describe_large_weights(net: Any) -> str:
+    """Say that a network with weights that no training needs has diverged, or ""."""
+    sizes = [weight.detach().abs().max() for weight in net.module_.parameters()]
+    largest = max((size.item() for size in sizes), default=0.0)
+    if largest < _TOO_LARGE:
+        return ""
+    return (
+        f"the network diverged in fit, whose last steps made weights as large as "
+        f"{largest:.0e}. {_advise_smaller_lr(net)}"
+    )
 
 
 def _is_finite_weight(weight: Tensor) -> bool:

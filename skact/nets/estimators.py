@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader
 
 from skact.nets.base import BaseNet
 from skact.nets.inputs import check_finite
-from skact.nets.kinds import check_numbers
 from skact.nets.labels import LabelNet
 from skact.nets.not_fitted import check_is_fitted
+from skact.parameters.kinds import check_numbers
 
 
 class ActMLP(LabelNet, NeuralNetClassifier):
@@ -42,7 +42,8 @@ class ActMLP(LabelNet, NeuralNetClassifier):
     dropout : float, default=0.0
         Probability in [0, 1) with which a hidden unit is zeroed in training.
     norm : {"batch", "layer"} or None, default=None
-        Normalisation before each hidden activation.
+        Normalisation before each hidden activation. The statistics of "batch" count
+        each row once, whatever its `sample_weight` and `class_weight`.
     init : {"auto", "torch"}, default="auto"
         "auto" scales initial weights to suit the activation
         (:func:`skact.activation_gain`), "torch" is what ``nn.Linear`` does.

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from skorch.callbacks import Callback, EpochScoring
+from skorch.exceptions import SkorchException
 from torch import Tensor
 
 from skact.engine.batches import to_tensor
@@ -20,6 +21,10 @@ _COLLECTING_HANDLERS = {
     "on_batch_begin": (Callback.on_batch_begin,),
     "on_batch_end": (Callback.on_batch_end, EpochScoring.on_batch_end),
 }
+
+
+class NoHeldOutRowsError(ValueError, SkorchException):
+    """A callback misses held-out rows; both libraries' users catch it."""
 
 
 def has_no_batch_callbacks(callbacks: list[tuple[str, Any]]) -> bool:

@@ -14,10 +14,10 @@ from skorch.utils import is_dataset
 from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
-from skact.nets.kinds import check_kind, name_what_is_no_number
-from skact.nets.row_weights import combine_weights, read_sample_weight
 from skact.nets.rows import Rows, TrainingData
 from skact.parameters.checks import dtype_name
+from skact.parameters.kinds import check_kind, name_what_is_no_number
+from skact.parameters.row_weights import combine_weights, read_sample_weight
 from skact.threads import map_in_threads
 
 # values that one thread checks at a time
@@ -88,7 +88,7 @@ def read_table(
             multi_output=is_regression,
             y_numeric=is_regression,
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         name_what_is_no_number(error, X, y if is_regression else None)
         raise
     if reset:
@@ -116,7 +116,7 @@ def read_X(net: Any, X: Any) -> Any:
                 order="C",
                 ensure_all_finite=False,
             )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             name_what_is_no_number(error, X, None)
             raise
     return _cast_to_network_dtype(net, X)

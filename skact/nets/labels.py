@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skact.nets.base import BaseNet
 from skact.nets.prediction import describe_nan
-from skact.nets.row_weights import balanced_weight
+from skact.parameters.row_weights import balanced_weight
 
 
 class LabelNet(BaseNet):
@@ -65,7 +65,10 @@ class LabelNet(BaseNet):
         given = [weights.get(label, 1.0) for label in labels]
         if not all(isinstance(one, Real) for one in given):
             raise self._class_weight_error("numbers")
-        weight = np.array(given, dtype=float)
+        try:
+            weight = np.array(given, dtype=float)
+        except OverflowError:  # an int that no float can hold
+            weight = np.array([np.inf])
         is_valid = np.isfinite(weight).all() and weight.min() >= 0
         if not is_valid or not weight[codes].any():
             raise self._class_weight_error(

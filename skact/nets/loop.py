@@ -1,7 +1,11 @@
 """A fit while it runs: what the engine's loop and skorch's loop share."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+from skorch.utils import is_dataset, to_numpy
 
 from skact._sklearn import callbacks_of
 from skact.engine.current_trainer import current_trainer
@@ -10,6 +14,8 @@ from skact.engine.weights import Trajectory, Weights, weights_of
 from skact.global_rng import seed_generators
 from skact.nets.components import device_of
 from skact.nets.eligibility import FitPlan
+from skact.nets.rows import weight_of
+from skact.nets.weighted_scoring import weigh_scores
 
 
 class Loop(ABC):
@@ -30,6 +36,10 @@ class Loop(ABC):
         self.trainer = current_trainer()
         self.batch_weight = 0.0  # sum(w) of the last batch
         self.epoch_context: Any = None
+        self.datasets: Mapping[str, Any] = {}  # of the epoch
+        # weights for scores of the epoch's batches: held out, in training
+        self.scored_weights: tuple[list, list] = [], []
+        weigh_scores(net.callbacks_)
         callbacks = [*callbacks_of(net), *(callback for _, callback in net.callbacks_)]
         self.weight_callbacks = [
             callback
@@ -58,8 +68,9 @@ class Loop(ABC):
     def train_epochs(self) -> None:
         """Train the epochs of this fit."""
 
-    def begin_epoch(self) -> None:
+    def begin_epoch(self, datasets: Mapping[str, Any]) -> None:
         """Seed the noise of an epoch, and begin scikit-learn's task of the epoch."""
+        self.datasets, self.scored_weights = datasets, ([], [])
         net = self.net
         seed = Seeds.of_epoch(net.seeds_.noise, len(net.history_))
         if hasattr(net.module_, "seed_noise"):  # a module of the user's own has none
@@ -68,6 +79,23 @@ class Loop(ABC):
             seed_generators(seed, device_of(net))
         self.epoch_context = self.context.subcontext(task_name="epoch")
         self.epoch_context.call_on_fit_task_begin(estimator=net)
+
+    def note_weights(self, X: Any, *, training: bool) -> None:
+        """Note the weights for scores of the rows of a batch, in their order."""
+        if isinstance(X, Mapping) and "given_weight" in X:
+            self.scored_weights[training].append(to_numpy(X["given_weight"]))
+
+    def weights_for_score(self, X: Any, *, on_train: bool) -> np.ndarray | None:
+        """Return the weights of the rows that a callback scores, or None.
+
+        X is a dataset if the callback has collected the batches, whose order may differ
+        from that of the dataset.
+        """
+        collected = self.scored_weights[on_train]
+        if collected and is_dataset(X):
+            return np.concatenate(collected)
+        dataset = self.datasets.get("dataset_train" if on_train else "dataset_valid")
+        return weight_of(dataset, "given_weight")
 
     def end_epoch(self) -> bool:
         """End scikit-learn's task of the epoch; return whether the fit must stop."""

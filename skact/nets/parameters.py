@@ -1,7 +1,7 @@
 """Parameters as in scikit-learn: the constructor stores them, fit checks them."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -9,12 +9,9 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
-from skact.nets._skorch import CONSTRUCTOR_ATTRIBUTES
-from skact.parameters.checks import (
-    PREFIXES,
-    check_parameters,
-    suggest_parameter,
-)
+from skact.nets._skorch import CONSTRUCTOR_ATTRIBUTES, callback_names
+from skact.parameters.checks import check_parameters
+from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
 
 
 class FlatParameters(NeuralNet):
@@ -108,6 +105,7 @@ class FlatParameters(NeuralNet):
         params = {name: vars(self)[name] for name in self._get_param_names()}
         params |= self._misnamed
         check_parameters(type(self).__name__, params, self._signature_names())
+        self._check_callback_names(params)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters of this estimator.
@@ -157,6 +155,7 @@ class FlatParameters(NeuralNet):
             self.initialize_callbacks()
             self.built_with_["callbacks"] = self.callbacks
         if for_skorch:
+            self._check_callback_names(for_skorch)
             super().set_params(**for_skorch)
         return self
 
@@ -169,6 +168,20 @@ class FlatParameters(NeuralNet):
                 raise ValueError(
                     f"Invalid parameter {name!r} for estimator {self}{hint or '.'} "
                     f"Valid parameters are: {list(known)!r}."
+                )
+
+    def _check_callback_names(self, params: Iterable[str]) -> None:
+        """Raise at a ``callbacks__name`` of no callback, which skorch would ignore."""
+        given = [name for name in params if name.startswith("callbacks__")]
+        known = callback_names(self) if given else []
+        for key in given:
+            name = key.removeprefix("callbacks__")
+            if not any(name == one or name.startswith(f"{one}__") for one in known):
+                name = name.partition("__")[0]
+                raise ValueError(
+                    f"Trying to set a parameter for callback {name} which does not "
+                    f"exist: {key!r}{nearest(name, known) or '.'} The callbacks of "
+                    f"{type(self).__name__} are {', '.join(map(repr, known))}."
                 )
 
     def __setattr__(self, name: str, value: Any) -> None:

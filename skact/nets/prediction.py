@@ -20,6 +20,7 @@ from skact.nets._skorch import (
 )
 from skact.nets.blame import blame
 from skact.nets.components import has_custom_parts, lend_generators
+from skact.nets.divergence import describe_large_weights
 from skact.nets.inputs import read_X, stack_samples, unpack_table
 from skact.nets.not_fitted import check_is_fitted
 from skact.network.forward import (
@@ -52,17 +53,27 @@ def probabilities(net: Any, X: Any) -> np.ndarray:
 
 
 def describe_nan(net: Any, values: np.ndarray) -> str | None:
-    """Say which rows have NaN among their predicted values; None if no row has."""
+    """Say which rows have NaN among their predicted values; None if no row has.
+
+    A network that diverged may also predict infinity.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        if not np.isnan(values.sum()):  # the cheap test
+        if np.isfinite(values.sum()):  # the cheap test
             return None
-    is_nan = np.isnan(values).reshape(len(values), -1).any(axis=1)
-    if not is_nan.any():
+    is_nan = np.isnan(values)
+    cause = describe_large_weights(net)
+    is_bad = ~np.isfinite(values) if cause else is_nan
+    rows = is_bad.reshape(len(values), -1).any(axis=1)
+    if not rows.any():
         return None
+    cause = cause or (
+        "their values are too large for the network. Scale X, for example with "
+        "StandardScaler."
+    )
     return (
-        f"{type(net).__name__} gives NaN for {is_nan.sum()} of {len(values)} rows (the "
-        f"first is row {is_nan.argmax()}): their values are too large for the network. "
-        f"Scale X, for example with StandardScaler."
+        f"{type(net).__name__} gives {'NaN' if is_nan.any() else 'infinity'} for "
+        f"{rows.sum()} of {len(values)} rows (the first is row {rows.argmax()}): "
+        f"{cause}"
     )
 
 

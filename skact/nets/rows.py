@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from skorch.dataset import Dataset
-from torch import Tensor
 from torch.utils.data import Sampler, Subset
 
 from skact.engine.batches import row_order, to_tensor
@@ -42,13 +41,16 @@ class TrainingData(Dataset):
     """Rows as a skorch dataset: yields encoded targets, in whole batches.
 
     `X` and `y` keep the values of the user, because skorch's scoring callbacks and
-    splits read them. Sample weights make X of a batch a dict with two entries.
+    splits read them. Weights make X of a batch a dict: ``sample_weight`` is for the
+    loss, ``given_weight``, without class weights, for scores.
 
     The constructor has the signature of skorch's, because a `train_split` may call
     ``type(dataset)(X, y)``; such a dataset has no `rows`. `of_rows` gives it rows.
     """
 
     rows: Rows | None = None
+    # instead of `rows`, while a `train_split` may copy samples
+    shown: Rows | None = None
 
     @classmethod
     def of_rows(cls, rows: Rows) -> "TrainingData":
@@ -65,19 +67,22 @@ class TrainingData(Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> "CollatedRows":
         """Return a whole batch; torch's loader calls this method for a batch."""
-        chosen, rows = np.asarray(indices), self.rows
+        chosen, rows = np.asarray(indices), self.shown or self.rows
         assert rows is not None
         X: Any = to_tensor(rows.X[chosen])
         if rows.sample_weight is not None:
-            weight = torch.from_numpy(rows.sample_weight[chosen])
-            X = {"X": X, "sample_weight": weight}
-        return CollatedRows(X, torch.from_numpy(rows.targets[chosen]))
+            X = {"X": X, "sample_weight": torch.from_numpy(rows.sample_weight[chosen])}
+            if rows.given_weight is not None:
+                X["given_weight"] = torch.from_numpy(rows.given_weight[chosen])
+        targets = rows.targets[chosen]
+        is_number = targets.dtype.kind in "iuf"
+        return CollatedRows(X, torch.from_numpy(targets) if is_number else targets)
 
 
 class CollatedRows(Sequence):
     """A collated batch that is also a sequence of samples."""
 
-    def __init__(self, X: Any, y: Tensor) -> None:
+    def __init__(self, X: Any, y: Any) -> None:
         self.X, self.y = X, y
 
     def __len__(self) -> int:
@@ -102,20 +107,27 @@ def rows_of(dataset: Any) -> Rows | None:
     return dataset.rows if type(dataset) is TrainingData else None
 
 
-def given_weight_of(dataset: Any) -> np.ndarray | None:
-    """Return the weights that the user gave to the rows of a dataset, or None."""
+def weight_of(
+    dataset: Any, kind: Literal["sample_weight", "given_weight"]
+) -> np.ndarray | None:
+    """Return weights of the rows of a dataset, or None."""
     if type(dataset) is Subset:
-        weight = given_weight_of(dataset.dataset)
+        weight = weight_of(dataset.dataset, kind)
         return None if weight is None else weight[np.asarray(dataset.indices)]
     has_rows = type(dataset) is TrainingData and dataset.rows is not None
-    return dataset.rows.given_weight if has_rows else None
+    return getattr(dataset.rows, kind) if has_rows else None
+
+
+def base_of(dataset: Any) -> Any:
+    """Return the dataset of which another one is a Subset, or itself."""
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    return dataset
 
 
 def has_collated_rows(dataset: Any) -> bool:
     """Whether a dataset yields CollatedRows, which need `collate_rows`."""
-    while isinstance(dataset, Subset):
-        dataset = dataset.dataset
-    return isinstance(dataset, TrainingData)
+    return isinstance(base_of(dataset), TrainingData)
 
 
 class EpochOrder(Sampler):

@@ -39,6 +39,8 @@ class SkorchLoop(Loop):
         X = rows.X
         if rows.sample_weight is not None:
             X = {"X": X, "sample_weight": rows.sample_weight}
+            if rows.given_weight is not None:
+                X["given_weight"] = rows.given_weight
         dataset = net.get_dataset(X, rows.targets)
         if len(dataset) > len(rows):
             raise ValueError(

@@ -5,7 +5,8 @@ X and y of the dataset that the split gets, or from elsewhere. These hold labels
 user, and no weights.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from skorch.dataset import Dataset
 from skorch.utils import is_dataset
 
 from skact.nets.inputs import read_table, unpack_table
-from skact.nets.row_weights import combine_weights, read_sample_weight
-from skact.nets.rows import Rows, TrainingData, rows_of
+from skact.nets.rows import Rows, TrainingData, base_of, rows_of, weight_of
+from skact.parameters.row_weights import combine_weights, read_sample_weight
 
 _ADVICE = (
     "Return torch.utils.data.Subset(dataset, indices) of the dataset that train_split "
@@ -46,15 +47,52 @@ def read_split(net: Any, dataset: Any, datasets: Any) -> tuple[Any, Any]:
         If these are not two datasets.
     """
     train, valid = _as_pair(datasets)
-    given = rows_of(dataset)
-    if given is None:  # `dataset` is a custom class, which holds codes and weights
+    if rows_of(dataset) is None:  # of a custom class, which holds codes and weights
         return train, valid
-    train = _read_dataset(net, train, given, is_trained=True)
-    valid = _read_dataset(net, valid, given, is_trained=False)
+    train = _read_dataset(net, train, dataset, is_trained=True)
+    valid = _read_dataset(net, valid, dataset, is_trained=False)
     for name, part in (("to train on", train), ("to hold out: return None", valid)):
         if hasattr(part, "__len__") and not len(part):
             raise ValueError(f"train_split returns no rows {name}.")
     return train, valid
+
+
+def check_some_weight(net: Any, datasets: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Return both datasets of a split; raise if all rows of one have weight 0."""
+    split = "train_split" if net.train_split else "early_stopping=True"
+    for action, dataset in zip(("leaves to train", "holds out"), datasets, strict=True):
+        weight = weight_of(dataset, "sample_weight")
+        if weight is not None and not weight.any():
+            raise ValueError(
+                f"All rows that {split} {action} have weight 0 (sample_weight times "
+                f"class_weight), so they have no loss: give some of them a weight."
+            )
+    return datasets
+
+
+@contextmanager
+def showing_given_values(net: Any, dataset: Any) -> Iterator[None]:
+    """Let the samples of a dataset show labels and weights as the user gave them.
+
+    So what a split copies in the block is read as what it copies from ``dataset.y``. A
+    dataset that reads the samples later, in training, gets codes.
+    """
+    rows = rows_of(dataset)
+    if rows is None or not is_classifier(net):
+        yield
+        return
+    shown = rows.targets if _are_codes_labels(net.classes_) else _as_simple(rows.y)
+    dataset.shown = Rows(rows.X, rows.y, shown, rows.given_weight)
+    try:
+        yield
+    finally:
+        dataset.shown = None
+
+
+def _as_simple(labels: np.ndarray) -> np.ndarray:
+    """Return numeric labels in a dtype that torch has; others unchanged."""
+    kinds = {"i": np.int64, "u": np.int64, "f": np.float64}
+    return labels.astype(kinds.get(labels.dtype.kind, labels.dtype))
 
 
 def _as_pair(datasets: Any) -> tuple[Any, Any]:
@@ -69,9 +107,14 @@ def _as_pair(datasets: Any) -> tuple[Any, Any]:
     return train, valid
 
 
-def _read_dataset(net: Any, dataset: Any, given: Rows, *, is_trained: bool) -> Any:
-    if dataset is None or rows_of(dataset) is not None:
-        return dataset
+def _read_dataset(net: Any, dataset: Any, source: Any, *, is_trained: bool) -> Any:
+    given, rows = rows_of(source), rows_of(dataset)
+    assert given is not None
+    if rows is not None:  # a copy of the source may show labels
+        is_source = base_of(dataset) is source
+        return dataset if is_source else TrainingData.of_rows(rows)
+    if dataset is None:
+        return None
     X, y, weight = _unpack_rows(dataset)
     if X is None:
         _check_samples(net, dataset, given)
@@ -137,6 +180,8 @@ def _check_samples(net: Any, dataset: Any, given: Rows) -> None:
     ):
         lost.append("weights")
     if is_classifier(net):
+        if _have_lost_class_weights([X for X, _ in samples], given):
+            lost.append("class weights")
         if not _are_class_codes(net.classes_, [y for _, y in samples]):
             lost.append("class codes")
     elif not samples or np.shape(samples[0][1]) != given.targets.shape[1:]:
@@ -151,11 +196,26 @@ def _check_samples(net: Any, dataset: Any, given: Rows) -> None:
 
 def _are_class_codes(classes: np.ndarray, targets: list[Any]) -> bool:
     """Whether targets are surely codes 0, 1, ... of classes, and not labels."""
+    if _are_codes_labels(classes):
+        return True
     labels, codes = set(classes.tolist()), set(range(len(classes)))
     values = [np.asarray(target) for target in targets]
-    if labels == codes:
-        return True
     if not all(value.ndim == 0 and value.dtype.kind in "biuf" for value in values):
         return False
     found = {value.item() for value in values}
     return found <= codes and not found <= labels
+
+
+def _are_codes_labels(classes: np.ndarray) -> bool:
+    return set(classes.tolist()) == set(range(len(classes)))
+
+
+def _have_lost_class_weights(samples: list[Any], given: Rows) -> bool:
+    """Whether samples have weights of rows, and perhaps no more those of classes."""
+    of_rows, of_loss = given.given_weight, given.sample_weight
+    if of_rows is None or of_loss is None:
+        return False
+    if np.array_equal(of_rows.astype(of_loss.dtype), of_loss):  # no class weights
+        return False
+    found = [X["sample_weight"] for X in samples if isinstance(X, Mapping)]
+    return set(map(float, found)) <= set(of_rows.tolist())

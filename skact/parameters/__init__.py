@@ -1,1 +1,1 @@
-"""What a hyperparameter, and a keyword of `fit`, may be; the errors for all else."""
+"""What a hyperparameter, and an argument of `fit`, may be; the errors for all else."""

@@ -1,8 +1,7 @@
 """The allowed values of each hyperparameter, and the errors for all others."""
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -10,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from skorch.callbacks import InputShapeSetter
 from skorch.dataset import Dataset
 
 from skact.activations.build import is_custom, make_activation
 from skact.global_rng import seed_generators_temporarily
 from skact.network.mlp import INITS, NORMS, activation_per_layer
+from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
 
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,
@@ -29,29 +30,6 @@ _DTYPE_NAMES = {
     for name, torch_dtype in DTYPES.items()
     for form in (torch_dtype, np.dtype(name), np.dtype(name).type)
 }
-
-# names in scikit-learn's MLPClassifier and MLPRegressor -> names in skact
-FROM_MLP_CLASSIFIER = {
-    "hidden_layer_sizes": "hidden",
-    "solver": "optimizer",
-    "alpha": "weight_decay",
-    "learning_rate": "lr",
-    "learning_rate_init": "lr",
-    "max_iter": "max_epochs",
-    "nesterovs_momentum": "nesterov",
-    "n_iter_no_change": "patience",
-}
-
-# skorch's prefixes that have an effect; module__ has none, skact builds the module
-PREFIXES = (
-    "callbacks",
-    "compile",
-    "criterion",
-    "dataset",
-    "iterator_train",
-    "iterator_valid",
-    "optimizer",
-)
 
 
 @dataclass(frozen=True)
@@ -105,14 +83,6 @@ def dtype_name(value: Any) -> Any:
         return _DTYPE_NAMES.get(value, value)
     except TypeError:  # not hashable
         return value
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean 'width'?" for a name near to a known name, else ""."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    if not found:
-        found = [one for one in known if one.lower() == name.lower()]
-    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 _BOOL = Allowed(lambda value: isinstance(value, bool | np.bool_), "True or False")
@@ -342,16 +312,7 @@ def _check_keyword(name: str, key: str, signature_names: frozenset[str]) -> None
     if separator and rest and prefix in PREFIXES:
         return
     hint = suggest_parameter(key, signature_names)
-    if key == "history":
-        hint = ": assign net.history"
     raise ValueError(f"{name} got an unexpected parameter {key!r}{hint}")
-
-
-def suggest_parameter(key: str, names: Iterable[str]) -> str:
-    """Return "; did you mean 'lr'?" for an unknown parameter, or "" without an idea."""
-    if key in FROM_MLP_CLASSIFIER:
-        return f"; did you mean {FROM_MLP_CLASSIFIER[key]!r}?"
-    return nearest(key, [*names, *(f"{prefix}__" for prefix in PREFIXES)])
 
 
 def _is_too_large(value: Any) -> bool:
@@ -400,6 +361,15 @@ def _check_combinations(name: str, params: Mapping[str, Any]) -> None:
             f"{name} cannot use use_caching=False with a custom dataset class: "
             f"scoring callbacks would read class codes from it instead of labels."
         )
+    if isinstance(params["callbacks"], list):
+        for given in params["callbacks"]:
+            callback = given[1] if isinstance(given, tuple) else given
+            kind = callback if isinstance(callback, type) else type(callback)
+            if issubclass(kind, InputShapeSetter):
+                raise ValueError(
+                    f"{name} reads the number of columns from X: leave the "
+                    f"{kind.__name__} out of its callbacks."
+                )
     if params["early_stopping"] and params["callbacks"] == "disable":
         raise ValueError(
             f"{name} cannot use early_stopping=True with callbacks='disable': it stops "

@@ -1,10 +1,11 @@
 """Find the fits of a search in its log, and read their epochs as columns."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, ValuesView
 from typing import Any
 
 from skact.naming import name_values
-from skact.results.cv_results import Results, results_of
+from skact.results.cv_results import Results, is_search, results_of, search_inside
 from skact.results.histories import columns_of_history, is_net, net_of
 from skact.results.logged_fit import FitLog, LoggedFit, estimators_inside, log_of
 from skact.results.optuna_trials import study_of
@@ -132,6 +133,50 @@ def _prefixes_of_nets(search: Any, results: Results) -> list[str]:
             if is_net(value) and net_of(value) is value:
                 prefixes.append(f"{key}__")
     return list(dict.fromkeys(prefixes))
+
+
+def names_in_net(obj: Any, labels: Sequence[str]) -> dict[str, str]:
+    """Return which columns of parameters are those of the net, and their names there.
+
+    Another step of a pipeline may have a parameter of the same name.
+
+    Parameters
+    ----------
+    obj : object
+        What `to_frame` took. Unless it is a search, or several, all columns count.
+    labels : sequence of str
+        Names of the columns, as short as `to_frame` makes them.
+
+    Returns
+    -------
+    dict of str to str
+        Without columns of which one net cannot have both.
+    """
+    several = obj.values() if isinstance(obj, Mapping) else obj
+    given = list(several) if isinstance(several, ValuesView | list | tuple) else [obj]
+    searches = [one for one in map(search_inside, given) if is_search(one)]
+    found: dict[str, set[str | None]] = {label: set() for label in labels}
+    for search in searches:
+        results = results_of([search])
+        prefixes = sorted(_prefixes_of_nets(search, results), key=len, reverse=True)
+        for label, names in found.items():
+            key = _key_of_label(label, results.param_names)
+            inside = (p for p in prefixes if key is not None and key.startswith(p))
+            prefix = next(inside, None)
+            if key is not None:
+                names.add(None if prefix is None else key.removeprefix(prefix))
+    certain = {k: names.pop() for k, names in found.items() if len(names) == 1}
+    if not searches:
+        return {label: label for label in labels}
+    uses = Counter(certain.values())
+    return {k: name for k, name in certain.items() if name and uses[name] == 1}
+
+
+def _key_of_label(label: str, keys: Sequence[str]) -> str | None:
+    """Return the whole key of a column of parameters, or None."""
+    whole = [key for key in keys if label in (key, f"param_{key}")]
+    ending = [key for key in keys if key.endswith(f"__{label}")]
+    return next(iter(whole or ending), None)
 
 
 def _is_refit_with_history(

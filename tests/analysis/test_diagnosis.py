@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.datasets import load_digits
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from skorch import NeuralNetClassifier
 
@@ -71,6 +72,37 @@ def test_each_candidate_of_a_search_is_judged_by_its_folds(search: Any) -> None:
     text = str(found)
     assert "activation=relu, lr=5.0\n  layer 1: " in text
     assert "lr=0.01" not in text
+
+
+class Times(TransformerMixin, BaseEstimator):
+    """A step that has a parameter of the same name as the net."""
+
+    def __init__(self, lr: float = 1.0) -> None:
+        self.lr = lr
+
+    def fit(self, X: Any, y: Any = None) -> "Times":
+        return self
+
+    def transform(self, X: Any) -> Any:
+        return X * self.lr
+
+
+@pytest.mark.parametrize("grid", [{}, {"net__lr": [5.0]}, {"net__lr": [5.0, 0.01]}])
+def test_advice_is_about_the_net_also_where_another_step_has_the_same_name(
+    grid: dict[str, list[float]],
+) -> None:
+    X, y = digits()
+    net = monitored(max_epochs=10, lr=0.02 if grid else 5.0)
+    pipeline = Pipeline([("times", Times()), ("net", net.set_callbacks(TrainingLog()))])
+    with fused():
+        search = GridSearchCV(pipeline, {"times__lr": [1.0, 0.9], **grid}, cv=2)
+        found = diagnose(search.fit(X[:200], y[:200]))
+    assert {advice for advice in found.to_frame()["advice"] if "high" in advice}
+    for where, finding in found.findings:
+        assert where["times__lr" if grid else "lr"] in (1.0, 0.9)
+        assert where.get("net__lr", 5.0) == 5.0
+        if "high" in finding.advice:
+            assert finding.advice.startswith("lr 5 is high for relu")
 
 
 def test_the_figures_of_a_candidate_are_medians_of_its_folds(search: Any) -> None:

@@ -500,11 +500,36 @@ def test_metadata_is_routed_to_it_as_to_the_scoring_alone(name: str) -> None:
             assert results_without_times(search) == results_without_times(plain)
 
 
-def test_with_routing_the_score_of_the_net_must_say_whether_it_takes_weights() -> None:
+# scikit-learn's own fails in a pipeline where the score requests False
+@pytest.mark.parametrize(
+    ("request_of_score", "in_pipeline"), [(True, False), (True, True), (False, False)]
+)
+def test_with_routing_the_score_of_the_net_says_whether_it_takes_weights(
+    request_of_score: bool, in_pipeline: bool
+) -> None:
+    def run(scoring: Any, log: Any = None) -> Any:
+        net = a_net().set_fit_request(sample_weight=True)
+        net.set_score_request(sample_weight=request_of_score)
+        if log is not None:
+            net.set_callbacks(log)
+        model = make_pipeline(net) if in_pipeline else net
+        grid = {f"{'actmlp__' * in_pipeline}{k}": v for k, v in GRID.items()}
+        search = GridSearchCV(model, grid, cv=FOLDS, scoring=scoring)
+        return search.fit(X, y, sample_weight=WEIGHT)
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        plain, log = run(None), TrainingLog()
+        search = run(log.scorer(), log)
+    assert results_without_times(search) == results_without_times(plain)
+
+
+def test_with_routing_a_score_that_says_nothing_of_weights_fails() -> None:
     log = TrainingLog()
     with sklearn.config_context(enable_metadata_routing=True):
         net = a_net().set_fit_request(sample_weight=True).set_callbacks(log)
-        search = GridSearchCV(net, GRID, cv=FOLDS, scoring=log.scorer())
+        search = GridSearchCV(
+            net, GRID, cv=FOLDS, scoring=log.scorer(), error_score="raise"
+        )
         with pytest.raises(ValueError, match=r"\[sample_weight\] are passed"):
             search.fit(X, y, sample_weight=WEIGHT)
         scorer = log.scorer().set_score_request(sample_weight=True)

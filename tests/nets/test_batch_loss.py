@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from skorch.callbacks import Callback, Freezer
 from torch import nn
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor
@@ -147,3 +148,65 @@ def test_zero_weights_give_zero_loss_and_zero_gradient():
     mean.backward()
     assert (mean.item(), total) == (0.0, 0.0)
     assert losses.grad.tolist() == [0.0, 0.0]
+
+
+class Freezes(Callback):
+    """Freezes all parameters by hand."""
+
+    def on_train_begin(self, net, **kwargs):
+        net.module_.requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"callbacks": [Freezer("*")]}, r"all parameters .* frozen \(callbacks: Freez"),
+        ({"callbacks": [("mine", Freezer("*"))]}, r"frozen \(callbacks: mine\)"),
+        ({"callbacks": [Freezes()]}, "all parameters of the network are frozen"),
+        ({"output_activation": torch.Tensor.detach}, "output_activation or criterion"),
+    ],
+    ids=["freezer", "named", "by hand", "detached"],
+)
+@pytest.mark.parametrize("loop", [{}, {"optimizer": torch.optim.RMSprop}])
+def test_a_net_with_nothing_to_train_says_why(params, message, loop, iris):
+    with pytest.raises(ValueError, match="has nothing to train, because.*" + message):
+        ActMLP(max_epochs=2, **params, **loop).fit(*iris)
+
+
+class ReturnsTuple(nn.Module):
+    """Returns its input beside its output."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 3)
+
+    def forward(self, X):
+        return self.linear(X), X
+
+
+class OfTuples(ActMLP):
+    """A net with a module of one's own."""
+
+    def initialize_module(self):
+        self.module_ = ReturnsTuple()
+        return self
+
+
+class ChoosesFromTuple(OfTuples):
+    """Hands the first output to the loss, as one does in skorch."""
+
+    def get_loss(self, y_pred, *args, **kwargs):
+        return super().get_loss(y_pred[0], *args, **kwargs)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_module_that_returns_a_tuple_trains_as_in_skorch(early_stopping, iris):
+    X, y = iris
+    params = {"early_stopping": early_stopping, "max_epochs": 20, "random_state": 0}
+    net = ChoosesFromTuple(**params).fit(X, y)
+    outputs, inputs = net.forward(X)
+    assert torch.equal(inputs, torch.from_numpy(X))
+    assert np.array_equal(net.predict(X), outputs.argmax(1).numpy())
+    assert net.score(X, y) > 0.6
+    with pytest.raises(TypeError, match=r"returns a tuple, and the loss CrossEntropyL"):
+        OfTuples(**params).fit(X, y)

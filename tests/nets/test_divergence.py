@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from skact import ActMLP, ActMLPRegressor, DivergedError
-from skact.nets.divergence import check_loss, check_weights
+from skact.nets.divergence import (
+    check_loss,
+    check_weights,
+    describe_large_weights,
+)
+from skact.nets.prediction import describe_nan
 
 X = np.random.default_rng(0).normal(size=(83, 5))
 y = np.array(["setosa", "versicolor", "virginica"])[np.arange(83) % 3]
@@ -72,3 +77,30 @@ def test_a_loss_that_is_not_finite_is_named_with_the_epoch_and_a_smaller_rate(lo
         check_loss(net, torch.tensor(loss))
     with pytest.raises(DivergedError, match=re.escape("for example 0.05")):
         check_loss(net, torch.tensor(loss))
+
+
+@pytest.mark.parametrize("kind", [ActMLP, ActMLPRegressor])
+def test_predictions_of_a_network_that_diverged_in_its_last_step_say_so(kind):
+    net = kind(
+        optimizer="sgd", lr=1e30, max_epochs=1, batch_size=-1, random_state=0
+    ).set_params(dtype="float32", momentum=0.0)
+    net.fit(X, np.arange(83) % 3)
+    predict = net.predict if kind is ActMLPRegressor else net.predict_proba
+    message = r"gives (NaN|infinity) for \d+ of 83 rows .* the network diverged in fit"
+    with pytest.warns(RuntimeWarning, match=message + ".* Try a smaller lr"):
+        assert not np.isfinite(predict(X)).all()
+    if kind is ActMLP:
+        with (
+            pytest.warns(RuntimeWarning, match=message),
+            pytest.raises(ValueError, match="the network diverged in fit"),
+        ):
+            net.predict(X)
+
+
+def test_rows_that_are_too_large_for_a_sound_network_are_no_divergence():
+    net = ActMLPRegressor(max_epochs=2, random_state=0, dtype="float32")
+    net.fit(X, np.arange(83) % 3)
+    assert describe_large_weights(net) == ""
+    found = describe_nan(net, np.where(np.arange(83) == 7, np.nan, 1.0))
+    assert "NaN for 1 of 83 rows (the first is row 7): their values are too" in found
+    assert describe_nan(net, np.full(83, np.inf)) is None

@@ -7,12 +7,23 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
-from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+)
 from skorch.dataset import ValidSplit
+from skorch.exceptions import SkorchException
 
 from skact import ActMLP, fused
 from skact.engine.batches import to_tensor
-from skact.nets.held_out import HeldOutRows, has_no_batch_callbacks
+from skact.nets.held_out import (
+    HeldOutRows,
+    NoHeldOutRowsError,
+    has_no_batch_callbacks,
+)
 from skact.nets.inputs import read_inputs
 from skact.threads import use_threads
 
@@ -182,3 +193,13 @@ def test_outputs_have_the_dtype_of_the_network_under_autocast():
         held_out()
     assert held_out.outputs.dtype == torch.float32
     assert torch.equal(held_out.outputs, expected)
+
+
+@pytest.mark.parametrize("callback", [Checkpoint, EarlyStopping])
+@pytest.mark.parametrize("loop", [{}, {"iterator_train__num_workers": 0}])
+def test_users_of_both_libraries_catch_the_error_of_missing_held_out_rows(
+    callback, loop
+):
+    for error in (ValueError, SkorchException, NoHeldOutRowsError):
+        with pytest.raises(error, match="There are no validation rows: skact trains"):
+            ActMLP(callbacks=[callback()], **loop).fit(np.ones((9, 2)), [0, 1, 1] * 3)

@@ -121,6 +121,7 @@ def test_one_class_is_learnt_for_certain(net, iris):
     [
         ({0: -1}, "weights that are finite, >= 0"),
         ({0: np.nan}, "weights that are finite, >= 0"),
+        ({0: 10**400}, "weights that are finite, >= 0"),
         ({0: 0, 1: 0}, "weights that are finite, >= 0 and not all 0"),
         ({0: "heavy"}, "numbers"),
         ({0: 1j}, "numbers"),
@@ -128,7 +129,7 @@ def test_one_class_is_learnt_for_certain(net, iris):
         ({0: np.datetime64("2020-01-01")}, "numbers"),
         ({0: 1, "no such label": 2}, "weights to labels among [0, 1]"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:30],
 )
 def test_class_weights_are_checked(weights, allowed):
     message = f"'class_weight' parameter of ActMLP must give {allowed}"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.utils import estimator_html_repr
-from skorch.callbacks import EpochScoring
+from skorch.callbacks import EpochScoring, EpochTimer, PrintLog
 from torch import nn
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor, TrainingLog
@@ -108,3 +108,37 @@ def test_names_of_a_subclass_are_known_with_those_of_its_base():
     assert {"extra", "width", "activation"} <= set(net.get_params())
     assert "extra" not in ActMLP().get_params()
     assert clone(net).get_params(deep=False) == net.get_params(deep=False)
+
+
+@pytest.mark.parametrize("given", [None, "cb", EpochTimer()], ids=["None", "cb", "it"])
+@pytest.mark.parametrize("name", ["nosuch", "print_lgo", "early_stopping", "a__sink"])
+def test_a_parameter_of_a_callback_that_is_not_there_is_refused(name, given):
+    X, y = np.ones((10, 2)), np.arange(10) % 2
+    keyword = {f"callbacks__{name}": given}
+    message = rf"callback {name.partition('__')[0]} which does not exist: .*'print_log'"
+    fitted = ActMLP(max_epochs=1).fit(X, y)
+    for call in (
+        lambda: ActMLP(**keyword).fit(X, y),
+        lambda: ActMLP(callbacks="disable", **keyword).fit(X, y),
+        lambda: ActMLP().set_params(**keyword),
+        lambda: fitted.set_params(**keyword),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_callbacks_that_are_there_take_parameters_and_none():
+    X, y = np.ones((10, 2)), np.arange(10) % 2
+    callbacks = [EpochTimer(), ("my__log", PrintLog())]
+    named = {"callbacks__EpochTimer": None, "callbacks__my__log__sink": str}
+    stopping = {"early_stopping": True, "callbacks__early_stopping__patience": 2}
+    for params, gone in (
+        ({"callbacks__print_log": None}, {"print_log"}),
+        (named, {"EpochTimer"}),
+        (stopping, set()),
+    ):
+        net = ActMLP(max_epochs=1, callbacks=callbacks, **params).fit(X, y)
+        names = {*dict(net.get_default_callbacks()), "EpochTimer", "my__log"}
+        assert set(dict(net.callbacks_)) == names - gone
+    net = ActMLP(max_epochs=1).set_params(callbacks__print_log=None).fit(X, y)
+    assert "print_log" not in dict(net.callbacks_)

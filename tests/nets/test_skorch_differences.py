@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold
 from skorch import NeuralNetClassifier, NeuralNetRegressor
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
 from skorch.dataset import Dataset, ValidSplit
 from skorch.exceptions import NotInitializedError
 from skorch.helper import SliceDataset
@@ -163,6 +163,18 @@ def test_row_split(iris):
     with pytest.raises(ValueError, match="lost the sample_weight of its rows"):
         net.fit(iris[0], labels, sample_weight=np.linspace(1, 2, 150))
 
+    def own(dataset, y):
+        shown.append(dataset[0][1])
+        return dataset, Dataset(*iris)
+
+    shown: list = []
+    net = ActMLP(max_epochs=1, train_split=own)
+    net.fit(*iris, sample_weight=np.linspace(1, 2, 150))
+    assert net.history[-1, "valid_acc"] == net.score(*iris)
+    net.set_params(train_split=lambda dataset, y: (own(dataset, y)[0], None))
+    net.fit(iris[0], labels)
+    assert shown == [iris[1][0], labels[0]]
+
 
 def test_row_nan(iris):
     X, y = iris[0].astype("float32"), iris[1]
@@ -212,6 +224,19 @@ def test_row_loss(iris):
     )
     expected = np.average(losses.numpy(), weights=weight)
     assert net.history[-1, "train_loss"] == pytest.approx(expected)
+
+
+def test_row_scores(iris):
+    class Right(ActMLP):
+        def score(self, X, y, sample_weight=None):
+            seen.append(None if sample_weight is None else len(sample_weight))
+            return 1.0
+
+    seen: list = []
+    scorings = [EpochScoring(None, name="mine"), BatchScoring(None, name="theirs")]
+    net = Right(callbacks=scorings, train_split=ValidSplit(3), max_epochs=1)
+    net.fit(*iris, sample_weight=np.linspace(1, 2, 150))
+    assert seen == [None, 50]
 
 
 def test_row_dtype(iris):

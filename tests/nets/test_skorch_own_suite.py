@@ -111,9 +111,6 @@ NOT_OURS = {
         Training_InputShapeSetter::test_parameter_name
         Training_InputShapeSetter::test_no_module_reinit_partial_fit
     """,
-    "train_split": """
-        Training_Checkpoint::test_default_without_validation_raises_meaningful_error
-    """,
     "keywords": """
         Net_NeuralNet::test_predict_nonlinearity_type_error
         Scoring_ScoringCacheGlobalControl::test_net_use_caching_wrong_value_raises
@@ -183,9 +180,6 @@ NOT_OURS = {
         Net_NeuralNet::test_predict_nonlinearity_called_with_predict
         Net_NeuralNet::test_predict_nonlinearity_called_with_predict_proba
         Net_NeuralNet::test_multioutput_forward_iter
-        Net_NeuralNet::test_multioutput_forward
-        Net_NeuralNet::test_multioutput_predict
-        Net_NeuralNet::test_multiouput_predict_proba
         Scoring_EpochScoring::test_with_caching_get_iterator_not_called[False-5]
         Scoring_ScoringCacheGlobalControl::test_net_overrides_caching[auto]
         Scoring_ScoringCacheGlobalControl::test_net_overrides_caching[False]

@@ -1,5 +1,6 @@
 """Whatever a train_split returns: classes and weights of rows are kept, or refused."""
 
+import copy
 import re
 
 import numpy as np
@@ -50,12 +51,23 @@ def subset_of_a_subset(dataset, y=None):
     return Subset(inner, 59 - TRAIN), Subset(inner, 59 - VALID)
 
 
+def of_samples(dataset, y=None):
+    samples = [dataset[i] for i in range(len(dataset))]
+    xs, ys = np.stack([x for x, _ in samples]), np.array([y for _, y in samples])
+    return Dataset(xs[TRAIN], ys[TRAIN]), Dataset(xs[VALID], ys[VALID])
+
+
+def of_a_deep_copy(dataset, y=None):
+    return subsets(copy.deepcopy(dataset))
+
+
 def only_the_held_out(dataset, y=None):
     return Subset(dataset, TRAIN), of_skorch(dataset)[1]
 
 
 REBUILT = [same_type, of_skorch, from_the_y_of_the_split, only_the_held_out]
 ALL = [*REBUILT, of_tensors, subset_of_another, subset_of_a_subset]
+ALL += [of_samples, of_a_deep_copy]
 LOOPS = pytest.mark.parametrize("loop", [{}, {"iterator_train__num_workers": 0}])
 
 
@@ -254,3 +266,94 @@ def test_a_split_that_returns_something_else_is_told_what_it_must(
 ):
     with pytest.raises(error, match=re.escape(message)):
         fitted(split, Y, **loop)
+
+
+def of_tensors_from_samples(dataset, y=None):
+    parts = []
+    for rows in (TRAIN, VALID):
+        xs, ys = zip(*[dataset[i] for i in rows], strict=True)
+        parts.append(TensorDataset(torch.stack(xs), torch.stack(ys)))
+    return tuple(parts)
+
+
+@LOOPS
+@pytest.mark.parametrize("split", [of_samples, of_tensors_from_samples, subsets])
+@pytest.mark.parametrize("dtype", ["int8", "float32", "float64"])
+def test_samples_show_labels_to_a_split_also_where_codes_are_labels_too(
+    split, dtype, loop
+):
+    labels = (np.arange(60) % 3 + 1).astype(dtype)
+    labels[VALID] = np.arange(20) % 2 + 2  # 2 and 3, whose codes are 1 and 2
+    net = fitted(split, labels, **loop)
+    assert_same_fit(net, fitted(subsets, labels, **loop))
+    right = net.predict(X[VALID]) == labels[VALID]
+    assert net.history[-1, "valid_acc"] == right.mean()
+
+
+def test_samples_show_the_weights_of_the_user_to_a_split():
+    def split(dataset, y=None):
+        parts = []
+        for rows in (TRAIN, VALID):
+            samples = [dataset[i] for i in rows]
+            shown = {
+                "X": np.stack([x["X"] for x, _ in samples]),
+                "sample_weight": np.array([x["sample_weight"] for x, _ in samples]),
+            }
+            parts.append(Dataset(shown, np.array([y for _, y in samples])))
+        return tuple(parts)
+
+    options = {"class_weight": {1: 3.0}, "weight": np.linspace(1, 2, 60)}
+    for labels in (Y, Y + 1):
+        net = fitted(split, labels, **options)
+        assert_same_fit(net, fitted(subsets, labels, **options))
+
+
+class Kept(torch.utils.data.Dataset):
+    """A dataset of one's own that keeps the samples that a split sees."""
+
+    def __init__(self, dataset):
+        self.samples = [dataset[i] for i in range(len(dataset))]
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, i):
+        return self.samples[i]
+
+
+def test_samples_that_a_class_of_ones_own_keeps_are_refused_where_values_are_lost():
+    def split(dataset, y=None):
+        return Kept(dataset), None
+
+    with pytest.raises(ValueError, match="samples have lost class codes"):
+        fitted(split, np.where(Y, 1, 2))
+    weight = np.linspace(1, 2, 60)
+    with pytest.raises(ValueError, match="samples have lost class weights"):
+        fitted(split, Y, weight=weight, class_weight={1: 3.0})
+    assert "skorch" in fitted(split, Y, weight=weight).trained_by_
+
+
+def test_what_reads_samples_in_training_gets_codes_and_the_weights_of_classes():
+    options = {"weight": np.linspace(1, 2, 60), "class_weight": {2: 3.0}}
+    nets = [
+        fitted(lambda dataset, y, kind=kind: (kind(dataset), None), Y + 1, **options)
+        for kind in (Doubled, lambda dataset: ConcatDataset([dataset]), lambda d: d)
+    ]
+    np.testing.assert_allclose(*[net.loss_curve_ for net in nets[:2]], rtol=1e-5)
+    np.testing.assert_allclose(*[net.loss_curve_ for net in nets[1:]], rtol=1e-5)
+
+
+@LOOPS
+def test_rows_without_any_weight_neither_train_nor_validate(loop):
+    for rows, does in ((TRAIN, "leaves to train"), (VALID, "holds out")):
+        weight = np.ones(60)
+        weight[rows] = 0
+        message = f"All rows that train_split {does} have weight 0"
+        with pytest.raises(ValueError, match=message):
+            fitted(subsets, Y, weight=weight, **loop)
+    labels = np.where(np.isin(np.arange(60), VALID), 1, 0)
+    with pytest.raises(ValueError, match="holds out have weight 0"):
+        fitted(subsets, labels, class_weight={1: 0.0}, **loop)
+    net = ActMLPRegressor(early_stopping=True, **loop)
+    with pytest.raises(ValueError, match=r"All rows that early_stopping=True .* weig"):
+        net.fit(X, X[:, 0], sample_weight=np.eye(60)[3])  # on one side there is none

@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import InputShapeSetter
 from torch import nn
 
 from skact import ActMLP, ActMLPRegressor
@@ -170,22 +171,6 @@ def test_a_regressor_has_no_class_weight():
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"),
-    [
-        ("hidden_layer_sizes", "hidden"),
-        ("alpha", "weight_decay"),
-        ("solver", "optimizer"),
-        ("max_iter", "max_epochs"),
-        ("learning_rate_init", "lr"),
-    ],
-)
-def test_names_of_mlpclassifier_are_answered_with_ours(theirs, ours):
-    message = f"unexpected parameter {theirs!r}; did you mean {ours!r}?"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        ActMLP(**{theirs: 1}).fit(X, Y)
-
-
-@pytest.mark.parametrize(
     ("given", "plain"),
     [
         ({"optimizer": "Adam"}, {"optimizer": "adam"}),
@@ -230,3 +215,14 @@ def test_a_state_as_a_keyword_breaks_no_net():
     net = ActMLP(initialized_=True)
     with pytest.raises(ValueError, match="unexpected parameter 'initialized_'"):
         net.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [InputShapeSetter, InputShapeSetter(), ("set", InputShapeSetter())],
+    ids=["class", "instance", "named"],
+)
+def test_a_callback_that_sets_what_is_read_from_the_data_is_refused(callback):
+    message = "reads the number of columns from X: leave the InputShapeSetter out"
+    with pytest.raises(ValueError, match=message):
+        ActMLP(callbacks=[callback]).fit(X, Y)

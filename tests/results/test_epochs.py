@@ -8,12 +8,13 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skact import ActMLP, TrainingLog, load_results, save_results, to_frame
 from skact.results.cv_results import results_of
-from skact.results.epochs import epochs_of_search, has_epochs
+from skact.results.epochs import epochs_of_search, has_epochs, names_in_net
 from skact.results.logged_fit import FitLog, LoggedFit, log_of
 
 X, y = load_iris(return_X_y=True)
@@ -185,3 +186,29 @@ def test_the_results_of_a_search_are_read_once(
     else:
         to_frame(search, level)
     assert len(calls) == 1
+
+
+def names_of(grid: Any, estimator: Any = None, labels: Any = None) -> dict[str, str]:
+    several = grid if isinstance(grid, list) else [grid]
+    names = dict.fromkeys(key for one in several for key in one)
+    results: dict[str, Any] = {f"param_{key}": [1.0] for key in names}
+    results |= {"params": [several[0]], "rank_test_score": [1], "mean_test_score": [1]}
+    pipeline = make_pipeline(StandardScaler(), ActMLP())
+    search = GridSearchCV(pipeline if estimator is None else estimator, grid)
+    search.cv_results_ = results
+    return names_in_net(search, names if labels is None else labels)
+
+
+def test_columns_of_a_search_are_known_as_parameters_of_its_net() -> None:
+    lr = {"actmlp__lr": [1.0]}
+    assert names_of(lr, labels=["lr"]) == {"lr": "lr"}
+    assert names_of(lr, labels=["actmlp__lr"]) == {"actmlp__lr": "lr"}
+    assert names_of({"lr": [1.0]}, ActMLP()) == {"lr": "lr"}
+    scaler = {"standardscaler__copy": [True]}
+    assert names_of(scaler, labels=["copy"]) == {}
+    assert names_of(lr | scaler, labels=["lr", "copy"]) == {"lr": "lr"}
+    two = Pipeline([("a", ActMLP()), ("b", ActMLP())])
+    both = {"a__lr": [1.0], "b__lr": [1.0]}
+    assert names_of(both, two) == {}  # of which net, nobody knows
+    assert names_in_net(pd.DataFrame(), ["lr"]) == {"lr": "lr"}
+    assert names_in_net({"net": ActMLP()}, ["lr"]) == {"lr": "lr"}

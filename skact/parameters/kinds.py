@@ -1,8 +1,11 @@
 """Kinds of values that are no numbers, and are refused by name."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
+
+from skact.naming import short_name
 
 _KINDS = {"M": "dates", "m": "times", "V": "records", "c": "complex numbers"}
 
@@ -70,6 +73,10 @@ def name_what_is_no_number(error: Exception, X: Any, y: Any) -> None:
     if found is None:
         return
     place, value = found
+    if isinstance(value, Real):
+        raise ValueError(
+            f"{place} holds {short_name(value)}, which is too large for a float."
+        ) from error
     kind = TypeError if isinstance(error, TypeError) else ValueError
     raise kind(
         f"{place} holds {value!r} of type {type(value).__name__}, which is no number: "
@@ -88,6 +95,6 @@ def _find_no_number(X: Any, y: Any) -> tuple[str, Any] | None:
         for value in array.flat if array.dtype.kind in "OSU" else ():
             try:
                 float(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 return place, getattr(value, "item", lambda v=value: v)()
     return None

@@ -12,7 +12,7 @@ from skorch.helper import predefined_split
 from torch.utils.data import Subset
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor, fused
-from skact.nets.row_weights import (
+from skact.parameters.row_weights import (
     balanced_weight,
     combine_weights,
     read_sample_weight,
@@ -151,6 +151,8 @@ def test_weights_in_a_fused_search_are_those_alone():
         (np.full(23, 1.0), ValueError, "must have shape (24,)"),
         (np.full(24, -1.0), ValueError, "must not be negative"),
         (np.zeros(24), ValueError, "nor zero for all rows"),
+        ([10**400] * 24, ValueError, "sample_weight holds a number that no float"),
+        (10**400, ValueError, "sample_weight holds a number that no float can hold"),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -191,3 +193,19 @@ def test_held_out_rows_of_ones_own_count_once_each_in_valid_acc():
     net = a_net(ActMLP, train_split=predefined_split(valid))
     net.fit(X, Y, sample_weight=np.linspace(1, 9, 24))
     assert net.history[-1, "valid_acc"] == net.score(X, Y)
+
+
+@LOOPS
+@pytest.mark.parametrize(
+    ("dtype", "tiny"), [("float64", 1e-310), ("float32", 1e-310), ("float32", 1e-39)]
+)
+def test_a_weight_below_the_normal_numbers_is_zero(dtype, tiny, loop):
+    params = {**loop, "dtype": dtype, "batch_size": 12, "optimizer": "sgd"}
+    is_first = np.arange(24) < 12  # the second batch has only such rows
+    nets = [
+        a_net(ActMLP, **params).fit(X, Y, sample_weight=np.where(is_first, 1.0, one))
+        for one in (tiny, 0.0)
+    ]
+    assert nets[0].loss_curve_ == nets[1].loss_curve_
+    weights = [list(net.module_.parameters()) for net in nets]
+    assert all(map(torch.equal, *weights))

@@ -102,3 +102,18 @@ def test_numbers_in_any_wrapping_are_fitted():
         net = ActMLP(max_epochs=1, random_state=0).fit(table, y)
         assert net.predict(table).shape == (24,)
     assert ActMLP(max_epochs=1).fit(FRAME.assign(flag=True), y).n_features_in_ == 4
+
+
+@pytest.mark.parametrize("table", [X.astype(object), FRAME.astype(object)])
+def test_a_number_that_no_float_can_hold_is_named(table):
+    large = table.copy()
+    large[:] = np.where(X[3, 1] == X, 10**400, X.astype(object))
+    named = "X holds 1000" if isinstance(table, np.ndarray) else "Column 'b' of X holds"
+    message = rf"^{named}.*too large for a float"
+    net = ActMLP(max_epochs=1).fit(table, y)
+    for call in (lambda: ActMLP().fit(large, y), lambda: net.predict(large)):
+        with pytest.raises(ValueError, match=message):
+            call()
+    for target in ([10**400] * 24, np.array([10**400, *[0.5] * 23], dtype=object)):
+        with pytest.raises(ValueError, match=r"^y holds 1000.*too large for a float"):
+            ActMLPRegressor().fit(X, target)

@@ -66,6 +66,10 @@ def _read_numbers(values: Any) -> np.ndarray:
             if any(isinstance(value, str | bytes) for value in array.flat):
                 raise TypeError
             return array.astype(np.float64)
+        except OverflowError as error:
+            raise ValueError(
+                f"sample_weight holds a number that no float can hold ({error})."
+            ) from error
         except (TypeError, ValueError):
             pass
     if array.dtype.kind not in "biuf":
@@ -90,6 +94,7 @@ def combine_weights(
     Returns
     -------
     ndarray of shape (n_rows,) or None
+        Weights below the normal numbers of `dtype` (1e-38, 1e-308) are 0.
 
     Raises
     ------
@@ -103,6 +108,8 @@ def combine_weights(
     if len(weights) == 2:
         weight = _scaled(weight * _scaled(weights[1]))
     narrow = weight.astype(dtype)
+    # a quotient of subnormal numbers is not exact: so small a weight is none
+    narrow[narrow < np.finfo(dtype).tiny] = 0
     if not narrow.any():
         raise ValueError(
             "sample_weight times class_weight is zero for all rows: no row would count."
