@@ -23,6 +23,7 @@ from skact.engine.plan import (
 )
 from skact.engine.step_program import StepProgram
 from skact.engine.thread_choice import ThreadChoice
+from skact.noise import NoisyModule
 from skact.threads import use_one_thread
 
 # most steps whose batches are prepared, and whose losses are computed, at once; and the
@@ -75,7 +76,9 @@ class Stack:
         for lane, module in enumerate(self.modules):
             self._attach_network(lane)
             module.train()
-            self.is_noisy.append(any(hasattr(m, "generator") for m in module.modules()))
+            self.is_noisy.append(
+                any(isinstance(part, NoisyModule) for part in module.modules())
+            )
         shape = BatchShape.from_rows(jobs[0].X.shape[0], jobs[0].batch_size)
         self.batches = Batches(jobs, shape, tables, self.dtype, self.device)
         self.thread_choice = ThreadChoice(self._count_threads(shape, n_threads))
