@@ -117,7 +117,8 @@ class MLP(nn.Module):
     output_activation : activation spec or None, default=None
         Applied to the output; None leaves it linear.
     dropout : float, default=0.0
-        Probability in [0, 1) with which a hidden unit is zeroed in training.
+        Probability in [0, 1) with which a hidden unit is zeroed in training; the
+        nearest of 1/65536, ..., 65535/65536 is used.
     norm : {"batch", "layer"} or None, default=None
         Normalisation before each hidden activation.
     init : {"auto", "torch"}, default="auto"

@@ -1,5 +1,8 @@
 """The stack draws for each lane what the lane's own module would draw."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from hypothesis import given
@@ -92,6 +95,19 @@ def test_the_factors_that_are_kept_are_bounded():
     noise.begin_steps([64] * 50, 60)
     noise.next_factors()
     assert noise.block.numel() <= stacked_noise._MAX_VALUES
+
+
+def test_noise_that_is_not_drawn_to_its_end_leaves_no_memory_behind():
+    noise = StackedNoise([build(Dropout, (0, 0.2, 0))], torch.empty(1, 4, 8))
+    noise.begin_steps([8], 3)
+    noise.next_factors()
+    left = weakref.ref(noise)
+    gc.disable()
+    try:
+        del noise
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("activation", ["relu", "rrelu"])
