@@ -173,13 +173,15 @@ class _RReLURun(Layer):
     ) -> None:
         self.lanes, self.noise = lanes, StackedNoise(modules, z)
         self.z, self.out, self.grad = z, out, grad
+        self.slopes, self.one = torch.ones_like(z), z.new_ones(())
 
     def begin_steps(self, batch: Batch, n_steps: int) -> None:
         self.noise.begin_steps(batch.rows[self.lanes], n_steps)
 
     def forward(self, batch: Batch) -> None:
-        self.slopes = self.noise.next_factors()
-        torch.where(self.z >= 0, self.z, self.z * self.slopes, out=self.out)
+        slopes = self.noise.next_factors()
+        torch.where(self.z >= 0, self.one, slopes, out=self.slopes)
+        torch.mul(self.z, self.slopes, out=self.out)
 
     def backward(self, batch: Batch) -> None:
-        torch.where(self.z >= 0, self.grad, self.grad * self.slopes, out=self.grad)
+        self.grad.mul_(self.slopes)
