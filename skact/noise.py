@@ -47,7 +47,9 @@ class Noise(NamedTuple):
 
     def stream(self) -> np.random.Philox:
         """Return the bits of the next rows, for `draw_numbers`."""
-        return np.random.Philox(key=[self.seed, self.layer], counter=self.block)
+        # of a list with a large number, numpy would make floats, and round them
+        key = np.array([self.seed, self.layer], dtype=np.uint64)
+        return np.random.Philox(key=key, counter=self.block)
 
     def after(self, n_rows: int, width: int) -> "Noise":
         """Return the noise of the rows that follow."""

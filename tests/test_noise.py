@@ -44,6 +44,11 @@ def test_a_stream_gives_in_parts_what_it_gives_at_once(seed, width, parts):
     assert np.array_equal(np.concatenate([together[:0], *drawn]), together)
 
 
+def test_neighbouring_seeds_differ_also_if_they_are_large():
+    drawn = {numbers(Noise(2**64 - i, 0), 1, 16).tobytes() for i in range(1, 9)}
+    assert len(drawn) == 8
+
+
 def test_all_16_bits_are_uniform():
     drawn = numbers(Noise(0, 0), 4_000, 100).ravel()
     assert drawn.dtype == np.int16
