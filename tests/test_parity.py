@@ -137,7 +137,13 @@ def state(job):
     return tensors
 
 
+def noise_of(module):
+    """Where the noise of each layer stands, as a later forward pass would draw it."""
+    return [part.noise for part in module.modules() if hasattr(part, "noise")]
+
+
 def assert_same(job, other, *, atol=None):
+    assert noise_of(job.module) == noise_of(other.module)
     ours, theirs = state(job), state(other)
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():
@@ -430,6 +436,7 @@ ESTIMATORS = {ActMLP: 3, ActMLPBinary: 2, ActMLPRegressor: None}
     "params",
     [
         {"optimizer": "sgd", "dropout": 0.2},
+        {"optimizer": "sgd", "dropout": 0.2, "activation": "rrelu", "batch_size": 83},
         {"optimizer": "adam", "norm": "batch", "activation": ("tanh", "rrelu")},
         {"optimizer": "adamw", "weight_decay": 0.1, "norm": "layer", "shuffle": False},
         {"early_stopping": True, "patience": 2, "activation": "prelu"},
@@ -452,6 +459,7 @@ def test_a_fit_is_the_same_on_the_engine_and_on_skorchs_loop(cls, params):
     ours = cls(random_state=3, **params).fit(X, y, weight)
     theirs = on_skorchs_loop(cls)(random_state=3, **params).fit(X, y, weight)
     assert "skorch" in theirs.trained_by_
+    assert noise_of(ours.module_) == noise_of(theirs.module_)
     for name, value in ours.module_.state_dict().items():
         other = theirs.module_.state_dict()[name]
         torch.testing.assert_close(value, other, rtol=0, atol=1e-8, msg=name)

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from skact.noise import LEVELS, NoisyModule
+
 Value: TypeAlias = bool | int | float | str
 ActivationSpec: TypeAlias = (
     str
@@ -17,12 +19,12 @@ ActivationSpec: TypeAlias = (
 )
 
 
-class RReLU(nn.RReLU):
-    """Randomised leaky ReLU that can draw its slopes from its own generator.
+class RReLU(NoisyModule, nn.RReLU):
+    """Randomised leaky ReLU that can draw its slopes from noise of its own.
 
     `torch.nn.RReLU` draws from torch's global generator, so the training of a network
-    would depend on what else runs in the process. In evaluation the slope is the mean,
-    as in torch.
+    would depend on what else runs in the process. `MLP.seed_noise` gives the module
+    noise of its own. In evaluation the slope is the mean, as in torch.
 
     Parameters
     ----------
@@ -30,35 +32,33 @@ class RReLU(nn.RReLU):
         Smallest slope for negative inputs.
     upper : float, default=1/3
         Largest slope for negative inputs.
-    generator : torch.Generator or None, default=None
-        Source of the slopes in training, on the input's device; None is torch's
-        global generator.
 
     Examples
     --------
-    >>> import torch
-    >>> RReLU(0.1, 0.3, generator=torch.Generator().manual_seed(0))
+    >>> RReLU(0.1, 0.3)
     RReLU(lower=0.1, upper=0.3)
     """
 
-    def __init__(
-        self,
-        lower: float = 1 / 8,
-        upper: float = 1 / 3,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> None:
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3) -> None:
         super().__init__(lower, upper)
-        self.generator = generator
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply a new slope to each element in training, the mean slope otherwise."""
         if not self.training:  # equal to nn.RReLU, which torch.vmap does not support
             return nn.functional.leaky_relu(input, (self.lower + self.upper) / 2)
-        slopes = torch.empty_like(input).uniform_(
-            self.lower, self.upper, generator=self.generator
-        )
-        return torch.where(input >= 0, input, slopes * input)
+        if self.noise is None:
+            return super().forward(input)
+        return torch.where(input >= 0, input, self.draw_factors(input) * input)
+
+    def options(self) -> tuple[float, float]:
+        """Return the bounds of the slopes."""
+        return self.lower, self.upper
+
+    def fill_factors(self, numbers: Tensor, out: Tensor) -> Tensor:
+        """Fill a tensor with slopes, uniform between the bounds."""
+        step = (self.upper - self.lower) / LEVELS
+        mean = (self.lower + self.upper) / 2
+        return out.copy_(numbers).mul_(step).add_(mean + step / 2)
 
 
 class SwishBeta(nn.Module):

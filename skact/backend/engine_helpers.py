@@ -24,6 +24,7 @@ from skact.backend.worker_pool import WorkerPool, pool
 from skact.engine.jobs import FitJob, Progress, StackReport, Training
 from skact.engine.stack_run import StackRun, is_portable
 from skact.engine.train import train
+from skact.noise import noisy_modules_of
 
 # what is left must take longer than this, or workers are not started: a worker needs
 # some seconds until it can train
@@ -319,21 +320,22 @@ def _open_counters(folder: Path, *, create: bool = False) -> np.memmap:
     return np.memmap(folder / "counters", np.int64, mode, shape=_MOST_PIECES)
 
 
-def _state_of(job: FitJob) -> tuple[list, list, list]:
-    """Return parameters, buffers, and the optimizer's state of each parameter."""
+def _state_of(job: FitJob) -> tuple[list, ...]:
+    """Return parameters, the optimizer's state of each, buffers, and noise."""
     parameters = list(job.module.parameters())
     states = [job.optimizer.state.get(parameter) for parameter in parameters]
-    return [p.data for p in parameters], list(job.module.buffers()), states
+    noise = [module.noise for module in noisy_modules_of(job.module)]
+    return [p.data for p in parameters], states, list(job.module.buffers()), noise
 
 
-def _set_state(job: FitJob, state: tuple[list, list, list]) -> None:
-    parameters, buffers, states = state
-    job.module.train()
-    for parameter, data, known in zip(
-        job.module.parameters(), parameters, states, strict=True
-    ):
+def _set_state(job: FitJob, state: tuple[list, ...]) -> None:
+    module = job.module.train()
+    values, states, buffers, noise = state
+    for parameter, data, known in zip(module.parameters(), values, states, strict=True):
         parameter.data = data
         if known is not None:
             job.optimizer.state[parameter] = known
-    for buffer, values in zip(job.module.buffers(), buffers, strict=True):
-        buffer.copy_(values)
+    for buffer, data in zip(module.buffers(), buffers, strict=True):
+        buffer.copy_(data)
+    for noisy, of_rows in zip(noisy_modules_of(module), noise, strict=True):
+        noisy.noise = of_rows

@@ -12,6 +12,7 @@ from skact.engine.custom_activations import make_custom_run
 from skact.engine.kernels import Kernel, kernel_of
 from skact.engine.layers import Batch, BoundCall, Layer, Parameter
 from skact.engine.plan import runs_of
+from skact.engine.stacked_noise import StackedNoise
 
 
 def activation_key(module: nn.Module) -> Hashable:
@@ -71,6 +72,11 @@ class ActivationLayer(Layer):
             )
             for lanes in runs_of([activation_key(module) for module in modules])
         ]
+
+    def begin_steps(self, batch: Batch, n_steps: int) -> None:
+        """Prepare each run for the next steps."""
+        for run in self.runs:
+            run.begin_steps(batch, n_steps)
 
     def calls(self, batch: Batch) -> tuple[list[BoundCall], list[BoundCall]]:
         """Return the calls of each run."""
@@ -158,7 +164,7 @@ class _SwishBetaRun(_LearnableRun):
 
 
 class _RReLURun(Layer):
-    """Draw the slopes of each lane from its own generator."""
+    """Each lane has the slopes that its own module would draw."""
 
     def __init__(
         self,
@@ -168,18 +174,17 @@ class _RReLURun(Layer):
         out: Tensor,
         grad: Tensor,
     ) -> None:
-        self.lanes, self.modules = lanes, modules
+        self.lanes, self.noise = lanes, StackedNoise(modules, z)
         self.z, self.out, self.grad = z, out, grad
-        self.slopes = torch.ones_like(z)
+        self.slopes, self.one = torch.ones_like(z), z.new_ones(())
+
+    def begin_steps(self, batch: Batch, n_steps: int) -> None:
+        self.noise.begin_steps(batch.rows[self.lanes], n_steps)
 
     def forward(self, batch: Batch) -> None:
-        for module, slopes, rows in zip(
-            self.modules, self.slopes, batch.rows[self.lanes], strict=True
-        ):
-            drawn = slopes.new_empty(rows, slopes.shape[0])
-            drawn.uniform_(module.lower, module.upper, generator=module.generator)
-            slopes[:, :rows] = drawn.T
-        torch.where(self.z >= 0, self.z, self.z * self.slopes, out=self.out)
+        slopes = self.noise.next_factors()
+        torch.where(self.z >= 0, self.one, slopes, out=self.slopes)
+        torch.mul(self.z, self.slopes, out=self.out)
 
     def backward(self, batch: Batch) -> None:
-        torch.where(self.z >= 0, self.grad, self.grad * self.slopes, out=self.grad)
+        self.grad.mul_(self.slopes)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from skact.engine.plan import WORTH_THREADS
+from skact.engine.stacked_noise import StackedNoise
 from skact.engine.thread_choice import ThreadChoice
 from skact.threads import use_threads
 
@@ -41,6 +42,9 @@ class Batch:
 
 class Layer:
     """A layer of a stack, with its forward and its backward pass."""
+
+    def begin_steps(self, batch: Batch, n_steps: int) -> None:
+        """Prepare for the next steps; layers without noise need not."""
 
     def forward(self, batch: Batch) -> None:
         """Fill the layer's output from its input."""
@@ -280,12 +284,12 @@ class StackedBatchNorm(StackedNorm):
 
 
 class StackedDropout(Layer):
-    """Inverted dropout; each lane draws masks from its own generator.
+    """Inverted dropout; each lane has the masks that its own module would draw.
 
     Parameters
     ----------
     modules : sequence of skact.network.mlp.Dropout
-        One for each lane, with its rate and generator.
+        One for each lane, with its rate and noise.
     source, out, grad : Tensor of shape (L, H, B)
         As in a norm.
     """
@@ -293,14 +297,16 @@ class StackedDropout(Layer):
     def __init__(
         self, modules: Sequence[nn.Module], source: Tensor, out: Tensor, grad: Tensor
     ) -> None:
-        self.modules, self.source, self.out, self.grad = modules, source, out, grad
-        self.keep = torch.ones_like(source)
+        self.source, self.out, self.grad = source, out, grad
+        self.noise = StackedNoise(modules, source)
+
+    def begin_steps(self, batch: Batch, n_steps: int) -> None:
+        """Begin to draw the masks of the next steps."""
+        self.noise.begin_steps(batch.rows, n_steps)
 
     def forward(self, batch: Batch) -> None:
-        """Draw the masks and apply them."""
-        for module, keep, rows in zip(self.modules, self.keep, batch.rows, strict=True):
-            drawn = module.mask(keep.new_empty(rows, keep.shape[0]))  # type: ignore[operator]
-            keep[:, :rows] = drawn.T
+        """Apply the masks of the next step."""
+        self.keep = self.noise.next_factors()
         torch.mul(self.source, self.keep, out=self.out)
 
     def backward(self, batch: Batch) -> None:

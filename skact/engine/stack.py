@@ -16,6 +16,7 @@ from skact.engine.optimizers import STACKED, stacked_form
 from skact.engine.plan import WORTH_THREADS, BatchShape
 from skact.engine.step_program import StepProgram
 from skact.engine.thread_choice import ThreadChoice
+from skact.noise import noisy_modules_of
 from skact.threads import use_one_thread
 
 # most steps whose batches are prepared, and whose losses are computed, at once; and the
@@ -68,7 +69,7 @@ class Stack:
         for lane, module in enumerate(self.modules):
             self._attach_network(lane)
             module.train()
-            self.is_noisy.append(any(hasattr(m, "generator") for m in module.modules()))
+            self.is_noisy.append(bool(noisy_modules_of(module)))
         shape = BatchShape.from_rows(jobs[0].X.shape[0], jobs[0].batch_size)
         self.batches = Batches(jobs, shape, tables, self.dtype, self.device)
         self.thread_choice = ThreadChoice(self._count_threads(shape, n_threads))

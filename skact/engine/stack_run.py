@@ -282,7 +282,7 @@ def traits_of_stack(job: FitJob) -> dict[str, str]:
     norm = dropout = ""
     if first is not None and hasattr(first.norm, "eps"):
         norm = "batch" if hasattr(first.norm, "running_mean") else "layer"
-    if first is not None and hasattr(first.dropout, "generator"):
+    if first is not None and hasattr(first.dropout, "noise"):
         dropout = "dropout"
     shape = BatchShape.from_rows(job.X.shape[0], job.batch_size)
     batches = f"full batches of up to {shape.padded}"

@@ -40,6 +40,7 @@ class StepProgram:
     def __init__(self, stack: Any, is_last: bool, n_steps: int) -> None:
         self.stack = stack
         size, batch = stack.batches.describe_batch(is_last=is_last)
+        self.batch = batch
         n_lanes = len(stack.jobs)
         self.rows = stack.scratch_buffer(
             "rows", n_lanes * size, stack.batches.n_features
@@ -139,9 +140,11 @@ class StepProgram:
         return self.losses_of_batches(steps)
 
     def load_steps(self, steps: Steps) -> None:
-        """Copy rows, targets and weights of the next steps."""
+        """Copy rows, targets and weights of the next steps, and prepare the layers."""
         self.index[: len(steps.index)] = steps.index
         self.loss.load_targets(steps.targets, steps.weight)
+        for layer in self.layers:
+            layer.begin_steps(self.batch, len(steps.index))
 
     def losses_of_batches(self, steps: Steps) -> Tensor:
         """Return the loss of each batch in the steps that were taken, (n, L)."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from skact.activations.build import activation_gain, is_custom, make_activation
 from skact.activations.modules import activation_name
+from skact.noise import LEVELS, Noise, NoisyModule
 
 NORMS = ("batch", "layer")
 INITS = ("auto", "torch")
@@ -23,20 +24,31 @@ class Linear(nn.Linear):
         """Draw nothing; MLP draws the values."""
 
 
-class Dropout(nn.Dropout):
-    """``nn.Dropout`` that can draw its masks from a separate generator."""
+class Dropout(NoisyModule, nn.Dropout):
+    """``nn.Dropout`` that can draw its masks from noise of its own.
 
-    generator: torch.Generator | None = None  # None: torch's global one
+    Numbers of 16 bits decide, so the rate is one of 1/65536, ..., 65535/65536: the
+    nearest to p, if p is neither 0 nor 1. Units that are kept are rescaled by the rate
+    that is really used, so the expected value of an output is its input.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Zero entries of x with probability p in training, and rescale the rest."""
         if not self.training or self.p == 0:
             return x
-        return x * self.mask(torch.empty_like(x))
+        return super().forward(x) if self.noise is None else x * self.draw_factors(x)
 
-    def mask(self, out: Tensor) -> Tensor:
-        """Fill a tensor with 0 and 1 / (1 - p)."""
-        return out.bernoulli_(1 - self.p, generator=self.generator).div_(1 - self.p)
+    def options(self) -> float:
+        """Return the rate."""
+        return self.p
+
+    def fill_factors(self, numbers: Tensor, out: Tensor) -> Tensor:
+        """Fill a tensor with 0 for units that are dropped, a constant for others."""
+        if self.p in (0, 1):
+            return out.fill_(1 - self.p)
+        dropped = min(max(round(self.p * LEVELS), 1), LEVELS - 1)  # of all levels
+        torch.ge(numbers, dropped - LEVELS // 2, out=out)
+        return out.mul_(LEVELS / (LEVELS - dropped))
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -105,7 +117,8 @@ class MLP(nn.Module):
     output_activation : activation spec or None, default=None
         Applied to the output; None leaves it linear.
     dropout : float, default=0.0
-        Probability in [0, 1) with which a hidden unit is zeroed in training.
+        Probability in [0, 1) with which a hidden unit is zeroed in training; the
+        nearest of 1/65536, ..., 65535/65536 is used.
     norm : {"batch", "layer"} or None, default=None
         Normalisation before each hidden activation.
     init : {"auto", "torch"}, default="auto"
@@ -178,19 +191,19 @@ class MLP(nn.Module):
         return self.output_activation(self.output(x))
 
     def seed_noise(self, seed: int) -> None:
-        """Seed the generator of dropout and random activations.
+        """Seed the noise of dropout and random activations.
+
+        Called once an epoch in training, each time with another seed. The noise of a
+        layer depends on the seed, the layer, and the number of the row since this call.
 
         Parameters
         ----------
         seed : int
-            Called once an epoch in training, each time with another seed.
+            From 0 to 2**64 - 1.
         """
-        noisy = [module for module in self.modules() if hasattr(module, "generator")]
-        if noisy:
-            device = self.output.weight.device
-            generator = torch.Generator(device).manual_seed(seed)
-            for module in noisy:
-                vars(module)["generator"] = generator
+        for layer, module in enumerate(self.modules()):
+            if isinstance(module, NoisyModule):
+                module.noise = Noise(seed, layer)
 
 
 def activation_per_layer(activation: Any, n_layers: int) -> tuple:

@@ -18,6 +18,7 @@ from skact.activations.modules import (
     SwishBeta,
     activation_name,
 )
+from skact.noise import Noise
 
 
 class Sine(torch.autograd.Function):
@@ -44,14 +45,17 @@ def test_autograd_function_uses_its_own_backward() -> None:
     )
 
 
-def test_rrelu_draws_uniform_slopes_from_its_own_generator(
+def rrelu_with_noise(seed: int, *bounds: float) -> RReLU:
+    module = RReLU(*bounds)
+    module.noise = Noise(seed, layer=0)
+    return module
+
+
+def test_rrelu_draws_uniform_slopes_from_its_own_noise(
     global_state: Callable[[], bool],
 ) -> None:
     x = torch.cat([-torch.ones(20_000), torch.linspace(0, 2, 10)])
-    draws = [
-        RReLU(0.1, 0.3, generator=torch.Generator().manual_seed(seed))(x)
-        for seed in (0, 0, 1)
-    ]
+    draws = [rrelu_with_noise(seed, 0.1, 0.3)(x) for seed in (0, 0, 1)]
     assert global_state()
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
@@ -62,18 +66,39 @@ def test_rrelu_draws_uniform_slopes_from_its_own_generator(
 
 def test_rrelu_gradient_is_the_slope_that_was_drawn() -> None:
     x = torch.linspace(-2, 2, 8, requires_grad=True)
-    y = RReLU(generator=torch.Generator().manual_seed(0))(x)
+    y = rrelu_with_noise(0)(x)
     y.sum().backward()
     torch.testing.assert_close(x.grad, (y / x).detach())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_slopes_stay_between_the_bounds_in_every_dtype(dtype: torch.dtype) -> None:
+    levels = torch.arange(-(2**15), 2**15).to(torch.int16)
+    slopes = RReLU(0.25, 0.5).fill_factors(levels, torch.empty(2**16, dtype=dtype))
+    slopes = slopes.double()
+    assert slopes.min().item() == pytest.approx(0.25, rel=1e-4)
+    assert slopes.max().item() == pytest.approx(0.5, rel=1e-4)
+    assert slopes.mean().item() == pytest.approx(0.375, abs=2e-4)
+
+
+def test_rrelu_without_noise_is_torchs() -> None:
+    x = -torch.ones(50)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        ours = RReLU(0.1, 0.3)(x)
+        torch.manual_seed(0)
+        assert torch.equal(ours, nn.RReLU(0.1, 0.3)(x))
+
+
 @pytest.mark.parametrize(
-    "duplicate", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))]
+    "duplicate",
+    [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))],
+    ids=["deepcopy", "pickle"],
 )
-def test_copied_rrelu_continues_its_generator_independently(
+def test_copied_rrelu_continues_its_noise_independently(
     duplicate: Callable[[nn.Module], nn.Module],
 ) -> None:
-    module = RReLU(generator=torch.Generator().manual_seed(3))
+    module = rrelu_with_noise(3)
     x = -torch.ones(50)
     module(x)
     twin = duplicate(module)

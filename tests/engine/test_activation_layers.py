@@ -12,6 +12,7 @@ from skact.engine.activation_layers import (
     activation_key,
 )
 from skact.engine.layers import Parameter
+from skact.noise import Noise
 
 SIZE = 8
 
@@ -105,14 +106,17 @@ def test_neighbours_with_equal_activations_form_one_run(draw):
     assert len(layer.runs) == 3
 
 
-def test_slopes_of_rrelu_come_from_the_lane_s_generator(draw, make_batch):
+def test_slopes_of_rrelu_come_from_the_lane_s_noise(draw, make_batch):
     def seeded(seed):
-        return RReLU(0.1, 0.9, generator=torch.Generator().manual_seed(seed))
+        module = RReLU(0.1, 0.9)
+        module.noise = Noise(seed, layer=0)
+        return module
 
     modules, rows = [seeded(1), seeded(2)], [SIZE, SIZE - 3]
     z, out = draw(2, 6, SIZE), torch.empty(2, 6, SIZE, dtype=torch.float64)
     grad, batch = torch.ones_like(z), make_batch(rows, SIZE)
     layer = ActivationLayer(modules, z, out, grad, learned_by(modules))
+    layer.begin_steps(batch, 1)
     forward, backward = layer.calls(batch)
     for call in (*forward, *backward):
         call()

@@ -15,6 +15,7 @@ from skact.engine.layers import (
 from skact.engine.plan import WORTH_THREADS
 from skact.engine.thread_choice import ThreadChoice
 from skact.network import mlp
+from skact.noise import Noise
 
 LANES, WIDTH, SIZE = 3, 6, 32
 
@@ -176,22 +177,22 @@ def test_rows_that_fill_a_batch_up_get_no_gradient_from_a_batch_norm(draw, make_
 # ------------------------------------------------------------------ dropout
 
 
-def test_masks_come_from_each_lanes_generator_and_apply_to_the_gradient(
-    draw, make_batch
-):
+def test_masks_come_from_each_lanes_noise_and_apply_to_the_gradient(draw, make_batch):
     def seeded(lane):
         dropout = mlp.Dropout(0.1 + 0.3 * lane)
-        dropout.generator = torch.Generator().manual_seed(lane)
+        dropout.noise = Noise(lane, layer=0)
         return dropout
 
     rows = [SIZE, 20, 1]
     source, grad = draw(LANES, WIDTH, SIZE), draw(LANES, WIDTH, SIZE, seed=1)
     given, out = grad.clone(), torch.empty_like(source)
     layer = StackedDropout([seeded(i) for i in range(LANES)], source, out, grad)
-    run(layer, make_batch(rows, SIZE))
+    batch = make_batch(rows, SIZE)
+    layer.begin_steps(batch, 1)
+    run(layer, batch)
     for lane, n in enumerate(rows):
-        mask = seeded(lane).mask(torch.empty(n, WIDTH, dtype=torch.float64)).T
-        torch.testing.assert_close(out[lane, :, :n], source[lane, :, :n] * mask)
-        torch.testing.assert_close(grad[lane, :, :n], given[lane, :, :n] * mask)
+        mask = seeded(lane)(torch.ones(n, WIDTH, dtype=torch.float64)).T
+        assert torch.equal(out[lane, :, :n], source[lane, :, :n] * mask)
+        assert torch.equal(grad[lane, :, :n], given[lane, :, :n] * mask)
     zeros = (out == 0).double().mean((1, 2))
     assert zeros[0] < zeros[1]

@@ -13,9 +13,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skact import MLP, ActMLP, activation_gain
-from skact.network.mlp import activation_per_layer
+from skact.network.mlp import Dropout, activation_per_layer
+from skact.noise import Noise
 
 X, Y = np.arange(20.0).reshape(10, 2), np.tile([0, 1], 5)
+
+
+def noise_of(module):
+    return [part.noise for part in module.modules() if hasattr(part, "noise")]
 
 
 def weights(module):
@@ -125,6 +130,93 @@ def test_torch_init_has_the_distribution_of_nn_linear():
     )
 
 
+def dropout_with_noise(rate, seed=0):
+    module = Dropout(rate)
+    module.noise = Noise(seed, layer=0)
+    return module
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.1, 0.2, 0.5, 0.9, 0.999])
+def test_the_mean_rate_of_dropout_is_the_stated_one(rate):
+    """Within four standard errors of a million draws."""
+    masks = dropout_with_noise(rate)(torch.ones(1000, 1000, dtype=torch.float64))
+    error = math.sqrt(rate * (1 - rate) / 1e6)
+    assert (masks == 0).double().mean().item() == pytest.approx(rate, abs=4 * error)
+    assert len(masks.unique()) == 2
+
+
+@pytest.mark.parametrize("rate", [1e-300, 1e-9, 0.2, 1 - 1e-9])
+def test_dropout_keeps_the_expected_value_also_at_extreme_rates(rate):
+    """Over all numbers that 16 bits can be, the mean of the factors is one."""
+    levels = torch.arange(-(2**15), 2**15).to(torch.int16)
+    out = torch.empty(2**16, dtype=torch.float64)
+    factors = Dropout(rate).fill_factors(levels, out)
+    assert factors.mean().item() == pytest.approx(1, rel=1e-12)
+    dropped = (factors == 0).sum().item()
+    assert 1 <= dropped <= 2**16 - 1
+    assert dropped == pytest.approx(rate * 2**16, abs=1)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_a_rate_of_zero_or_one_is_exact(rate):
+    factors = dropout_with_noise(rate)(torch.ones(100, 100))
+    assert torch.equal(factors, torch.full((100, 100), 1 - rate))
+
+
+def test_dropout_without_noise_is_torchs():
+    x = torch.ones(50, 4)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        ours = Dropout(0.3)(x)
+        torch.manual_seed(0)
+        assert torch.equal(ours, nn.Dropout(0.3)(x))
+
+
+def test_dropout_changes_nothing_in_evaluation_mode():
+    module, x = dropout_with_noise(0.5).eval(), torch.randn(5, 4)
+    assert module(x) is x
+    assert module.noise == Noise(0, layer=0)
+
+
+def test_layers_epochs_and_steps_have_independent_masks():
+    mlp = MLP(4, 2, hidden=(64, 64), activation="rrelu", dropout=0.5, seed=0)
+    masks = []
+    for seed in (0, 1):
+        mlp.seed_noise(seed)
+        for _ in range(3):
+            for layer in mlp.hidden:
+                masks.append((layer.dropout(torch.ones(32, 64)) > 0).flatten().float())
+                slopes = layer.activation(-torch.ones(32, 64))
+                masks.append(slopes.flatten().float())
+    between = torch.corrcoef(torch.stack(masks))[*torch.triu_indices(24, 24, 1)]
+    assert between.abs().max() < 5 / math.sqrt(32 * 64)
+
+
+def test_batches_have_the_noise_of_their_rows():
+    """The noise of a row does not depend on how rows are cut into batches."""
+    mlp = MLP(4, 2, hidden=(7, 20), activation="rrelu", dropout=0.5, seed=0)
+    mlp, x = mlp.double(), torch.randn(10, 4, dtype=torch.float64)
+    mlp.seed_noise(5)
+    together = mlp(x)
+    mlp.seed_noise(5)
+    torch.testing.assert_close(together, torch.cat([mlp(b) for b in x.split(4)]))
+
+
+@torch.no_grad()  # the compiler would meet a warning of its own
+def test_a_compiled_network_has_the_same_noise_and_is_compiled_once():
+    mlp = MLP(4, 2, hidden=(5, 6), activation="rrelu", dropout=0.5, seed=0)
+    x = torch.randn(9, 4)
+    mlp.seed_noise(0)
+    expected = [mlp(x) for _ in range(4)]
+    compiled = torch.compile(mlp, backend="eager")
+    mlp.seed_noise(0)
+    found = [compiled(x) for _ in range(2)]
+    with torch.compiler.set_stance("fail_on_recompile"):
+        found += [compiled(x) for _ in range(2)]
+    torch.testing.assert_close(found, expected)
+    torch.compiler.reset()
+
+
 def test_dropout_zeroes_the_stated_share_and_keeps_the_mean():
     mlp = MLP(10, 1, hidden=(1000,), activation="sigmoid", dropout=0.3, seed=0)
     mlp.seed_noise(0)
@@ -135,15 +227,16 @@ def test_dropout_zeroes_the_stated_share_and_keeps_the_mean():
 
 
 @pytest.mark.parametrize("noisy", [{"dropout": 0.5}, {"activation": "rrelu"}])
-def test_noise_comes_from_the_seeded_generator_alone(noisy):
+def test_noise_comes_from_the_seed_alone(noisy):
     mlp, x = MLP(4, 2, seed=0, **noisy), torch.randn(50, 4)
-    before = torch.get_rng_state()
+    before, of_numpy = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
     mlp.seed_noise(1)
     one, two = mlp(x), mlp(x)
     mlp.seed_noise(1)
     assert torch.equal(one, mlp(x))
     assert not torch.equal(one, two)
     assert torch.equal(before, torch.get_rng_state())
+    assert str(of_numpy) == str(np.random.get_state())  # noqa: NPY002
 
 
 def test_batch_norm_lets_one_row_pass_and_learns_nothing_from_it():
@@ -166,8 +259,10 @@ def test_batch_norm_is_torchs_for_two_rows_and_more():
 def test_copies_and_pickles_are_equal_and_independent():
     mlp = MLP(4, 2, activation="rrelu", dropout=0.2, norm="batch", seed=0)
     mlp.seed_noise(0)
+    mlp(torch.randn(20, 4))
     for other in (copy.deepcopy(mlp), pickle.loads(pickle.dumps(mlp))):
         assert torch.equal(weights(mlp), weights(other))
+        assert noise_of(mlp) == noise_of(other)
         with torch.no_grad():
             other.output.bias.add_(1)
         assert not torch.equal(weights(mlp), weights(other))
