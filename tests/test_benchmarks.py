@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.model_selection import ParameterGrid
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
@@ -21,6 +22,7 @@ import grid_search
 import loaders
 import peers
 import published
+import real_nets
 import repeated_folds
 import scaling
 import scaling_child
@@ -407,6 +409,28 @@ def test_a_log_changes_no_score_of_the_grids_that_it_is_timed_on(tmp_path):
     ]
     assert len({row["accuracy"] for row in section["rows"]}) == 1
     assert section["notes"] == ["48 rows; all scores equal"]
+
+
+@pytest.mark.parametrize("case", real_nets.CASES, ids=lambda case: case.name)
+def test_a_real_net_is_the_same_search_to_each_peer(case):
+    X, y = real_nets.data_of(case)
+    net = real_nets.build(case, real_nets.FUSED, True, None)
+    (n_candidates,) = {len(list(ParameterGrid(net.param_grid)))}
+    for peer in case.peers:
+        search = real_nets.build(case, peer, True, None)
+        assert len(list(ParameterGrid(search.param_grid))) == n_candidates
+        with peers.unconverged():
+            search.set_params(error_score="raise").fit(X[:300], y[:300])
+        assert real_nets.scores(search).mean() > 0.1
+
+
+def test_real_nets_are_compared_before_they_are_timed(monkeypatch, tmp_path):
+    monkeypatch.setattr(real_nets, "cores", lambda: 1)
+    case = real_nets.CASES[1]
+    args = SimpleNamespace(quick=True, repeats=1, no_peers=True, before=None)
+    section = real_nets.measure(case, args)
+    assert "fused and plain: 0" in section.notes[0]
+    assert section.row(real_nets.FUSED).median > 0
 
 
 def test_a_benchmark_runs_quickly_and_writes_what_it_printed(tmp_path):
