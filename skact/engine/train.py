@@ -9,17 +9,20 @@ import torch
 
 from skact.engine.activation_layers import activation_key
 from skact.engine.batches import Tables
+from skact.engine.early_stopping import asks_to_stop, begin_rule, note_epoch
 from skact.engine.jobs import (
     Evaluation,
     FitJob,
     Outcome,
     Progress,
     StackReport,
+    StoppingState,
     Training,
 )
 from skact.engine.optimizers import coefficients_of, stacked_form
 from skact.engine.plan import BatchShape, Lane, plan_stacks
 from skact.engine.stack import Stack
+from skact.engine.validation import shape_of_held_out
 from skact.engine.weights import weights_of
 from skact.exceptions import copy_error
 from skact.threads import LITTLE_WORK, map_in_threads, use_one_thread
@@ -94,6 +97,7 @@ def lane_of(job: FitJob) -> Lane:
         *(tuple(sorted(names)) for names in (norms, drops)),
         (kind, job.loss, str(weight.dtype), str(weight.device)),
         shape,
+        shape_of_held_out(job),
     )
     activations = [layer.activation for layer in module.hidden]
     order = [activation_key(a) for a in (*activations, module.output_activation)]
@@ -148,6 +152,8 @@ class _StackRun:
         self.seconds = 0.0
         self.active = list(range(len(jobs)))
         self.stack: Stack | None = None
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            outcome.stopping = begin_rule(job)
 
     def train(self, progress: Progress | None) -> None:
         """Train until no lane is left; release the networks also after an error."""
@@ -204,6 +210,7 @@ class _StackRun:
         self._show_networks(self.stack)
         failed = self.stack.batches.failed
         lanes = list(enumerate(zip(self.active, records, strict=True)))
+        improved: dict[int, StoppingState] = {}
         self._run_evaluations([i for _, (i, record) in lanes if record.is_finite])
         for lane, (i, record) in lanes:
             outcome = self.outcomes[i]
@@ -219,15 +226,24 @@ class _StackRun:
                 )
                 self.active.remove(i)
                 continue
-            if outcome.error is not None:
+            is_nan = record.held_out is not None and math.isnan(record.held_out.loss)
+            if outcome.error is not None or is_nan:
                 self.active.remove(i)
                 continue
             if self.jobs[i].keeps_weights:
                 outcome.weights.append(weights_of(self.jobs[i].module))
             stops = self._call_hook(i, "epoch_end", record)
             stops |= len(outcome.records) == self.jobs[i].n_epochs
+            state = outcome.stopping
+            if state is not None:
+                epoch = self.jobs[i].first_epoch + len(outcome.records)
+                if note_epoch(state, record, epoch) and state.rule.load_best:
+                    improved[lane] = state
+                stops |= asks_to_stop(state)
             if stops and i in self.active:
                 self.active.remove(i)
+        if improved:
+            self.stack.keep_best(improved)
         return done
 
     def _show_networks(self, stack: Stack) -> None:

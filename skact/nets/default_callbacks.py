@@ -42,6 +42,19 @@ def accuracy(net: Any, X: Any, y: Any) -> float:
     return float(np.average(is_correct, weights=weight))
 
 
+def score_of(callback: Any) -> tuple[str, str] | None:
+    """Return the name of a callback's score, and what the engine measures for it.
+
+    The engine measures "train_loss", and what `HeldOutScores` holds.
+    """
+    if type(callback) is WeightedLoss:
+        return callback.name, "train_loss" if callback.on_train else "loss"
+    if type(callback) is EpochScoring:
+        is_weighted = callback.scoring is accuracy
+        return callback.name_, "weighted_accuracy" if is_weighted else "accuracy"
+    return None
+
+
 def replace_default_callbacks(
     callbacks: list[tuple[str, Any]],
 ) -> list[tuple[str, Any]]:

@@ -7,16 +7,27 @@ Otherwise the callbacks run between the epochs, with the weights of that moment.
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
-from skorch.callbacks import EpochTimer
+from skorch.callbacks import EarlyStopping, EpochTimer
 from torch import nn
 
 from skact.engine._torch import note_step
-from skact.engine.jobs import EpochRecord, Evaluation, FitJob, Outcome
+from skact.engine.jobs import (
+    EpochRecord,
+    Evaluation,
+    FitJob,
+    HeldOut,
+    HeldOutScores,
+    Outcome,
+    StoppingRule,
+    StoppingState,
+)
 from skact.engine.train import train
-from skact.nets._skorch import last_batches_of, write_best_score, write_epoch_start
-from skact.nets.divergence import divergence_error
+from skact.nets._skorch import last_batches_of, write_epoch_start, write_score
+from skact.nets.default_callbacks import score_of
+from skact.nets.divergence import check_held_out_loss, divergence_error
 from skact.nets.eligibility import FitPlan, has_custom_scoring, unstackable_part
 from skact.nets.held_out import HeldOutRows
 from skact.nets.interrupts import StopRequest
@@ -47,6 +58,8 @@ class EngineLoop(Loop):
         finally:  # also after Ctrl-C: the network has the weights of these epochs
             if job.hooks is None:
                 write_epochs(self.net, outcome.records)
+                if outcome.stopping is not None:
+                    write_stopping(self.net, outcome.stopping)
                 if self.epoch_weights is not None:
                     self.epoch_weights = outcome.weights
             elif outcome.diverged_loss is not None:
@@ -55,6 +68,9 @@ class EngineLoop(Loop):
             raise outcome.error
         if outcome.diverged_loss is not None:
             raise divergence_error(self.net, outcome.diverged_loss)
+        if job.held_out is not None:
+            self.net.module_.eval()  # as after a pass over held-out rows
+            check_held_out_loss(self.net, outcome.records[-1].held_out.loss)
 
     def _build_job(self) -> FitJob:
         net, plan = self.net, self.plan
@@ -75,7 +91,30 @@ class EngineLoop(Loop):
             hooks=None if is_unobserved else CallbackHooks(net, plan),
             keeps_weights=is_unobserved and self.epoch_weights is not None,
             kept_epochs=0 if self.epoch_weights is None else net.max_epochs,
+            held_out=self._held_out() if is_unobserved else None,
+            stopping=_stopping_rule(net) if is_unobserved else None,
         )
+
+    def _held_out(self) -> HeldOut | None:
+        """Return the rows that the engine scores."""
+        rows, loading = self.plan.held_out, self.net.get_params_for("iterator_valid")
+        if rows is None:
+            return None
+        batch_size = int(loading.get("batch_size", self.net.batch_size))
+        weights = rows.sample_weight, rows.given_weight
+        return HeldOut(rows.X, rows.targets, *weights, batch_size)
+
+
+def _stopping_rule(net: Any) -> StoppingRule | None:
+    """Return the rule of the net's EarlyStopping; None: it has none."""
+    callbacks = [callback for _, callback in net.callbacks_]
+    measures = dict(filter(None, map(score_of, callbacks)))
+    for callback in callbacks:
+        if type(callback) is EarlyStopping:
+            names = [field.name for field in fields(StoppingRule)]
+            options = {name: getattr(callback, name) for name in names}
+            return StoppingRule(**{**options, "monitor": measures[callback.monitor]})
+    return None
 
 
 class CallbackHooks:
@@ -150,19 +189,48 @@ class CallbackHooks:
 
 def write_epochs(net: Any, records: Sequence[EpochRecord]) -> None:
     """Write epochs into the history, as skorch's default callbacks do."""
-    callbacks, history = dict(net.callbacks_), net.history_
+    history = net.history_
     for record in records:
         write_training_batches(net, record)
-        if not record.is_finite:
+        held_out = record.held_out
+        if not record.is_finite or (held_out and math.isnan(held_out.loss)):
             break  # skorch's loop ends in the middle of this epoch
-        if "epoch_timer" in callbacks:
-            history.record("dur", record.seconds)
-        if "train_loss" in callbacks:
-            best = record.train_loss < callbacks["train_loss"].best_score_
-            if best:
-                write_best_score(callbacks["train_loss"], record.train_loss)
-            history.record("train_loss", record.train_loss)
-            history.record("train_loss_best", best)
+        if held_out is not None:
+            write_held_out_batches(net, held_out)
+        for _, callback in net.callbacks_:
+            if type(callback) is EpochTimer:
+                history.record("dur", record.seconds)
+            elif (found := score_of(callback)) is not None:
+                name, measure = found
+                score = record.measure(measure)
+                if score is not None:
+                    write_score(history, callback, name, score)
+
+
+def write_stopping(net: Any, state: StoppingState) -> None:
+    """Give a net's EarlyStopping what it would know after these epochs."""
+    for _, callback in net.callbacks_:
+        if type(callback) is EarlyStopping:
+            callback.misses_ = state.misses
+            callback.dynamic_threshold_ = state.dynamic_threshold
+            callback.best_epoch_ = state.best_epoch
+            if state.best_weights is not None:
+                # of the class that torch loads, with its versions
+                weights = net.module_.state_dict()
+                weights.update(state.best_weights)
+                callback.best_model_weights_ = weights
+
+
+def write_held_out_batches(net: Any, scores: HeldOutScores) -> None:
+    """Write the batches of held-out rows into the history, as skorch's loop does."""
+    batch_values = zip(
+        scores.batch_losses, scores.batch_sizes, scores.batch_weights, strict=True
+    )
+    last_batches_of(net.history_).extend(
+        {"valid_loss": loss, "valid_batch_size": size, "valid_batch_weight": weight}
+        for loss, size, weight in batch_values
+    )
+    net.history_.record("valid_batch_count", len(scores.batch_sizes))
 
 
 def write_training_batches(
