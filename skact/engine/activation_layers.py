@@ -32,6 +32,12 @@ def activation_key(module: nn.Module) -> Hashable:
     return ("module", id(module))
 
 
+def has_closed_form(module: nn.Module) -> bool:
+    """Whether a stack computes an activation without autograd, and so without noise."""
+    key = activation_key(module)
+    return not (isinstance(key, tuple) and key[0] in ("function", "module"))
+
+
 class ActivationLayer(Layer):
     """Apply the activations of one layer to a stack, one run after another.
 

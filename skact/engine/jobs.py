@@ -45,20 +45,6 @@ class Seeds:
         return int(state[0] >> np.uint64(1))
 
 
-class Evaluation(Protocol):
-    """A function that looks at a network after each epoch, before the hooks run.
-
-    It runs in any thread, at the same time as the evaluations of other fits. So it may
-    read and write only objects that belong to its own fit.
-    """
-
-    work: int  # approximate number of multiplications
-
-    def __call__(self) -> None:
-        """Look at the network as it is now."""
-        ...
-
-
 class Hooks(Protocol):
     """Functions that run between the epochs of one fit, such as callbacks of skorch.
 
@@ -69,7 +55,6 @@ class Hooks(Protocol):
 
     needs_live_network: bool  # else hooks get copies of the weights, to read only
     wants_gradients: bool  # whether hooks may read those of the last batch
-    evaluation: Evaluation | None
 
     def epoch_begin(self) -> bool:
         """Run before an epoch; return whether this fit should stop."""
@@ -135,6 +120,7 @@ class HeldOutScores:
     batch_losses: Sequence[float]
     batch_weights: Sequence[float]  # sum(w) of each batch
     batch_sizes: Sequence[int]
+    outputs: Any = None  # (n, C) tensor for the hooks of this fit
 
 
 @dataclass
@@ -164,6 +150,14 @@ class EpochRecord:
         """Whether no loss was NaN or infinite."""
         return all(map(math.isfinite, self.batch_losses))
 
+    @property
+    def diverged_loss(self) -> float | None:
+        """The loss that ends the fit: of a batch, or NaN of held-out rows."""
+        if not self.is_finite:
+            return next(x for x in self.batch_losses if not math.isfinite(x))
+        is_nan = self.held_out is not None and math.isnan(self.held_out.loss)
+        return math.nan if is_nan else None
+
     def measure(self, name: str) -> float | None:
         """Return the "train_loss", or a score of held-out rows; None without them."""
         if name == "train_loss":
@@ -178,7 +172,7 @@ class Outcome:
     records: list[EpochRecord] = field(default_factory=list)
     error: Exception | None = None  # the error of this fit
     seconds: float = 0.0  # share of this fit in the time of its stack
-    diverged_loss: float | None = None  # the first loss that was not finite
+    diverged_loss: float | None = None  # the loss that ended this fit
     weights: list[Any] = field(default_factory=list)  # name -> tensor, of each epoch
     is_over: bool = False  # whether this fit needs no more epochs
     stopping: StoppingState | None = None  # of the rule of the job, if it has one

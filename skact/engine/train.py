@@ -1,6 +1,5 @@
 """Train a list of jobs: plan stacks, train them in turn, remove finished lanes."""
 
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,6 @@ from skact.engine.activation_layers import activation_key
 from skact.engine.batches import Tables
 from skact.engine.early_stopping import asks_to_stop, begin_rule, note_epoch
 from skact.engine.jobs import (
-    Evaluation,
     FitJob,
     Outcome,
     Progress,
@@ -25,7 +23,7 @@ from skact.engine.stack import Stack
 from skact.engine.validation import shape_of_held_out
 from skact.engine.weights import weights_of
 from skact.exceptions import copy_error
-from skact.threads import LITTLE_WORK, map_in_threads, use_one_thread
+from skact.threads import use_one_thread
 
 
 def train(
@@ -118,6 +116,7 @@ def traits_of_stack(job: FitJob) -> dict[str, str]:
     if first is not None and hasattr(first.dropout, "generator"):
         dropout = "dropout"
     shape = BatchShape.from_rows(job.X.shape[0], job.batch_size)
+    held_out = sum(shape_of_held_out(job)[0])
     batches = f"full batches of up to {shape.padded}"
     if shape.n_steps > 1:
         batches = f"{shape.n_steps} batches of {shape.batch_size}"
@@ -132,6 +131,7 @@ def traits_of_stack(job: FitJob) -> dict[str, str]:
         "losses": job.loss,
         "optimizers": str(stacked_form(job.optimizer)),
         "batches": batches,
+        "validation": f"up to {held_out} held-out rows" if held_out else "",
         "dtypes": f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}",
     }
 
@@ -211,7 +211,6 @@ class _StackRun:
         failed = self.stack.batches.failed
         lanes = list(enumerate(zip(self.active, records, strict=True)))
         improved: dict[int, StoppingState] = {}
-        self._run_evaluations([i for _, (i, record) in lanes if record.is_finite])
         for lane, (i, record) in lanes:
             outcome = self.outcomes[i]
             outcome.seconds += record.seconds
@@ -220,14 +219,8 @@ class _StackRun:
                 self.active.remove(i)
                 continue
             outcome.records.append(record)
-            if not record.is_finite:
-                outcome.diverged_loss = next(
-                    loss for loss in record.batch_losses if not math.isfinite(loss)
-                )
-                self.active.remove(i)
-                continue
-            is_nan = record.held_out is not None and math.isnan(record.held_out.loss)
-            if outcome.error is not None or is_nan:
+            outcome.diverged_loss = record.diverged_loss
+            if outcome.error is not None or outcome.diverged_loss is not None:
                 self.active.remove(i)
                 continue
             if self.jobs[i].keeps_weights:
@@ -259,19 +252,6 @@ class _StackRun:
             if hooks.wants_gradients:
                 stack.copy_gradients(lane)
 
-    def _run_evaluations(self, lanes: Sequence[int]) -> None:
-        """Run the evaluations of hooks, several at a time."""
-        chosen = [(i, self.jobs[i].hooks) for i in lanes]
-        wanted = {
-            i: hooks.evaluation
-            for i, hooks in chosen
-            if hooks is not None and hooks.evaluation is not None
-        }
-        errors = run_evaluations(list(wanted.values()), self.n_threads)
-        for i, error in zip(wanted, errors, strict=True):
-            if error is not None:
-                self.outcomes[i].error = error
-
     def _call_hook(self, i: int, name: str, *arguments: Any) -> bool:
         hooks = self.jobs[i].hooks
         if hooks is None or self.outcomes[i].error is not None:
@@ -288,23 +268,3 @@ class _StackRun:
         if self.stack is not None:
             self.stack.detach_networks()
             self.stack = None
-
-
-def run_evaluations(
-    evaluations: Sequence[Evaluation], n_threads: int
-) -> list[Exception | None]:
-    """Run all evaluations; return the error of each, or None.
-
-    Each evaluation uses one thread, so no result depends on how many run at a time.
-    """
-    small = sum(evaluation.work for evaluation in evaluations) < LITTLE_WORK
-    n_workers = 1 if small else min(n_threads, len(evaluations))
-    return list(map_in_threads(_run_evaluation, evaluations, n_workers))
-
-
-def _run_evaluation(evaluation: Evaluation) -> Exception | None:
-    try:
-        evaluation()
-    except Exception as error:
-        return error
-    return None

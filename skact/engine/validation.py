@@ -6,6 +6,7 @@ bit, in any stack. Lanes that share a table share its rows.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from skact.activations.modules import RReLU
-from skact.engine.activation_layers import ActivationLayer, activation_key
+from skact.engine.activation_layers import ActivationLayer, has_closed_form
 from skact.engine.batches import Tables, is_dense_allowed, to_tensor
 from skact.engine.jobs import FitJob, HeldOut, HeldOutScores
 from skact.engine.layers import BoundCall, StackedLayerNorm
@@ -28,21 +29,19 @@ _ROWS_AT_ONCE = 256
 _NO_BATCH: Any = None
 
 
-def shape_of_held_out(job: FitJob) -> tuple[BatchShape, int] | None:
-    """Return the sizes of passes and of batches, which all lanes of a stack share."""
+def shape_of_held_out(job: FitJob) -> tuple[tuple[int, ...], int]:
+    """Return what all lanes of a stack share: rows of each pass, and of a batch."""
     if job.held_out is None:
-        return None
+        return (), 0
     shape = BatchShape.from_rows(len(job.held_out.targets), _ROWS_AT_ONCE)
-    return shape, job.held_out.batch_size
+    sizes = tuple(map(shape.size_of_step, range(shape.n_steps)))
+    return sizes, job.held_out.batch_size
 
 
 def can_validate(module: Any) -> bool:
     """Whether a stack computes all activations of a network in evaluation mode."""
     layers = range(len(module.hidden) + 1)
-    keys = [activation_key(activation_of(module, i)) for i in layers]
-    return not any(
-        isinstance(key, tuple) and key[0] in ("function", "module") for key in keys
-    )
+    return all(has_closed_form(activation_of(module, i)) for i in layers)
 
 
 class Validation:
@@ -59,16 +58,19 @@ class Validation:
     def __init__(self, stack: Any, tables: Tables) -> None:
         held_out: list[HeldOut] = [job.held_out for job in stack.jobs]
         self.device, self.dtype = stack.device, stack.dtype
-        found = shape_of_held_out(stack.jobs[0])
-        assert found is not None
-        shape, batch_size = found
-        self.sizes = [shape.size_of_step(step) for step in range(shape.n_steps)]
+        self.sizes, batch_size = shape_of_held_out(stack.jobs[0])
         self.loss = LOSSES[stack.jobs[0].loss]
+        # hooks of a lane get the outputs of its rows
+        self.watched = [
+            (lane, len(job.held_out.targets))
+            for lane, job in enumerate(stack.jobs)
+            if job.hooks is not None
+        ]
         ids = [tables.add_array(rows.X) for rows in held_out]
         self.runs = [(run, ids[run.start]) for run in runs_of(ids)]
         self.arrays = {i: tables.arrays[i] for i in ids}
         self.dense = {
-            i: [self._rows_of_part(array, part) for part in range(shape.n_steps)]
+            i: [self._load_part(array, part) for part in range(len(self.sizes))]
             for i, array in self.arrays.items()
             if is_dense_allowed(array)
         }
@@ -97,7 +99,7 @@ class Validation:
         places = torch.tensor([unique.index(i) for i in ids])
         return torch.stack(loaded).to(self.device), places.to(self.device)
 
-    def _rows_of_part(self, array: Any, part: int) -> Tensor:
+    def _load_part(self, array: Any, part: int) -> Tensor:
         """Return the rows of one pass, (1, D, B): zeros fill them up.
 
         Each begins at its own aligned memory, because a product rounds otherwise where
@@ -112,16 +114,9 @@ class Validation:
     def scores(self) -> list[HeldOutScores]:
         """Return the scores of each lane with the present weights."""
         losses, correct = [], []
+        watched: dict[int, list[Tensor]] = {lane: [] for lane, _ in self.watched}
         for part, size in enumerate(self.sizes):
-            rows = {
-                i: self.dense[i][part]
-                if i in self.dense
-                else self._rows_of_part(array, part)
-                for i, array in self.arrays.items()
-            }
-            outputs = self.programs[size].outputs(
-                [(run, rows[i]) for run, i in self.runs]
-            )
+            outputs = self._outputs_of_part(part)
             start = part * self.sizes[0]
             targets = self.targets[..., start : start + size]
             targets = targets.index_select(0, self.target_places)
@@ -129,10 +124,27 @@ class Validation:
             found = self.loss.find_correct(outputs, targets)
             if found is not None:
                 correct.append(found[:, 0])
-        return self.batches.scores(
+            with torch.inference_mode(False):  # hooks may do all with their outputs
+                for lane, outputs_of_lane in watched.items():
+                    outputs_of_lane.append(outputs[lane].T.clone())
+        scores = self.batches.scores(
             torch.cat(losses, 1).double().cpu().numpy(),
             torch.cat(correct, 1).cpu().numpy() if correct else None,
         )
+        with torch.inference_mode(False):
+            for lane, n_rows in self.watched:
+                joined = torch.cat(watched[lane])[:n_rows].contiguous()
+                scores[lane] = replace(scores[lane], outputs=joined)
+        return scores
+
+    def _outputs_of_part(self, part: int) -> Tensor:
+        """Return the outputs (L, C, B) for one part of the rows."""
+        rows = {
+            i: self.dense[i][part] if i in self.dense else self._load_part(array, part)
+            for i, array in self.arrays.items()
+        }
+        of_runs = [(run, rows[i]) for run, i in self.runs]
+        return self.programs[self.sizes[part]].outputs(of_runs)
 
 
 class _ForwardPass:
@@ -253,7 +265,7 @@ class _HistoryBatches:
             means /= np.maximum(self.batch_weights, self.floor)
             mean = (means * self.shares).sum(1)
         n_lanes = len(mean)
-        shares: list[Any] = [None] * n_lanes, [None] * n_lanes
+        shares: list[Any] = [[None] * n_lanes] * 2
         if correct is not None:
             shares = [
                 ((correct * weights).sum(1) / weights.sum(1)).tolist()

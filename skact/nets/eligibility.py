@@ -3,13 +3,10 @@
 `plan_fit` decides all of this before the first epoch and returns a frozen `FitPlan`.
 """
 
-import copy
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from sklearn.base import is_classifier
 from skorch.callbacks import (
@@ -32,10 +29,10 @@ from torch.utils.data import DataLoader
 
 from skact._sklearn import callbacks_of
 from skact.engine._torch import has_hooks
-from skact.engine.activation_layers import activation_key
+from skact.engine.activation_layers import has_closed_form
+from skact.engine.custom_activations import fault_of_activation
 from skact.engine.optimizers import stacked_form
 from skact.engine.validation import can_validate
-from skact.global_rng import seed_generators_temporarily
 from skact.nets._skorch import (
     EPOCH_METHODS,
     PREDICTION_METHODS,
@@ -234,8 +231,10 @@ def reason_against_stack(module: Any, optimizer: torch.optim.Optimizer) -> str |
     activations = [(layer.activation, layer.linear.out_features) for layer in layers]
     activations.append((module.output_activation, module.output.out_features))
     for activation, width in activations:
+        if has_closed_form(activation):
+            continue
         x = torch.linspace(-3, 3, 2 * width).view(2, width).to(module.output.weight)
-        fault = _fault_of_activation(activation, x)
+        fault = fault_of_activation(activation, x)
         if fault is not None:
             return f"the activation {activation!r} {fault}"
     return None
@@ -290,10 +289,12 @@ def _untrained_parameter(module: Any, optimizer: torch.optim.Optimizer) -> str |
 
 
 def _hooked_part(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
-    """Name the first part with a hook, which no stack calls, or return None."""
+    """Name the first part with code of a user, which no stack calls, or return None."""
     for name, part in (*module.named_modules(), *module.named_parameters()):
         if has_hooks(part):
             return f"a hook is registered on {name or 'the module'}"
+        if "forward" in vars(part):
+            return f"forward of {name or 'the module'} was replaced"
     if has_hooks(optimizer):
         return "a hook is registered on the optimizer"
     return None
@@ -307,43 +308,6 @@ def _describe_optimizer(optimizer: torch.optim.Optimizer) -> str:
     if len(groups) > 1:
         given.append(f"{len(groups)} parameter groups")
     return f"{name}({', '.join(given)})" if given else name
-
-
-def _fault_of_activation(activation: nn.Module, x: torch.Tensor) -> str | None:
-    """Return why a custom activation cannot train in a stack, or None if it can."""
-    key = activation_key(activation)
-    if not (isinstance(key, tuple) and key[0] in ("function", "module")):
-        return None
-    try:
-        activation = copy.deepcopy(activation).train()  # the call may change its state
-    except Exception as error:
-        return f"cannot be copied ({error!r})"
-    learned = list(activation.parameters())
-    with seed_generators_temporarily(0, torch.device("cpu")), torch.enable_grad():
-        before = _global_generator_states()
-        try:
-            y = activation(x.requires_grad_() * 1)
-            if _global_generator_states() != before:
-                return "draws from a global generator"
-            found: Sequence[Any] = [None]
-            if y.requires_grad:
-                found = torch.autograd.grad(y.sum(), [x, *learned], allow_unused=True)
-        except Exception:
-            return None  # training raises the error again, with its cause
-    # torch's optimizers skip a parameter without a gradient, a stack does not
-    if any(gradient is None for gradient in found):
-        return "gives no gradient to its input or to a parameter"
-    return None
-
-
-def _global_generator_states() -> tuple:
-    of_numpy: Any = np.random.get_state()  # noqa: NPY002
-    return (
-        torch.get_rng_state().numpy().tobytes(),
-        of_numpy[1].tobytes(),
-        of_numpy[2],
-        random.getstate(),
-    )
 
 
 # ------------------------------------------------------------------ callbacks
@@ -371,9 +335,7 @@ def activity_between_epochs(
     )
     if not is_unchanged:
         return "changes"
-    is_scored = valid_set is None or bool(
-        held_out and can_validate(net.module_) and _predicts_as_usual(net)
-    )
+    is_scored = valid_set is None or bool(held_out and _predicts_as_usual(net))
     if is_scored and not net.verbose and _are_replaced(net, held_out is not None):
         return "nobody"
     return "looks"
@@ -444,11 +406,13 @@ def _is_default_callback(name: str, callback: Any) -> bool:
 
 
 def _rows_to_score(net: Any, valid_set: Any) -> Rows | None:
-    """Return the rows to score in a few large batches, or None for the loader.
+    """Return the rows that the engine scores after each epoch, or None for the loader.
 
     A custom part or a callback could notice the size of the batches.
     """
     loading = {*net.get_params_for("iterator_valid")} - {"batch_size"}
-    if loading or has_custom_parts(net):
+    if loading or has_custom_parts(net) or not can_validate(net.module_):
         return None
-    return rows_of(valid_set) if has_no_batch_callbacks(net.callbacks_) else None
+    if not has_no_batch_callbacks(net.callbacks_):
+        return None
+    return rows_of(valid_set) or None

@@ -16,9 +16,7 @@ from torch import nn
 from skact.engine._torch import note_step
 from skact.engine.jobs import (
     EpochRecord,
-    Evaluation,
     FitJob,
-    HeldOut,
     HeldOutScores,
     Outcome,
     StoppingRule,
@@ -29,9 +27,10 @@ from skact.nets._skorch import last_batches_of, write_epoch_start, write_score
 from skact.nets.default_callbacks import score_of
 from skact.nets.divergence import check_held_out_loss, divergence_error
 from skact.nets.eligibility import FitPlan, has_custom_scoring, unstackable_part
-from skact.nets.held_out import HeldOutRows
+from skact.nets.held_out import held_out_of, write_held_out
 from skact.nets.interrupts import StopRequest
 from skact.nets.loop import Loop
+from skact.nets.rows import Rows
 
 _ENGINE_LOSSES: dict[type, str] = {
     nn.CrossEntropyLoss: "cross_entropy",
@@ -56,21 +55,28 @@ class EngineLoop(Loop):
             else:
                 trainer.fit(job, outcome)
         finally:  # also after Ctrl-C: the network has the weights of these epochs
-            if job.hooks is None:
-                write_epochs(self.net, outcome.records)
-                if outcome.stopping is not None:
-                    write_stopping(self.net, outcome.stopping)
-                if self.epoch_weights is not None:
-                    self.epoch_weights = outcome.weights
-            elif outcome.diverged_loss is not None:
-                write_training_batches(self.net, outcome.records[-1], new_epoch=False)
+            self._write_outcome(job, outcome)
         if outcome.error is not None:
             raise outcome.error
         if outcome.diverged_loss is not None:
+            if outcome.records[-1].is_finite:
+                check_held_out_loss(self.net, outcome.diverged_loss)
             raise divergence_error(self.net, outcome.diverged_loss)
+
+    def _write_outcome(self, job: FitJob, outcome: Outcome) -> None:
+        """Write what hooks have not written; the net is as skorch's loop leaves it."""
+        net = self.net
         if job.held_out is not None:
-            self.net.module_.eval()  # as after a pass over held-out rows
-            check_held_out_loss(self.net, outcome.records[-1].held_out.loss)
+            net.module_.eval()
+        if job.hooks is not None:
+            if outcome.diverged_loss is not None:
+                write_training_batches(net, outcome.records[-1], new_epoch=False)
+            return
+        write_epochs(net, outcome.records)
+        if outcome.stopping is not None:
+            write_stopping(net, outcome.stopping)
+        if self.epoch_weights is not None:
+            self.epoch_weights = outcome.weights
 
     def _build_job(self) -> FitJob:
         net, plan = self.net, self.plan
@@ -91,18 +97,9 @@ class EngineLoop(Loop):
             hooks=None if is_unobserved else CallbackHooks(net, plan),
             keeps_weights=is_unobserved and self.epoch_weights is not None,
             kept_epochs=0 if self.epoch_weights is None else net.max_epochs,
-            held_out=self._held_out() if is_unobserved else None,
+            held_out=held_out_of(net, plan.held_out),
             stopping=_stopping_rule(net) if is_unobserved else None,
         )
-
-    def _held_out(self) -> HeldOut | None:
-        """Return the rows that the engine scores."""
-        rows, loading = self.plan.held_out, self.net.get_params_for("iterator_valid")
-        if rows is None:
-            return None
-        batch_size = int(loading.get("batch_size", self.net.batch_size))
-        weights = rows.sample_weight, rows.given_weight
-        return HeldOut(rows.X, rows.targets, *weights, batch_size)
 
 
 def _stopping_rule(net: Any) -> StoppingRule | None:
@@ -133,18 +130,12 @@ class CallbackHooks:
             "dataset_valid": plan.valid_set,
         }
         self.is_read_only = plan.between_epochs == "looks"
-        self.held_out: HeldOutRows | None = None
-        self.loader: Any = None
-        if plan.held_out is not None:
-            loading = net.get_params_for("iterator_valid")
-            batch_size = loading.get("batch_size", net.batch_size)
-            self.held_out = HeldOutRows(net, plan.held_out, batch_size)
-        elif plan.valid_set is not None:
+        self.held_out, self.loader = plan.held_out, None
+        if plan.held_out is None and plan.valid_set is not None:
             self.loader = net.get_iterator(plan.valid_set, training=False)
         # custom parts train in the module itself, so hooks cannot get a copy
         self.needs_live_network = not self.is_read_only or self.held_out is None
         self.wants_gradients = not self.is_read_only or has_custom_scoring(net)
-        self.evaluation: Evaluation | None = self.held_out
 
     def epoch_begin(self) -> bool:
         """Call the callbacks before an epoch; return whether one of them asks to stop.
@@ -174,8 +165,8 @@ class CallbackHooks:
         if not self.is_read_only:
             note_step(net.optimizer_)
         began = time.time()
-        if self.held_out is not None:
-            self.held_out.write_validation_batches()
+        if self.held_out is not None and record.held_out is not None:
+            self._hand_out_outputs(self.held_out, record.held_out)
         for _, callback in net.callbacks_:
             if type(callback) is EpochTimer:  # not the time of the whole stack
                 write_epoch_start(callback, began - record.seconds)
@@ -186,6 +177,17 @@ class CallbackHooks:
             net.notify("on_epoch_end", **self.datasets)
         return stop.was_made
 
+    def _hand_out_outputs(self, rows: Rows, scores: HeldOutScores) -> None:
+        """Write the batches of held-out rows; callbacks collect labels and outputs."""
+        net = self.net
+        net.module_.eval()
+        write_held_out(net, scores)
+        outputs = net.shaped_as_loss_wants(scores.outputs)
+        for _, callback in net.callbacks_:
+            callback.on_batch_end(
+                net, training=False, batch=(rows.X, rows.y), y_pred=outputs
+            )
+
 
 def write_epochs(net: Any, records: Sequence[EpochRecord]) -> None:
     """Write epochs into the history, as skorch's default callbacks do."""
@@ -193,10 +195,10 @@ def write_epochs(net: Any, records: Sequence[EpochRecord]) -> None:
     for record in records:
         write_training_batches(net, record)
         held_out = record.held_out
-        if not record.is_finite or (held_out and math.isnan(held_out.loss)):
+        if record.diverged_loss is not None:
             break  # skorch's loop ends in the middle of this epoch
         if held_out is not None:
-            write_held_out_batches(net, held_out)
+            write_held_out(net, held_out)
         for _, callback in net.callbacks_:
             if type(callback) is EpochTimer:
                 history.record("dur", record.seconds)
@@ -219,18 +221,6 @@ def write_stopping(net: Any, state: StoppingState) -> None:
                 weights = net.module_.state_dict()
                 weights.update(state.best_weights)
                 callback.best_model_weights_ = weights
-
-
-def write_held_out_batches(net: Any, scores: HeldOutScores) -> None:
-    """Write the batches of held-out rows into the history, as skorch's loop does."""
-    batch_values = zip(
-        scores.batch_losses, scores.batch_sizes, scores.batch_weights, strict=True
-    )
-    last_batches_of(net.history_).extend(
-        {"valid_loss": loss, "valid_batch_size": size, "valid_batch_weight": weight}
-        for loss, size, weight in batch_values
-    )
-    net.history_.record("valid_batch_count", len(scores.batch_sizes))
 
 
 def write_training_batches(
