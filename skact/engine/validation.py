@@ -164,7 +164,7 @@ class _ForwardPass:
         self.result: Tensor = source
 
     def _add_after_linear(self, stack: Any, i: int, z: Tensor) -> Tensor:
-        if stack.layout.norm and i < len(stack.layout.norm):
+        if i < len(stack.layout.norm):
             z = self._add_norm(stack, i, z)
         modules = [_without_noise(activation_of(one, i)) for one in stack.modules]
         if all(type(module) is nn.Identity for module in modules):
