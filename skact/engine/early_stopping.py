@@ -7,18 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skact.engine.jobs import EpochRecord, FitJob, StoppingState
+from skact.engine.jobs import EpochRecord, StoppingRule, StoppingState
 from skact.engine.memory_layout import Layout, batch_norms_of
 from skact.engine.weights import Weights
 
 
-def begin_rule(job: FitJob) -> StoppingState | None:
-    """Return the state of a job's rule before the first epoch; None: no rule."""
-    if job.stopping is None:
+def begin_rule(rule: StoppingRule | None) -> StoppingState | None:
+    """Return the state of a rule before the first epoch; None: no rule."""
+    if rule is None:
         return None
-    return StoppingState(
-        job.stopping, math.inf if job.stopping.lower_is_better else -math.inf
-    )
+    return StoppingState(rule, math.inf if rule.lower_is_better else -math.inf)
 
 
 def note_epoch(state: StoppingState, record: EpochRecord, epoch: int) -> bool:

@@ -95,7 +95,7 @@ def lane_of(job: FitJob) -> Lane:
         *(tuple(sorted(names)) for names in (norms, drops)),
         (kind, job.loss, str(weight.dtype), str(weight.device)),
         shape,
-        shape_of_held_out(job),
+        shape_of_held_out(job.held_out),
     )
     activations = [layer.activation for layer in module.hidden]
     order = [activation_key(a) for a in (*activations, module.output_activation)]
@@ -116,7 +116,7 @@ def traits_of_stack(job: FitJob) -> dict[str, str]:
     if first is not None and hasattr(first.dropout, "generator"):
         dropout = "dropout"
     shape = BatchShape.from_rows(job.X.shape[0], job.batch_size)
-    held_out = sum(shape_of_held_out(job)[0])
+    held_out = sum(shape_of_held_out(job.held_out)[0])
     batches = f"full batches of up to {shape.padded}"
     if shape.n_steps > 1:
         batches = f"{shape.n_steps} batches of {shape.batch_size}"
@@ -153,7 +153,7 @@ class _StackRun:
         self.active = list(range(len(jobs)))
         self.stack: Stack | None = None
         for job, outcome in zip(jobs, outcomes, strict=True):
-            outcome.stopping = begin_rule(job)
+            outcome.stopping = begin_rule(job.stopping)
 
     def train(self, progress: Progress | None) -> None:
         """Train until no lane is left; release the networks also after an error."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from skact.activations.modules import RReLU
 from skact.engine.activation_layers import ActivationLayer, has_closed_form
 from skact.engine.batches import Tables, is_dense_allowed, to_tensor
-from skact.engine.jobs import FitJob, HeldOut, HeldOutScores
+from skact.engine.jobs import HeldOut, HeldOutScores
 from skact.engine.layers import BoundCall, StackedLayerNorm
 from skact.engine.losses import LOSSES
 from skact.engine.memory_layout import activation_of
@@ -29,13 +29,13 @@ _ROWS_AT_ONCE = 256
 _NO_BATCH: Any = None
 
 
-def shape_of_held_out(job: FitJob) -> tuple[tuple[int, ...], int]:
+def shape_of_held_out(rows: HeldOut | None) -> tuple[tuple[int, ...], int]:
     """Return what all lanes of a stack share: rows of each pass, and of a batch."""
-    if job.held_out is None:
+    if rows is None:
         return (), 0
-    shape = BatchShape.from_rows(len(job.held_out.targets), _ROWS_AT_ONCE)
+    shape = BatchShape.from_rows(len(rows.targets), _ROWS_AT_ONCE)
     sizes = tuple(map(shape.size_of_step, range(shape.n_steps)))
-    return sizes, job.held_out.batch_size
+    return sizes, rows.batch_size
 
 
 def can_validate(module: Any) -> bool:
@@ -58,7 +58,7 @@ class Validation:
     def __init__(self, stack: Any, tables: Tables) -> None:
         held_out: list[HeldOut] = [job.held_out for job in stack.jobs]
         self.device, self.dtype = stack.device, stack.dtype
-        self.sizes, batch_size = shape_of_held_out(stack.jobs[0])
+        self.sizes, batch_size = shape_of_held_out(held_out[0])
         self.loss = LOSSES[stack.jobs[0].loss]
         # hooks of a lane get the outputs of its rows
         self.watched = [

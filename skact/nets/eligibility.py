@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal
 
 import torch
@@ -357,7 +358,7 @@ def _are_replaced(net: Any, has_held_out: bool) -> bool:
             continue
         if not EPOCH_METHODS.isdisjoint(vars(callback)):
             return False
-        if type(callback) is EarlyStopping:
+        if type(callback) is EarlyStopping and isinstance(callback.threshold, Real):
             monitors.append(callback.monitor)
         elif not (_is_default_callback(name, callback) or _is_accuracy(net, callback)):
             return False
@@ -374,7 +375,7 @@ def _is_accuracy(net: Any, callback: Any) -> bool:
     """Whether a callback scores the accuracy of held-out rows, and nothing else."""
     return (
         type(callback) is EpochScoring
-        and callback.scoring in (accuracy, "accuracy")
+        and (callback.scoring is accuracy or str(callback.scoring) == "accuracy")
         and not callback.on_train
         and callback.target_extractor is to_numpy
         and is_classifier(net)
@@ -410,9 +411,10 @@ def _rows_to_score(net: Any, valid_set: Any) -> Rows | None:
 
     A custom part or a callback could notice the size of the batches.
     """
-    loading = {*net.get_params_for("iterator_valid")} - {"batch_size"}
-    if loading or has_custom_parts(net) or not can_validate(net.module_):
-        return None
-    if not has_no_batch_callbacks(net.callbacks_):
-        return None
-    return rows_of(valid_set) or None
+    is_known = (
+        {*net.get_params_for("iterator_valid")} <= {"batch_size"}
+        and not has_custom_parts(net)
+        and can_validate(net.module_)
+        and has_no_batch_callbacks(net.callbacks_)
+    )
+    return (rows_of(valid_set) or None) if is_known else None

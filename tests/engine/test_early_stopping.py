@@ -29,8 +29,7 @@ def record(score):
 
 
 def begin(**options):
-    rule = StoppingRule("train_loss", load_best=False, **options)
-    return begin_rule(SimpleNamespace(stopping=rule))
+    return begin_rule(StoppingRule("train_loss", load_best=False, **options))
 
 
 @given(options=options, values=st.lists(scores, min_size=1, max_size=12))
@@ -57,7 +56,7 @@ def test_a_rule_stops_where_skorchs_callback_does(options, values):
 
 
 def test_a_job_without_a_rule_has_no_state(make_job):
-    assert begin_rule(make_job()) is None
+    assert begin_rule(None) is None
     (outcome,) = train([make_job()]).outcomes
     assert outcome.stopping is None
 

@@ -138,7 +138,7 @@ def test_rows_in_several_passes_are_scored_as_in_one(n_rows, make_job, monkeypat
     whole = last_scores(make_job(loss="cross_entropy", held_out=rows))
     monkeypatch.setattr("skact.engine.validation._ROWS_AT_ONCE", 32)
     job = make_job(loss="cross_entropy", held_out=rows)
-    sizes, _ = shape_of_held_out(job)
+    sizes, _ = shape_of_held_out(rows)
     assert all(size % 32 == 0 for size in sizes)
     parts = last_scores(job)
     assert parts.loss == pytest.approx(whole.loss)

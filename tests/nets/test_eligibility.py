@@ -99,6 +99,11 @@ ON_THE_ENGINE: list[tuple[str, dict[str, Any], str]] = [
     ("custom parts", {"early_stopping": True, "activation": torch.sin}, "looks"),
     ("batch-wise", {"early_stopping": True, "activation": nn.Softmax(0)}, "looks"),
     ("stops by training loss", {"callbacks": [EarlyStopping("train_loss")]}, "nobody"),
+    (
+        "stops by nonsense",
+        {"callbacks": [EarlyStopping("train_loss", threshold=None)]},
+        "looks",
+    ),
     ("stops by no loss", {"callbacks": [EarlyStopping("valid_loss")]}, "looks"),
     ("stops twice", {"early_stopping": True, "callbacks": [EarlyStopping()]}, "looks"),
     ("own stopping", {"early_stopping": True, "callbacks": [OwnStopping()]}, "changes"),
