@@ -416,8 +416,13 @@ def test_callbacks_that_record_can_be_told():
     assert net.history[-1, "dur"] > 1e9  # seconds since then
     scoring = PassthroughScoring("train_loss").initialize()
     assert scoring.best_score_ == np.inf
-    skorch_seam.write_best_score(scoring, 0.5)
-    assert not scoring._is_best_score(0.6)
+    scores = [0.5, 0.6, 0.4]
+    for score in scores:
+        net.history.new_epoch()
+        skorch_seam.write_score(net.history, scoring, "train_loss", score)
+    assert net.history[-3:, "train_loss"] == scores
+    assert net.history[-3:, "train_loss_best"] == [True, False, True]
+    assert scoring.best_score_ == 0.4
 
 
 def test_what_a_scoring_callback_calls_can_be_replaced():

@@ -157,18 +157,18 @@ class Helpers:
         self._known = run
 
     def _send(self, runs: list[StackRun]) -> None:
-        if self._shared is None:
-            self._shared = SharedArrays()
-            self._counters = _open_counters(self._shared.folder, create=True)
+        place = 1 + self._n_pieces % (_MOST_PIECES - 1)
+        self._n_pieces += 1
         pairs = [
             (run.jobs[i], replace(run.outcomes[i], weights=[]))
             for run in runs
             for i in run.active
         ]
-        place = 1 + self._n_pieces % (_MOST_PIECES - 1)
-        self._n_pieces += 1
-        self._counters[place] = 0
         try:
+            if self._shared is None:
+                self._shared = SharedArrays()
+                self._counters = _open_counters(self._shared.folder, create=True)
+            self._counters[place] = 0
             message = self._shared.dump((pairs, _settings()))
             # in a file: loky hangs where a worker dies that has not read all of a pipe
             message_file(self._shared.folder, place).write_bytes(message)
@@ -316,8 +316,11 @@ def _apply(settings: tuple[str, bool]) -> None:
 
 def _open_counters(folder: Path, *, create: bool = False) -> np.memmap:
     """Map the file in which workers count their epochs."""
-    mode: Any = "w+" if create else "r+"
-    return np.memmap(folder / "counters", np.int64, mode, shape=_MOST_PIECES)
+    file = folder / "counters"
+    if create:
+        # written, because touching a mapped page ends the process if the disk is full
+        file.write_bytes(bytes(8 * _MOST_PIECES))
+    return np.memmap(file, np.int64, "r+", shape=_MOST_PIECES)
 
 
 def _state_of(job: FitJob) -> tuple[list, ...]:

@@ -143,7 +143,6 @@ class HooksOfTask:
         self.hooks, self.run_in_task = hooks, run_in_task
         self.needs_live_network = hooks.needs_live_network
         self.wants_gradients = hooks.wants_gradients
-        self.evaluation = hooks.evaluation
 
     def epoch_begin(self) -> bool:
         """Run the fit's hook before an epoch; return whether the fit shall stop."""

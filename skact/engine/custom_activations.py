@@ -5,16 +5,20 @@ elementwise function is applied to all lanes at once. Other functions, and all m
 are applied to one lane after another, without the rows that only fill the batch up.
 """
 
+import copy
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from skact.activations.modules import FunctionActivation
 from skact.engine._torch import load_gradients
 from skact.engine.layers import Batch, Layer
+from skact.global_rng import seed_generators_temporarily
 
 
 def make_custom_run(
@@ -208,3 +212,37 @@ def _values_and_slopes(module: nn.Module, x: Tensor) -> Tensor:
         # the gradients differ, but depend on x alone
         found = torch.autograd.grad(y, x, x.detach().sin()) if y.requires_grad else (y,)
     return torch.stack([y.detach(), found[0].detach()]).nan_to_num(nan=7.0)
+
+
+def fault_of_activation(activation: nn.Module, x: Tensor) -> str | None:
+    """Return why a custom activation cannot train in a stack, or None if it can."""
+    try:
+        activation = copy.deepcopy(activation).train()  # the call may change its state
+    except Exception as error:
+        return f"cannot be copied ({error!r})"
+    learned = list(activation.parameters())
+    with seed_generators_temporarily(0, torch.device("cpu")), torch.enable_grad():
+        before = _global_generator_states()
+        try:
+            y = activation(x.requires_grad_() * 1)
+            if _global_generator_states() != before:
+                return "draws from a global generator"
+            found: Sequence[Any] = [None]
+            if y.requires_grad:
+                found = torch.autograd.grad(y.sum(), [x, *learned], allow_unused=True)
+        except Exception:
+            return None  # training raises the error again, with its cause
+    # torch's optimizers skip a parameter without a gradient, a stack does not
+    if any(gradient is None for gradient in found):
+        return "gives no gradient to its input or to a parameter"
+    return None
+
+
+def _global_generator_states() -> tuple:
+    of_numpy: Any = np.random.get_state()  # noqa: NPY002
+    return (
+        torch.get_rng_state().numpy().tobytes(),
+        of_numpy[1].tobytes(),
+        of_numpy[2],
+        random.getstate(),
+    )

@@ -22,17 +22,24 @@ _BYTES_OF_ROW = 32
 def bytes_of_arrays(job: FitJob) -> dict[int, int]:
     """Return the bytes of X, targets and weights, by the identity of the array.
 
-    Jobs may share an array. A sparse X counts as the table that trains, too.
+    Jobs may share an array. A sparse X counts as the table that trains, too; so does
+    the X of held-out rows as the table that is scored.
     """
-    sizes = {
-        id(array): _bytes_of(array)
-        for array in (job.targets, job.sample_weight)
-        if array is not None
-    }
+    held_out = job.held_out
+    arrays = [job.targets, job.sample_weight]
+    if held_out is not None:
+        arrays += [held_out.targets, held_out.sample_weight, held_out.score_weight]
+    sizes = {id(array): _bytes_of(array) for array in arrays if array is not None}
     sizes[id(job.X)] = _COPIES_OF_X * _bytes_of(job.X)
-    if sp.issparse(job.X) and is_dense_allowed(job.X):
-        sizes[id(job.X)] += math.prod(job.X.shape) * job.X.dtype.itemsize
+    if sp.issparse(job.X):
+        sizes[id(job.X)] += _bytes_of_table(job.X)
+    if held_out is not None:
+        sizes[id(held_out.X)] = _bytes_of(held_out.X) + _bytes_of_table(held_out.X)
     return sizes
+
+
+def _bytes_of_table(X: Any) -> int:
+    return math.prod(X.shape) * X.dtype.itemsize if is_dense_allowed(X) else 0
 
 
 def bytes_of_training(job: FitJob) -> int:
@@ -44,8 +51,10 @@ def bytes_of_training(job: FitJob) -> int:
     widths = [p.shape[0] for p in parameters if p.ndim == 2]
     batch = BatchShape.from_rows(n_rows, job.batch_size).padded
     values = batch * (n_features + 4 * sum(widths))
+    # the best weights in the stack, and when the network leaves the stack
+    best = 2 if job.stopping is not None and job.stopping.load_best else 0
     return (
-        (_COPIES_OF_NETWORK + job.kept_epochs) * network
+        (_COPIES_OF_NETWORK + job.kept_epochs + best) * network
         + values * job.X.dtype.itemsize
         + n_rows * _BYTES_OF_ROW
     )

@@ -45,20 +45,6 @@ class Seeds:
         return int(state[0] >> np.uint64(1))
 
 
-class Evaluation(Protocol):
-    """A function that looks at a network after each epoch, before the hooks run.
-
-    It runs in any thread, at the same time as the evaluations of other fits. So it may
-    read and write only objects that belong to its own fit.
-    """
-
-    work: int  # approximate number of multiplications
-
-    def __call__(self) -> None:
-        """Look at the network as it is now."""
-        ...
-
-
 class Hooks(Protocol):
     """Functions that run between the epochs of one fit, such as callbacks of skorch.
 
@@ -69,7 +55,6 @@ class Hooks(Protocol):
 
     needs_live_network: bool  # else hooks get copies of the weights, to read only
     wants_gradients: bool  # whether hooks may read those of the last batch
-    evaluation: Evaluation | None
 
     def epoch_begin(self) -> bool:
         """Run before an epoch; return whether this fit should stop."""
@@ -78,6 +63,29 @@ class Hooks(Protocol):
     def epoch_end(self, record: "EpochRecord") -> bool:
         """Run after an epoch; return whether this fit should stop."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Rows that do not train, and are scored after each epoch."""
+
+    X: Any  # as in FitJob
+    targets: np.ndarray  # as in FitJob
+    sample_weight: np.ndarray | None  # (n,), for the loss: class weights included
+    score_weight: np.ndarray | None  # (n,), for the accuracy: as the user gave it
+    batch_size: int  # rows in a batch of the history; -1: all
+
+
+@dataclass(frozen=True)
+class StoppingRule:
+    """When a fit stops early: the options of skorch's EarlyStopping."""
+
+    monitor: str  # "train_loss", or a score of HeldOutScores
+    patience: int
+    threshold: float
+    threshold_mode: str  # "rel" or "abs"
+    lower_is_better: bool
+    load_best: bool  # whether the outcome gets the weights of the best epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +106,31 @@ class FitJob:
     hooks: Hooks | None = None  # None: nothing runs between epochs
     keeps_weights: bool = False  # whether the outcome gets the weights of each epoch
     kept_epochs: int = 0  # epochs whose weights the fit keeps, here or by its hooks
+    held_out: HeldOut | None = None  # None: the engine scores no rows
+    stopping: StoppingRule | None = None  # None: only hooks stop the fit early
+
+
+@dataclass(frozen=True)
+class HeldOutScores:
+    """Losses and accuracies of held-out rows after one epoch of one fit."""
+
+    loss: float  # sum(w l) / sum(w)
+    accuracy: float | None  # the weight of rows with the true label; None: no labels
+    batch_losses: Sequence[float]
+    batch_weights: Sequence[float]  # sum(w) of each batch
+    batch_sizes: Sequence[int]
+    outputs: Any = None  # (n, C) tensor for the hooks of this fit
+
+
+@dataclass
+class StoppingState:
+    """What a rule has seen of a fit, in the words of skorch's EarlyStopping."""
+
+    rule: StoppingRule
+    dynamic_threshold: float  # a better score than this one counts as an improvement
+    misses: int = 0  # epochs since the last improvement
+    best_epoch: int = 0  # counted from 1, over all fits of the network; 0: none
+    best_weights: dict[str, Any] | None = None  # name -> tensor
 
 
 @dataclass(frozen=True)
@@ -109,11 +142,26 @@ class EpochRecord:
     batch_weights: Sequence[float]  # sum(w) of each batch
     batch_sizes: Sequence[int]
     seconds: float  # this fit's share of its stack's time
+    held_out: HeldOutScores | None = None  # None: no rows are held out
 
     @property
     def is_finite(self) -> bool:
         """Whether no loss was NaN or infinite."""
         return all(map(math.isfinite, self.batch_losses))
+
+    @property
+    def diverged_loss(self) -> float | None:
+        """The loss that ends the fit: of a batch, or NaN of held-out rows."""
+        if not self.is_finite:
+            return next(x for x in self.batch_losses if not math.isfinite(x))
+        is_nan = self.held_out is not None and math.isnan(self.held_out.loss)
+        return math.nan if is_nan else None
+
+    def measure(self, name: str) -> float | None:
+        """Return the "train_loss", or a score of held-out rows; None without them."""
+        if name == "train_loss":
+            return self.train_loss
+        return None if self.held_out is None else getattr(self.held_out, name)
 
 
 @dataclass
@@ -123,9 +171,10 @@ class Outcome:
     records: list[EpochRecord] = field(default_factory=list)
     error: Exception | None = None  # the error of this fit
     seconds: float = 0.0  # share of this fit in the time of its stack
-    diverged_loss: float | None = None  # the first loss that was not finite
+    diverged_loss: float | None = None  # the loss that ended this fit
     weights: list[Any] = field(default_factory=list)  # name -> tensor, of each epoch
     is_over: bool = False  # whether this fit needs no more epochs
+    stopping: StoppingState | None = None  # of the rule of the job, if it has one
 
 
 @dataclass(frozen=True)

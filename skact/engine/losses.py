@@ -53,6 +53,16 @@ class Loss(ABC):
     def losses_of_rows(self, targets: Tensor) -> Tensor:
         """Return the loss of each row in the n steps that were taken, (n, L, 1, B)."""
 
+    @staticmethod
+    @abstractmethod
+    def losses_of_outputs(outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each row, (L, 1, B), from outputs that do not train."""
+
+    @staticmethod
+    def find_correct(outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """Return whether the label of each row is true, (L, 1, B); None: no labels."""
+        return None
+
 
 class CrossEntropy(Loss):
     """Softmax and negative log-likelihood of class codes ``(n, L, 1, B)``.
@@ -101,6 +111,16 @@ class CrossEntropy(Loss):
         kept = self.kept.view(-1).index_select(0, self._flat_indices(targets))
         return kept.view(targets.shape).neg_()
 
+    @staticmethod
+    def losses_of_outputs(outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the negative logarithm of each row's probability."""
+        return torch.log_softmax(outputs, 1).gather(1, targets).neg_()
+
+    @staticmethod
+    def find_correct(outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return whether the first of the largest outputs is that of the true class."""
+        return outputs.argmax(1, keepdim=True) == targets
+
 
 class BCEWithLogits(Loss):
     """Sigmoid and binary cross-entropy, targets ``(n, L, 1, B)`` of 0 and 1.
@@ -132,6 +152,17 @@ class BCEWithLogits(Loss):
         """Return the negative logarithm of each row's probability."""
         return torch.nn.functional.logsigmoid(-self.kept[: len(targets)]).neg_()
 
+    @staticmethod
+    def losses_of_outputs(outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the negative logarithm of each row's probability."""
+        return torch.nn.functional.logsigmoid((2 * targets - 1).mul_(outputs)).neg_()
+
+    @staticmethod
+    def find_correct(outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return whether the true one of both classes has the larger probability."""
+        share = torch.sigmoid(outputs)
+        return (share > 1 - share) == (targets > 0)
+
 
 class SquaredError(Loss):
     """Squared error, the mean over the outputs."""
@@ -157,6 +188,11 @@ class SquaredError(Loss):
     def losses_of_rows(self, targets: Tensor) -> Tensor:
         """Return the mean square of each row's differences."""
         return self.kept[: len(targets)].square().mean(2, keepdim=True)
+
+    @staticmethod
+    def losses_of_outputs(outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean square of each row's differences."""
+        return (outputs - targets).square_().mean(1, keepdim=True)
 
 
 LOSSES: dict[str, type[Loss]] = {

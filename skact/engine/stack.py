@@ -1,7 +1,7 @@
 """A stack: many networks of one shape, trained step by step as one tensor program."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from skact.engine.batches import Batches, Tables
-from skact.engine.jobs import EpochRecord, FitJob
+from skact.engine.early_stopping import BestWeights
+from skact.engine.jobs import EpochRecord, FitJob, HeldOutScores, StoppingState
 from skact.engine.layers import Parameter
 from skact.engine.memory_layout import Layout, Segment, batch_norms_of
 from skact.engine.optimizers import STACKED, stacked_form
 from skact.engine.plan import WORTH_THREADS, BatchShape
 from skact.engine.step_program import StepProgram
 from skact.engine.thread_choice import ThreadChoice
+from skact.engine.validation import Validation
 from skact.noise import noisy_modules_of
 from skact.threads import use_one_thread
 
@@ -75,6 +77,9 @@ class Stack:
         self.thread_choice = ThreadChoice(self._count_threads(shape, n_threads))
         self._scratch_buffers: dict[str, Tensor] = {}
         self._programs: dict[bool, StepProgram] = {}
+        validates = jobs[0].held_out is not None
+        self.validation = Validation(self, tables) if validates else None
+        self.best: BestWeights | None = None
 
     def _count_threads(self, shape: BatchShape, available: int) -> int:
         """Return 2 for a large network by itself: see `layers.HalvedLinear`.
@@ -124,7 +129,9 @@ class Stack:
         return [self.values[0].new_empty(2, lanes, n.num_features, 1) for n in norms]
 
     def detach_networks(self) -> None:
-        """Give each network its own storage, with the present values."""
+        """Give each network its own storage; hand over the best weights."""
+        if self.best is not None:
+            self.best.hand_over()
         for lane in range(len(self.jobs)):
             if lane not in self.detached_lanes:
                 self.detach_network(lane)
@@ -174,6 +181,13 @@ class Stack:
             for both, name in zip(stacked, _STATISTICS, strict=True):
                 setattr(norm, name, both[lane, :, 0].clone())
 
+    def keep_best(self, improved: Mapping[int, StoppingState]) -> None:
+        """Keep the present weights of lanes as their best, for their states."""
+        if self.best is None:
+            parts = self.modules, self.layout, self.values, self.running
+            self.best = BestWeights(*parts)
+        self.best.keep(improved)
+
     def reattach_networks(self) -> None:
         """Copy the detached networks back into the stack."""
         with torch.no_grad():
@@ -207,8 +221,11 @@ class Stack:
             if self.running:
                 self._count_batches()
             weights = self.batches.batch_weights.cpu().double().numpy()
+            held_out: Sequence[HeldOutScores | None] = [None] * len(self.jobs)
+            if self.validation is not None:
+                held_out = self.validation.scores()
         seconds = (time.perf_counter() - began) / len(self.jobs)
-        return _make_records(losses, weights, self.batches.rows, seconds)
+        return _make_records(losses, weights, self.batches.rows, seconds, held_out)
 
     def _count_batches(self) -> None:
         """Add the batches to the counts of batch norms, but none with one row."""
@@ -239,7 +256,11 @@ class Stack:
 
 
 def _make_records(
-    losses: np.ndarray, weights: np.ndarray, rows: Sequence[Any], seconds: float
+    losses: np.ndarray,
+    weights: np.ndarray,
+    rows: Sequence[Any],
+    seconds: float,
+    held_out: Sequence[HeldOutScores | None],
 ) -> list[EpochRecord]:
     """Build the record of each lane; losses and weights are (steps, L)."""
     # the sum of a contiguous row does not depend on the number of rows
@@ -249,8 +270,13 @@ def _make_records(
         mean = (losses * weights).sum(1) / np.where(total > 0, total, 1)
         mean = np.where(total > 0, mean, losses.mean(1))
     return [
-        EpochRecord(mean_loss, of_batches, weight, sizes, seconds)
-        for mean_loss, of_batches, weight, sizes in zip(
-            mean.tolist(), losses.tolist(), weights.tolist(), rows, strict=True
+        EpochRecord(mean_loss, of_batches, weight, sizes, seconds, scores)
+        for mean_loss, of_batches, weight, sizes, scores in zip(
+            mean.tolist(),
+            losses.tolist(),
+            weights.tolist(),
+            rows,
+            held_out,
+            strict=True,
         )
     ]

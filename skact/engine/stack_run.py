@@ -1,25 +1,25 @@
 """The training of one stack, epoch by epoch, with the hooks between the epochs."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from skact.engine.activation_layers import is_custom
 from skact.engine.batches import Tables
+from skact.engine.early_stopping import asks_to_stop, begin_rule, note_epoch
 from skact.engine.jobs import (
-    Evaluation,
     FitJob,
     Outcome,
     Progress,
     StackReport,
+    StoppingState,
 )
 from skact.engine.optimizers import stacked_form
 from skact.engine.plan import BatchShape
 from skact.engine.stack import Stack
+from skact.engine.validation import shape_of_held_out
 from skact.engine.weights import weights_of
 from skact.exceptions import copy_error
-from skact.threads import LITTLE_WORK, map_in_threads
 
 # What a step costs beside its multiplications, in multiplications: calls for each
 # lane, and calls for the stack. Only the proportion of costs matters.
@@ -56,6 +56,9 @@ class StackRun:
         self.active = list(range(len(jobs)))
         self.given: set[int] = set()  # lanes that go on elsewhere
         self.stack: Stack | None = None
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if outcome.stopping is None:
+                outcome.stopping = begin_rule(job.stopping)
         shape = BatchShape.from_rows(jobs[0].X.shape[0], jobs[0].batch_size)
         weights = sum(p.numel() for p in jobs[0].module.parameters())
         self._cost_of_lane = shape.n_steps * (weights * shape.padded + _COST_OF_LANE)
@@ -171,7 +174,7 @@ class StackRun:
         self._show_networks(self.stack)
         failed = self.stack.batches.failed
         lanes = list(enumerate(zip(self.active, records, strict=True)))
-        self._run_evaluations([i for _, (i, record) in lanes if record.is_finite])
+        improved: dict[int, StoppingState] = {}
         for lane, (i, record) in lanes:
             outcome = self.outcomes[i]
             outcome.seconds += record.seconds
@@ -180,21 +183,24 @@ class StackRun:
                 self.active.remove(i)
                 continue
             outcome.records.append(record)
-            if not record.is_finite:
-                outcome.diverged_loss = next(
-                    loss for loss in record.batch_losses if not math.isfinite(loss)
-                )
-                self.active.remove(i)
-                continue
-            if outcome.error is not None:
+            outcome.diverged_loss = record.diverged_loss
+            if outcome.error is not None or outcome.diverged_loss is not None:
                 self.active.remove(i)
                 continue
             if self.jobs[i].keeps_weights:
                 outcome.weights.append(weights_of(self.jobs[i].module))
             stops = self._call_hook(i, "epoch_end", record)
             stops |= len(outcome.records) == self.jobs[i].n_epochs
+            state = outcome.stopping
+            if state is not None:
+                epoch = self.jobs[i].first_epoch + len(outcome.records)
+                if note_epoch(state, record, epoch) and state.rule.load_best:
+                    improved[lane] = state
+                stops |= asks_to_stop(state)
             if stops and i in self.active:
                 self.active.remove(i)
+        if improved:
+            self.stack.keep_best(improved)
         return done
 
     def _show_networks(self, stack: Stack) -> None:
@@ -209,19 +215,6 @@ class StackRun:
                 stack.copy_weights(lane)
             if hooks.wants_gradients:
                 stack.copy_gradients(lane)
-
-    def _run_evaluations(self, lanes: Sequence[int]) -> None:
-        """Run the evaluations of hooks, several at a time."""
-        chosen = [(i, self.jobs[i].hooks) for i in lanes]
-        wanted = {
-            i: hooks.evaluation
-            for i, hooks in chosen
-            if hooks is not None and hooks.evaluation is not None
-        }
-        errors = run_evaluations(list(wanted.values()), self.n_threads)
-        for i, error in zip(wanted, errors, strict=True):
-            if error is not None:
-                self.outcomes[i].error = error
 
     def _call_hook(self, i: int, name: str, *arguments: Any) -> bool:
         hooks = self.jobs[i].hooks
@@ -255,26 +248,6 @@ def is_portable(job: FitJob) -> bool:
     )
 
 
-def run_evaluations(
-    evaluations: Sequence[Evaluation], n_threads: int
-) -> list[Exception | None]:
-    """Run all evaluations; return the error of each, or None.
-
-    Each evaluation uses one thread, so no result depends on how many run at a time.
-    """
-    small = sum(evaluation.work for evaluation in evaluations) < LITTLE_WORK
-    n_workers = 1 if small else min(n_threads, len(evaluations))
-    return list(map_in_threads(_run_evaluation, evaluations, n_workers))
-
-
-def _run_evaluation(evaluation: Evaluation) -> Exception | None:
-    try:
-        evaluation()
-    except Exception as error:
-        return error
-    return None
-
-
 def traits_of_stack(job: FitJob) -> dict[str, str]:
     """Say in words what all lanes of the job's stack share."""
     module, weight = job.module, job.module.output.weight
@@ -285,6 +258,7 @@ def traits_of_stack(job: FitJob) -> dict[str, str]:
     if first is not None and hasattr(first.dropout, "noise"):
         dropout = "dropout"
     shape = BatchShape.from_rows(job.X.shape[0], job.batch_size)
+    held_out = sum(shape_of_held_out(job.held_out)[0])
     batches = f"full batches of up to {shape.padded}"
     if shape.n_steps > 1:
         batches = f"{shape.n_steps} batches of {shape.batch_size}"
@@ -299,5 +273,6 @@ def traits_of_stack(job: FitJob) -> dict[str, str]:
         "losses": job.loss,
         "optimizers": str(stacked_form(job.optimizer)),
         "batches": batches,
+        "validation": f"up to {held_out} held-out rows" if held_out else "",
         "dtypes": f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}",
     }

@@ -13,6 +13,7 @@ from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
 from skact.engine.optimizers import coefficients_of, stacked_form
 from skact.engine.plan import BatchShape, Lane, plan_stacks
 from skact.engine.stack_run import StackRun
+from skact.engine.validation import shape_of_held_out
 from skact.threads import use_one_thread
 
 
@@ -103,6 +104,7 @@ def lane_of(job: FitJob) -> Lane:
         *(tuple(sorted(names)) for names in (norms, drops)),
         (kind, job.loss, str(weight.dtype), str(weight.device)),
         shape,
+        shape_of_held_out(job.held_out),
     )
     activations = [layer.activation for layer in module.hidden]
     order = [activation_key(a) for a in (*activations, module.output_activation)]

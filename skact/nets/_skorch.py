@@ -86,9 +86,14 @@ def last_batches_of(history: Any) -> list[dict[str, Any]]:
     return history[-1]["batches"]
 
 
-def write_best_score(callback: Any, score: float) -> None:
-    """Set the best score so far in a scoring callback."""
-    callback.best_score_ = score
+def write_score(history: Any, callback: Any, name: str, score: float) -> None:
+    """Record a score of the last epoch, and whether it is the callback's best."""
+    is_best = callback._is_best_score(score)
+    history.record(name, score)
+    if is_best is not None:
+        history.record(f"{name}_best", bool(is_best))
+    if is_best:
+        callback.best_score_ = score
 
 
 def scoring_of(callback: Any) -> Any:

@@ -36,6 +36,18 @@ def accuracy(net: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
     return float(np.average(net.predict(X) == y, weights=sample_weight))
 
 
+def score_of(callback: Any) -> tuple[str, str] | None:
+    """Return the name of a callback's score, and what the engine measures for it.
+
+    The engine measures "train_loss", and what `HeldOutScores` holds.
+    """
+    if type(callback) is WeightedLoss:
+        return callback.name, "train_loss" if callback.on_train else "loss"
+    if type(callback) is EpochScoring:
+        return callback.name_, "accuracy"
+    return None
+
+
 def replace_default_callbacks(
     callbacks: list[tuple[str, Any]],
 ) -> list[tuple[str, Any]]:

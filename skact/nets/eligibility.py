@@ -3,14 +3,13 @@
 `plan_fit` decides all of this before the first epoch and returns a frozen `FitPlan`.
 """
 
-import copy
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal
 
-import numpy as np
 import torch
+from sklearn.base import is_classifier
 from skorch.callbacks import (
     BatchScoring,
     Callback,
@@ -25,17 +24,24 @@ from skorch.callbacks import (
     Unfreezer,
 )
 from skorch.dataset import Dataset
+from skorch.utils import to_numpy
 from torch import nn
 from torch.utils.data import DataLoader
 
 from skact._sklearn import callbacks_of
 from skact.engine._torch import has_hooks
 from skact.engine.activation_layers import is_custom
+from skact.engine.custom_activations import fault_of_activation
 from skact.engine.optimizers import stacked_form
-from skact.global_rng import seed_generators_temporarily
-from skact.nets._skorch import EPOCH_METHODS, TRAINING_METHODS, overridden_method
+from skact.engine.validation import can_validate
+from skact.nets._skorch import (
+    EPOCH_METHODS,
+    PREDICTION_METHODS,
+    TRAINING_METHODS,
+    overridden_method,
+)
 from skact.nets.components import has_custom_parts, has_held_out_rows
-from skact.nets.default_callbacks import QuietLog, WeightedLoss, accuracy
+from skact.nets.default_callbacks import QuietLog, WeightedLoss, accuracy, score_of
 from skact.nets.held_out import has_no_batch_callbacks
 from skact.nets.rows import Rows, TrainingData, rows_of
 from skact.network.mlp import MLP, BatchNorm, Dropout, Linear
@@ -46,11 +52,10 @@ _DEFAULT_CALLBACKS = {
     "epoch_timer": EpochTimer,
     "train_loss": WeightedLoss,
     "valid_loss": WeightedLoss,
-    "valid_acc": EpochScoring,
     "print_log": QuietLog,
 }
 # callbacks that read the network and the optimizer between epochs, and change neither
-_READ_ONLY_CALLBACKS = {*_DEFAULT_CALLBACKS.values(), EarlyStopping}
+_READ_ONLY_CALLBACKS = {*_DEFAULT_CALLBACKS.values(), EpochScoring, EarlyStopping}
 # the layers that have a stacked form, and the values that their options must have
 _STACKED_LAYERS: dict[type, dict[str, Any]] = {
     Linear: {},
@@ -60,7 +65,8 @@ _STACKED_LAYERS: dict[type, dict[str, Any]] = {
     BatchNorm: {"eps": 1e-5, "momentum": 0.1, "track_running_stats": True},
 }
 
-# What callbacks do with a net between epochs. "nobody": no callback reads the net;
+# What callbacks do with a net between epochs. "nobody": no callback reads the net, and
+# the engine scores held-out rows and stops early as the callbacks would;
 # "looks": a callback reads it, for example to score; "changes": a callback may
 # change it.
 BetweenEpochs = Literal["nobody", "looks", "changes"]
@@ -126,8 +132,11 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
             why_skorch=reason,
             split_params=split_params,
         )
-    activity = activity_between_epochs(net, valid_set)
-    if activity != "nobody" and train_set is None:
+    held_out = _rows_to_score(net, valid_set)
+    activity = activity_between_epochs(net, valid_set, held_out)
+    if activity == "nobody":
+        train_set = None
+    elif train_set is None:
         train_set = TrainingData.of_rows(rows)
     return FitPlan(
         "engine",
@@ -138,7 +147,7 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
         between_epochs=activity,
         train_set=train_set,
         valid_set=valid_set,
-        held_out=_rows_to_score(net, valid_set),
+        held_out=held_out,
     )
 
 
@@ -223,8 +232,10 @@ def reason_against_stack(module: Any, optimizer: torch.optim.Optimizer) -> str |
     activations = [(layer.activation, layer.linear.out_features) for layer in layers]
     activations.append((module.output_activation, module.output.out_features))
     for activation, width in activations:
+        if not is_custom(activation):
+            continue
         x = torch.linspace(-3, 3, 2 * width).view(2, width).to(module.output.weight)
-        fault = _fault_of_activation(activation, x)
+        fault = fault_of_activation(activation, x)
         if fault is not None:
             return f"the activation {activation!r} {fault}"
     return None
@@ -279,10 +290,12 @@ def _untrained_parameter(module: Any, optimizer: torch.optim.Optimizer) -> str |
 
 
 def _hooked_part(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
-    """Name the first part with a hook, which no stack calls, or return None."""
+    """Name the first part with code of a user, which no stack calls, or return None."""
     for name, part in (*module.named_modules(), *module.named_parameters()):
         if has_hooks(part):
             return f"a hook is registered on {name or 'the module'}"
+        if "forward" in vars(part):
+            return f"forward of {name or 'the module'} was replaced"
     if has_hooks(optimizer):
         return "a hook is registered on the optimizer"
     return None
@@ -298,42 +311,6 @@ def _describe_optimizer(optimizer: torch.optim.Optimizer) -> str:
     return f"{name}({', '.join(given)})" if given else name
 
 
-def _fault_of_activation(activation: nn.Module, x: torch.Tensor) -> str | None:
-    """Return why a custom activation cannot train in a stack, or None if it can."""
-    if not is_custom(activation):
-        return None
-    try:
-        activation = copy.deepcopy(activation).train()  # the call may change its state
-    except Exception as error:
-        return f"cannot be copied ({error!r})"
-    learned = list(activation.parameters())
-    with seed_generators_temporarily(0, torch.device("cpu")), torch.enable_grad():
-        before = _global_generator_states()
-        try:
-            y = activation(x.requires_grad_() * 1)
-            if _global_generator_states() != before:
-                return "draws from a global generator"
-            found: Sequence[Any] = [None]
-            if y.requires_grad:
-                found = torch.autograd.grad(y.sum(), [x, *learned], allow_unused=True)
-        except Exception:
-            return None  # training raises the error again, with its cause
-    # torch's optimizers skip a parameter without a gradient, a stack does not
-    if any(gradient is None for gradient in found):
-        return "gives no gradient to its input or to a parameter"
-    return None
-
-
-def _global_generator_states() -> tuple:
-    of_numpy: Any = np.random.get_state()  # noqa: NPY002
-    return (
-        torch.get_rng_state().numpy().tobytes(),
-        of_numpy[1].tobytes(),
-        of_numpy[2],
-        random.getstate(),
-    )
-
-
 # ------------------------------------------------------------------ callbacks
 
 
@@ -345,7 +322,9 @@ def reason_to_train_alone(net: Any) -> str | None:
     return None
 
 
-def activity_between_epochs(net: Any, valid_set: Any) -> BetweenEpochs:
+def activity_between_epochs(
+    net: Any, valid_set: Any, held_out: Rows | None
+) -> BetweenEpochs:
     """Return what callbacks do with a net between the epochs of the engine."""
     is_unchanged = (
         all(map(_is_idle_between_epochs, callbacks_of(net)))
@@ -357,13 +336,50 @@ def activity_between_epochs(net: Any, valid_set: Any) -> BetweenEpochs:
     )
     if not is_unchanged:
         return "changes"
-    is_ignored = all(
-        _is_default_callback(name, callback) or _is_idle_between_epochs(callback)
-        for name, callback in net.callbacks_
-    )
-    if is_ignored and valid_set is None and not net.verbose:
+    is_scored = valid_set is None or bool(held_out and _predicts_as_usual(net))
+    if is_scored and not net.verbose and _are_replaced(net, held_out is not None):
         return "nobody"
     return "looks"
+
+
+def _predicts_as_usual(net: Any) -> bool:
+    """Whether accuracies are those of the outputs of the network."""
+    names = PREDICTION_METHODS | {"predict", "predict_proba", "forward_iter"}
+    is_usual = overridden_method(net, names) is None
+    return is_usual and net.predict_nonlinearity == "auto"
+
+
+def _are_replaced(net: Any, has_held_out: bool) -> bool:
+    """Whether the engine does the work of all callbacks of a net."""
+    scores: list[str] = []  # their names in the history
+    monitors: list[Any] = []
+    for name, callback in net.callbacks_:
+        if _is_idle_between_epochs(callback):
+            continue
+        if not EPOCH_METHODS.isdisjoint(vars(callback)):
+            return False
+        if type(callback) is EarlyStopping and isinstance(callback.threshold, Real):
+            monitors.append(callback.monitor)
+        elif not (_is_default_callback(name, callback) or _is_accuracy(net, callback)):
+            return False
+        elif (score := score_of(callback)) is not None:
+            if monitors:  # skorch stops before this score of the last epoch
+                return False
+            scores.append(score[0])
+    known = [name for name in scores if has_held_out or name == "train_loss"]
+    is_known = all(monitor in known for monitor in monitors)
+    return is_known and len(monitors) <= 1 and len(scores) == len({*scores})
+
+
+def _is_accuracy(net: Any, callback: Any) -> bool:
+    """Whether a callback scores the accuracy of held-out rows, and nothing else."""
+    return (
+        type(callback) is EpochScoring
+        and (callback.scoring is accuracy or str(callback.scoring) == "accuracy")
+        and not callback.on_train
+        and callback.target_extractor is to_numpy
+        and is_classifier(net)
+    )
 
 
 def has_custom_scoring(net: Any) -> bool:
@@ -387,17 +403,18 @@ def _is_default_callback(name: str, callback: Any) -> bool:
         return False
     if isinstance(callback, WeightedLoss):
         return callback.name == name and callback.lower_is_better is True
-    if isinstance(callback, QuietLog):
-        return callback.sink is print
-    return not getattr(callback, "on_train", False)
+    return callback.sink is print if isinstance(callback, QuietLog) else True
 
 
 def _rows_to_score(net: Any, valid_set: Any) -> Rows | None:
-    """Return the rows to score in a few large batches, or None for the loader.
+    """Return the rows that the engine scores after each epoch, or None for the loader.
 
     A custom part or a callback could notice the size of the batches.
     """
-    loading = {*net.get_params_for("iterator_valid")} - {"batch_size"}
-    if loading or has_custom_parts(net):
-        return None
-    return rows_of(valid_set) if has_no_batch_callbacks(net.callbacks_) else None
+    is_known = (
+        {*net.get_params_for("iterator_valid")} <= {"batch_size"}
+        and not has_custom_parts(net)
+        and can_validate(net.module_)
+        and has_no_batch_callbacks(net.callbacks_)
+    )
+    return (rows_of(valid_set) or None) if is_known else None

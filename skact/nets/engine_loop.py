@@ -7,20 +7,30 @@ Otherwise the callbacks run between the epochs, with the weights of that moment.
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
-from skorch.callbacks import EpochTimer
+from skorch.callbacks import EarlyStopping, EpochTimer
 from torch import nn
 
 from skact.engine._torch import note_step
-from skact.engine.jobs import EpochRecord, Evaluation, FitJob, Outcome
+from skact.engine.jobs import (
+    EpochRecord,
+    FitJob,
+    HeldOutScores,
+    Outcome,
+    StoppingRule,
+    StoppingState,
+)
 from skact.engine.train import train
-from skact.nets._skorch import last_batches_of, write_best_score, write_epoch_start
-from skact.nets.divergence import divergence_error
+from skact.nets._skorch import last_batches_of, write_epoch_start, write_score
+from skact.nets.default_callbacks import score_of
+from skact.nets.divergence import check_held_out_loss, divergence_error
 from skact.nets.eligibility import FitPlan, has_custom_scoring, unstackable_part
-from skact.nets.held_out import HeldOutRows
+from skact.nets.held_out import held_out_of, write_held_out
 from skact.nets.interrupts import StopRequest
 from skact.nets.loop import Loop
+from skact.nets.rows import Rows
 
 _ENGINE_LOSSES: dict[type, str] = {
     nn.CrossEntropyLoss: "cross_entropy",
@@ -45,16 +55,28 @@ class EngineLoop(Loop):
             else:
                 trainer.fit(job, outcome)
         finally:  # also after Ctrl-C: the network has the weights of these epochs
-            if job.hooks is None:
-                write_epochs(self.net, outcome.records)
-                if self.epoch_weights is not None:
-                    self.epoch_weights = outcome.weights
-            elif outcome.diverged_loss is not None:
-                write_training_batches(self.net, outcome.records[-1], new_epoch=False)
+            self._write_outcome(job, outcome)
         if outcome.error is not None:
             raise outcome.error
         if outcome.diverged_loss is not None:
+            if outcome.records[-1].is_finite:
+                check_held_out_loss(self.net, outcome.diverged_loss)
             raise divergence_error(self.net, outcome.diverged_loss)
+
+    def _write_outcome(self, job: FitJob, outcome: Outcome) -> None:
+        """Write what hooks have not written; the net is as skorch's loop leaves it."""
+        net = self.net
+        if job.held_out is not None:
+            net.module_.eval()
+        if job.hooks is not None:
+            if outcome.diverged_loss is not None:
+                write_training_batches(net, outcome.records[-1], new_epoch=False)
+            return
+        write_epochs(net, outcome.records)
+        if outcome.stopping is not None:
+            write_stopping(net, outcome.stopping)
+        if self.epoch_weights is not None:
+            self.epoch_weights = outcome.weights
 
     def _build_job(self) -> FitJob:
         net, plan = self.net, self.plan
@@ -75,7 +97,21 @@ class EngineLoop(Loop):
             hooks=None if is_unobserved else CallbackHooks(net, plan),
             keeps_weights=is_unobserved and self.epoch_weights is not None,
             kept_epochs=0 if self.epoch_weights is None else net.max_epochs,
+            held_out=held_out_of(net, plan.held_out),
+            stopping=_stopping_rule(net) if is_unobserved else None,
         )
+
+
+def _stopping_rule(net: Any) -> StoppingRule | None:
+    """Return the rule of the net's EarlyStopping; None: it has none."""
+    callbacks = [callback for _, callback in net.callbacks_]
+    measures = dict(filter(None, map(score_of, callbacks)))
+    for callback in callbacks:
+        if type(callback) is EarlyStopping:
+            names = [field.name for field in fields(StoppingRule)]
+            options = {name: getattr(callback, name) for name in names}
+            return StoppingRule(**{**options, "monitor": measures[callback.monitor]})
+    return None
 
 
 class CallbackHooks:
@@ -94,18 +130,12 @@ class CallbackHooks:
             "dataset_valid": plan.valid_set,
         }
         self.is_read_only = plan.between_epochs == "looks"
-        self.held_out: HeldOutRows | None = None
-        self.loader: Any = None
-        if plan.held_out is not None:
-            loading = net.get_params_for("iterator_valid")
-            batch_size = loading.get("batch_size", net.batch_size)
-            self.held_out = HeldOutRows(net, plan.held_out, batch_size)
-        elif plan.valid_set is not None:
+        self.held_out, self.loader = plan.held_out, None
+        if plan.held_out is None and plan.valid_set is not None:
             self.loader = net.get_iterator(plan.valid_set, training=False)
         # custom parts train in the module itself, so hooks cannot get a copy
         self.needs_live_network = not self.is_read_only or self.held_out is None
         self.wants_gradients = not self.is_read_only or has_custom_scoring(net)
-        self.evaluation: Evaluation | None = self.held_out
 
     def epoch_begin(self) -> bool:
         """Call the callbacks before an epoch; return whether one of them asks to stop.
@@ -135,8 +165,8 @@ class CallbackHooks:
         if not self.is_read_only:
             note_step(net.optimizer_)
         began = time.time()
-        if self.held_out is not None:
-            self.held_out.write_validation_batches()
+        if self.held_out is not None and record.held_out is not None:
+            self._hand_out_outputs(self.held_out, record.held_out)
         for _, callback in net.callbacks_:
             if type(callback) is EpochTimer:  # not the time of the whole stack
                 write_epoch_start(callback, began - record.seconds)
@@ -147,22 +177,50 @@ class CallbackHooks:
             net.notify("on_epoch_end", **self.datasets)
         return stop.was_made
 
+    def _hand_out_outputs(self, rows: Rows, scores: HeldOutScores) -> None:
+        """Write the batches of held-out rows; callbacks collect labels and outputs."""
+        net = self.net
+        net.module_.eval()
+        write_held_out(net, scores)
+        outputs = net.shaped_as_loss_wants(scores.outputs)
+        for _, callback in net.callbacks_:
+            callback.on_batch_end(
+                net, training=False, batch=(rows.X, rows.y), y_pred=outputs
+            )
+
 
 def write_epochs(net: Any, records: Sequence[EpochRecord]) -> None:
     """Write epochs into the history, as skorch's default callbacks do."""
-    callbacks, history = dict(net.callbacks_), net.history_
+    history = net.history_
     for record in records:
         write_training_batches(net, record)
-        if not record.is_finite:
+        held_out = record.held_out
+        if record.diverged_loss is not None:
             break  # skorch's loop ends in the middle of this epoch
-        if "epoch_timer" in callbacks:
-            history.record("dur", record.seconds)
-        if "train_loss" in callbacks:
-            best = record.train_loss < callbacks["train_loss"].best_score_
-            if best:
-                write_best_score(callbacks["train_loss"], record.train_loss)
-            history.record("train_loss", record.train_loss)
-            history.record("train_loss_best", best)
+        if held_out is not None:
+            write_held_out(net, held_out)
+        for _, callback in net.callbacks_:
+            if type(callback) is EpochTimer:
+                history.record("dur", record.seconds)
+            elif (found := score_of(callback)) is not None:
+                name, measure = found
+                score = record.measure(measure)
+                if score is not None:
+                    write_score(history, callback, name, score)
+
+
+def write_stopping(net: Any, state: StoppingState) -> None:
+    """Give a net's EarlyStopping what it would know after these epochs."""
+    for _, callback in net.callbacks_:
+        if type(callback) is EarlyStopping:
+            callback.misses_ = state.misses
+            callback.dynamic_threshold_ = state.dynamic_threshold
+            callback.best_epoch_ = state.best_epoch
+            if state.best_weights is not None:
+                # of the class that torch loads, with its versions
+                weights = net.module_.state_dict()
+                weights.update(state.best_weights)
+                callback.best_model_weights_ = weights
 
 
 def write_training_batches(

@@ -1,21 +1,13 @@
-"""Held-out rows: the network computes their outputs after each epoch.
-
-skorch's loop computes outputs batch by batch. Here a few large batches are faster; the
-outputs are then split into the batches that skorch's history contains.
-"""
+"""Held-out rows of a net: the engine scores them, and the history shows them."""
 
 from typing import Any
 
-import torch
 from skorch.callbacks import Callback, EpochScoring
 from skorch.exceptions import SkorchException
-from torch import Tensor
 
-from skact.engine.batches import to_tensor
+from skact.engine.jobs import HeldOut, HeldOutScores
 from skact.nets._skorch import last_batches_of
-from skact.nets.divergence import check_held_out_loss
 from skact.nets.rows import Rows
-from skact.network.forward import n_weights, outputs_in_parts, parts_of
 
 _COLLECTING_HANDLERS = {
     "on_batch_begin": (Callback.on_batch_begin,),
@@ -36,68 +28,22 @@ def has_no_batch_callbacks(callbacks: list[tuple[str, Any]]) -> bool:
     )
 
 
-class HeldOutRows:
-    """The held-out rows of a net, and the outputs of its network for these rows.
+def held_out_of(net: Any, rows: Rows | None) -> HeldOut | None:
+    """Return the rows that the engine scores, in the batches of the history."""
+    if rows is None:
+        return None
+    batch_size = net.get_params_for("iterator_valid").get("batch_size", net.batch_size)
+    weights = rows.sample_weight, rows.given_weight
+    return HeldOut(rows.X, rows.targets, *weights, int(batch_size))
 
-    Parameters
-    ----------
-    net : BaseNet
-        Initialized, without custom parts.
-    rows : Rows
-    batch_size : int
-        Rows in a batch of the history; -1: all.
-    """
 
-    def __init__(self, net: Any, rows: Rows, batch_size: int) -> None:
-        self.net, self.rows, device = net, rows, net.module_.output.weight.device
-        weight = rows.sample_weight
-        self.targets = to_tensor(rows.targets).to(device)
-        self.weight = None if weight is None else to_tensor(weight).to(device)
-        size = len(self.targets) if batch_size == -1 else int(batch_size)
-        self.sizes = [len(part) for part in self.targets.split(size)]
-        self.work = len(self.targets) * n_weights(net.module_)
-        self.outputs: Tensor | None = None
-
-    def __call__(self) -> None:
-        """Compute the outputs; safe in any thread, beside other fits."""
-        net, device = self.net, self.targets.device
-        net.module_.eval()
-
-        def forward(part: int, X: Tensor) -> Tensor:
-            return net.infer(X.to(device))
-
-        # autocast depends on the thread; outputs must have the dtype of the network
-        with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            X, parts = self.rows.X, parts_of(net.module_, self.rows.X)
-            self.outputs = torch.cat(list(outputs_in_parts(parts, X, forward)))
-
-    def write_validation_batches(self) -> None:
-        """Write the batches into the history; callbacks collect the rows."""
-        net, batches = self.net, self._loss_of_batches()
-        last_batches_of(net.history_).extend(batches)
-        net.history_.record("valid_batch_count", len(batches))
-        batch = self.rows.X, self.rows.y
-        for _, callback in net.callbacks_:
-            callback.on_batch_end(net, training=False, batch=batch, y_pred=self.outputs)
-
-    def _loss_of_batches(self) -> list[dict[str, float]]:
-        """Return the batches of the history, as skorch's loop writes them."""
-        assert self.outputs is not None
-        with torch.no_grad():
-            losses = self.net.losses_of_rows(self.outputs, self.targets)
-            weight = torch.ones_like(losses) if self.weight is None else self.weight
-            sums = [part.sum() for part in (losses * weight).split(self.sizes)]
-            totals = [part.sum() for part in weight.split(self.sizes)]
-            # avoids 0 / 0 in a batch of zero weights
-            floor = torch.finfo(losses.dtype).tiny
-            means = torch.stack(sums) / torch.stack(totals).clamp_min(floor)
-        check_held_out_loss(self.net, means.sum().item())
-        parts = zip(means.tolist(), self.sizes, totals, strict=True)
-        return [
-            {
-                "valid_loss": mean,
-                "valid_batch_size": size,
-                "valid_batch_weight": total.item(),
-            }
-            for mean, size, total in parts
-        ]
+def write_held_out(net: Any, scores: HeldOutScores) -> None:
+    """Write the batches of held-out rows into the history, as skorch's loop does."""
+    batches = zip(
+        scores.batch_losses, scores.batch_sizes, scores.batch_weights, strict=True
+    )
+    last_batches_of(net.history_).extend(
+        {"valid_loss": loss, "valid_batch_size": size, "valid_batch_weight": weight}
+        for loss, size, weight in batches
+    )
+    net.history_.record("valid_batch_count", len(scores.batch_sizes))

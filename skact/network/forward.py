@@ -1,7 +1,7 @@
-"""The one forward pass outside of training: from rows to the outputs of a network.
+"""The forward pass outside of the engine: from rows to the outputs of a network.
 
-Predictions, held-out rows, the folds of a search and the monitor all use it. The size
-of a part changes the last bit of an output, so the size depends on the network alone.
+Predictions, the folds of a search and the monitor all use it. The size of a part
+changes the last bit of an output, so the size depends on the network alone.
 """
 
 import copy

@@ -1,5 +1,6 @@
 """Worker processes train a part of a search: nothing shows it but the time."""
 
+import errno
 import os
 import signal
 import tempfile
@@ -187,6 +188,23 @@ def test_a_network_that_cannot_be_pickled_is_trained_here(digits):
     nets = [Noting(width=8, random_state=i, max_epochs=4) for i in range(4)]
     together, report = fit_all(nets, *digits)
     assert report.on_workers == 0
+    assert_same_fits(together, [clone(net).fit(*digits) for net in nets])
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("n_files", [0, 1, 2])
+def test_where_the_disk_is_full_all_is_trained_here(digits, monkeypatch, n_files):
+    def write(path, content, _write=Path.write_bytes):
+        written.append(path)
+        if len(written) > n_files:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return _write(path, content)
+
+    written: list = []
+    monkeypatch.setattr(Path, "write_bytes", write)
+    nets = [ActMLP(width=8, random_state=i, max_epochs=4) for i in range(4)]
+    together, report = fit_all(nets, *digits)
+    assert report.on_workers == max(n_files - 1, 0)
     assert_same_fits(together, [clone(net).fit(*digits) for net in nets])
 
 

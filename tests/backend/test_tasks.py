@@ -95,7 +95,7 @@ def test_tasks_begin_in_the_context_of_their_parallel(session):
 class EpochHooks:
     """Hooks that return their record, or raise it."""
 
-    needs_live_network, evaluation = False, None
+    needs_live_network = False
     wants_gradients = False
 
     def epoch_begin(self):
@@ -115,7 +115,7 @@ def test_hooks_of_a_task_hand_over_calls_results_and_errors():
         return Reply.from_hook(hook)
 
     of_task = HooksOfTask(hooks, run_in_task)
-    assert (of_task.needs_live_network, of_task.evaluation) == (False, None)
+    assert of_task.needs_live_network is False
     assert of_task.epoch_begin() is None
     assert of_task.epoch_end(True) is True
     for error in (ValueError("three"), KeyboardInterrupt()):
@@ -132,7 +132,7 @@ def recorder(state):
     class Recorder:
         """Hooks that note where they run, and stop after one epoch."""
 
-        needs_live_network, evaluation = True, None
+        needs_live_network = True
         wants_gradients = False
         error, seen = None, []
 
@@ -182,7 +182,7 @@ def test_hooks_may_fit_other_nets(session, engine, data, Toy):
     class Fitting:
         """Hooks that fit, alone and in a Parallel, while training waits for them."""
 
-        needs_live_network, evaluation = True, None
+        needs_live_network = True
         wants_gradients = False
 
         def __init__(self, net):

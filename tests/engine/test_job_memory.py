@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from skact.engine.job_memory import bytes_of_arrays, bytes_of_training
+from skact.engine.jobs import HeldOut, StoppingRule
 
 X = np.zeros((20, 3))
 
@@ -26,12 +27,24 @@ def test_a_sparse_X_counts_as_the_table_that_trains_too(make_job, monkeypatch):
     assert bytes_of_arrays(job)[id(sparse)] == 2 * stored
 
 
+def test_held_out_rows_count_as_arrays_and_as_the_table_that_is_scored(make_job):
+    rows = HeldOut(np.zeros((6, 3)), np.zeros(6), np.ones(6), None, 4)
+    job = make_job(X=X, held_out=rows)
+    sizes, without = bytes_of_arrays(job), bytes_of_arrays(make_job(X=X))
+    assert sizes[id(rows.X)] == 2 * 6 * 3 * 8
+    assert sizes[id(rows.targets)] == sizes[id(rows.sample_weight)] == 48
+    assert len(sizes) == len(without) + 3
+
+
 def test_the_network_counts_with_gradients_states_and_kept_weights(make_job):
     def needed(**params):
         return bytes_of_training(make_job(X=X, hidden=(100,), **params))
 
     network = (3 * 100 + 100 + 100 + 1) * 8
     assert needed(kept_epochs=5) - needed() == 5 * network
+    for load_best in (False, True):
+        rule = StoppingRule("train_loss", 1, 0, "abs", True, load_best)
+        assert needed(stopping=rule) - needed() == 2 * load_best * network
     assert needed() >= 7 * network
 
 

@@ -1,6 +1,5 @@
 """Training of jobs: stacks, lanes that finish or fail, hooks and evaluations."""
 
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 from torch import nn
 
 from skact.engine.jobs import Outcome, StackReport
-from skact.engine.stack_run import run_evaluations, traits_of_stack
+from skact.engine.stack_run import traits_of_stack
 from skact.engine.train import lane_of, train
 from skact.threads import use_threads
 
@@ -114,70 +113,11 @@ def failing_for(seeds):
     return staticmethod(fail)
 
 
-# ------------------------------------------------------------------ evaluations
-
-
-class Look:
-    """Notes where it ran; raises if told to."""
-
-    def __init__(self, work, fails=False):
-        self.work, self.fails = work, fails
-        self.thread = self.torch_threads = None
-
-    def __call__(self):
-        self.thread = threading.current_thread()
-        self.torch_threads = torch.get_num_threads()
-        if self.fails:
-            raise ValueError("nothing to see")
-
-
-@pytest.mark.parametrize("work", [1, 2**30])
-def test_each_computes_on_one_thread_and_the_callers_number_stays(work):
-    looks = [Look(work) for _ in range(5)]
-    with use_threads(3):
-        assert run_evaluations(looks, 2) == [None] * 5
-        assert torch.get_num_threads() == 3
-        seen = []
-        other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
-        other.start()
-        other.join()
-        assert seen == [3]
-    assert {look.torch_threads for look in looks} == {1}
-
-
-def test_small_ones_run_where_they_are_called():
-    looks = [Look(1) for _ in range(5)]
-    run_evaluations(looks, 2)
-    assert {look.thread for look in looks} == {threading.current_thread()}
-
-
-def test_large_ones_run_in_other_threads_unless_there_is_one_only():
-    looks = [Look(2**30) for _ in range(5)]
-    run_evaluations(looks, 2)
-    assert threading.current_thread() not in {look.thread for look in looks}
-    run_evaluations(looks, 1)
-    assert {look.thread for look in looks} == {threading.current_thread()}
-
-
-@pytest.mark.parametrize("work", [1, 2**30])
-def test_what_one_raises_is_its_own(work):
-    looks = [Look(work, fails=i == 1) for i in range(3)]
-    first, second, third = run_evaluations(looks, 2)
-    assert first is third is None
-    assert str(second) == "nothing to see"
-
-
-def test_nothing_to_do_is_done():
-    assert run_evaluations([], 2) == []
-
-
 # ------------------------------------------------------------------ epochs and hooks
 
 
 class Watch:
     """Hooks that note when they are called, and may stop the fit."""
-
-    evaluation = None
 
     wants_gradients = False
 
@@ -267,19 +207,6 @@ def test_what_hooks_write_trains_on(make_job):
     watch.module = job.module
     train([replace(job, hooks=watch), make_job(seed=1)])
     assert job.module.output.bias.item() == 1.0
-
-
-def test_an_evaluation_runs_before_the_hooks_and_its_error_is_the_fits(make_job):
-    class Evaluated(Watch):
-        def __init__(self, calls, name, fails):
-            super().__init__(calls, name)
-            self.evaluation = Look(1, fails)
-
-    jobs = [make_job(seed=i, hooks=Evaluated([], i, i == 1)) for i in (0, 1)]
-    good, bad = train(jobs).outcomes
-    assert (good.error, len(good.records)) == (None, 4)
-    assert str(bad.error) == "nothing to see"
-    assert jobs[1].hooks.calls == [(1, "begin", 0)]
 
 
 def test_an_interrupt_leaves_networks_with_their_own_storage(make_job):
@@ -374,7 +301,7 @@ def test_an_interrupted_training_tells_what_it_has_trained(make_job):
     """The first stack ends; Ctrl-C comes in the second epoch of the other one."""
 
     class Pressing:
-        needs_live_network, evaluation = False, None
+        needs_live_network = False
         wants_gradients = False
 
         def epoch_begin(self):

@@ -37,6 +37,10 @@ class Epochs(Callback):
         pass
 
 
+class OwnStopping(EarlyStopping):
+    pass
+
+
 class Batches(Callback):
     def on_batch_end(self, net: Any, **kwargs: Any) -> None:
         pass
@@ -88,10 +92,75 @@ ON_THE_ENGINE: list[tuple[str, dict[str, Any], str]] = [
     ("callbacks=[]", {"callbacks": []}, "nobody"),
     ("a monitor", {"callbacks": [ActivationMonitor()]}, "nobody"),
     ("verbose", {"verbose": 1}, "looks"),
-    ("early stopping", {"early_stopping": True}, "looks"),
-    ("train_split", {"train_split": ValidSplit(3)}, "looks"),
-    ("stops by training loss", {"callbacks": [EarlyStopping("train_loss")]}, "looks"),
-    ("scores by epoch", {"callbacks": [EpochScoring("accuracy")]}, "looks"),
+    ("early stopping", {"early_stopping": True}, "nobody"),
+    ("verbose early stopping", {"early_stopping": True, "verbose": 1}, "looks"),
+    ("train_split", {"train_split": ValidSplit(3)}, "nobody"),
+    ("a loader", {"train_split": ValidSplit(3), "iterator_valid__timeout": 0}, "looks"),
+    ("custom parts", {"early_stopping": True, "activation": torch.sin}, "looks"),
+    ("batch-wise", {"early_stopping": True, "activation": nn.Softmax(0)}, "looks"),
+    ("stops by training loss", {"callbacks": [EarlyStopping("train_loss")]}, "nobody"),
+    (
+        "stops by nonsense",
+        {"callbacks": [EarlyStopping("train_loss", threshold=None)]},
+        "looks",
+    ),
+    ("stops by no loss", {"callbacks": [EarlyStopping("valid_loss")]}, "looks"),
+    ("stops twice", {"early_stopping": True, "callbacks": [EarlyStopping()]}, "looks"),
+    ("own stopping", {"early_stopping": True, "callbacks": [OwnStopping()]}, "changes"),
+    (
+        "stops by accuracy",
+        {
+            "train_split": ValidSplit(3),
+            "callbacks": [EarlyStopping("valid_acc", lower_is_better=False)],
+        },
+        "nobody",
+    ),
+    (
+        "stops by a score of its own",
+        {
+            "train_split": ValidSplit(3),
+            "callbacks": [EpochScoring("accuracy", name="a"), EarlyStopping("a")],
+        },
+        "nobody",
+    ),
+    (
+        "stops by a loss that nobody writes",
+        {"early_stopping": True, "callbacks__valid_loss": None},
+        "looks",
+    ),
+    (
+        "scores after it stops",
+        {
+            "train_split": ValidSplit(3),
+            "callbacks": [EarlyStopping(), EpochScoring("accuracy")],
+        },
+        "looks",
+    ),
+    (
+        "two scores of one name",
+        {
+            "train_split": ValidSplit(3),
+            "callbacks": [EpochScoring("accuracy", name="valid_loss")],
+        },
+        "looks",
+    ),
+    ("scores by epoch", {"callbacks": [EpochScoring("accuracy")]}, "nobody"),
+    ("other scores", {"callbacks": [EpochScoring("f1_macro")]}, "looks"),
+    (
+        "another valid_acc",
+        {"early_stopping": True, "callbacks__valid_acc__scoring": "f1_macro"},
+        "looks",
+    ),
+    (
+        "predicts otherwise, and scores",
+        {"kind": OwnPredict, "early_stopping": True},
+        "looks",
+    ),
+    (
+        "other probabilities",
+        {"early_stopping": True, "predict_nonlinearity": None},
+        "looks",
+    ),
     ("a schedule", {"callbacks": [LRScheduler("StepLR", step_size=1)]}, "changes"),
     ("prints elsewhere", {"callbacks__print_log__sink": lambda line: None}, "looks"),
     ("a callback", {"callbacks": [Epochs()]}, "changes"),

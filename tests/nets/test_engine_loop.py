@@ -349,7 +349,7 @@ def test_what_the_engine_cannot_follow_in_mid_training_is_an_error(change, at, f
 class Keep:
     """Hooks that save a network after each epoch, as Checkpoint does."""
 
-    needs_live_network, evaluation = True, None
+    needs_live_network = True
     wants_gradients = False
 
     def __init__(self):
@@ -439,7 +439,7 @@ def test_a_checkpoint_in_a_stack_of_many_is_as_small_as_one_alone():
 class Act:
     """Hooks that do something to a network's training in mid-training."""
 
-    needs_live_network, evaluation = True, None
+    needs_live_network = True
     wants_gradients = False
 
     def __init__(self, begin=None, end=None):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
@@ -19,12 +18,7 @@ from skorch.exceptions import SkorchException
 
 from skact import ActMLP, fused
 from skact.engine.batches import to_tensor
-from skact.nets.held_out import (
-    HeldOutRows,
-    NoHeldOutRowsError,
-    has_no_batch_callbacks,
-)
-from skact.nets.inputs import read_inputs
+from skact.nets.held_out import NoHeldOutRowsError, has_no_batch_callbacks
 from skact.threads import use_threads
 
 rng = np.random.default_rng(0)
@@ -70,29 +64,26 @@ def test_held_out_rows_of_many_fits_are_scored_as_those_of_one(n_threads):
         assert batches[0] == batches[1]
 
 
-def test_a_failure_while_held_out_rows_are_scored_is_one_of_that_fit():
+def test_a_network_that_computes_otherwise_fails_by_itself():
     def fit(fails):
         net = ActMLP(max_epochs=3, early_stopping=True, random_state=0)
         net.callbacks = [("breaks", Breaks())] if fails else None
         try:
             return net.fit(X, y)
-        except RuntimeError as error:
+        except ValueError as error:
             return str(error)
 
     with fused():
         good, bad = Parallel()(delayed(fit)(fails) for fails in (False, True))
     assert len(good.history) == 3
-    assert "removed" in bad
+    assert "what the engine trains: forward of the module was replaced" in bad
 
 
 class Breaks(Callback):
-    """Takes the network's output layer away after an epoch."""
+    """Takes the network away after an epoch."""
 
     def on_epoch_end(self, net, **kwargs):
-        def forward(x):
-            raise RuntimeError("removed")
-
-        net.module_.forward = forward
+        net.module_.forward = lambda x: x
 
 
 def test_sparse_rows_that_are_held_out_are_made_dense_little_by_little(monkeypatch):
@@ -106,11 +97,11 @@ def test_sparse_rows_that_are_held_out_are_made_dense_little_by_little(monkeypat
     net = ActMLP(max_epochs=2, early_stopping=True, validation_fraction=0.5)
     net.set_params(random_state=0, width=8)
     plain = clone(net).fit(table, labels)
-    monkeypatch.setattr("skact.network.forward.to_tensor", dense)
-    monkeypatch.setattr("skact.network.forward._MAX_LAYER_VALUES", 50 * 64)
-    monkeypatch.setattr("skact.network.forward._MIN_ROWS", 1)
+    monkeypatch.setattr("skact.engine.validation.to_tensor", dense)
+    monkeypatch.setattr("skact.engine.validation._ROWS_AT_ONCE", 64)
+    monkeypatch.setattr("skact.engine.batches._MAX_DENSE_BYTES", 0)
     sparse = clone(net).fit(sp.csr_matrix(table), labels)
-    assert max(shape[0] for shape in sizes if shape[1:]) == 64
+    assert [shape[0] for shape in sizes if shape[1:]] == 2 * [64, 64, 64, 8]
     keys = ("valid_acc", "valid_batch_count")
     assert sparse.history[:, keys] == plain.history[:, keys]
     np.testing.assert_allclose(
@@ -144,55 +135,6 @@ def on_instance():
 def test_callbacks_that_look_at_batches_are_found(callback, has_none):
     assert has_no_batch_callbacks([("one", Callback()), ("two", callback)]) == has_none
     assert has_no_batch_callbacks([])
-
-
-@pytest.mark.parametrize("batch_size", [-1, 7, 20, 83])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_batches_have_the_weighted_means_of_their_rows(batch_size, weighted):
-    weight = np.arange(83) % 4 / 3 if weighted else None
-    net = ActMLP(random_state=0, dtype="float64").initialize(X, y)
-    net.history_.new_epoch()
-    held_out = HeldOutRows(net, read_inputs(net, X, y, weight, reset=False), batch_size)
-    held_out()
-    held_out.write_validation_batches()
-    losses = torch.nn.functional.cross_entropy(
-        net.module_(torch.from_numpy(X)),
-        torch.from_numpy(np.arange(83) % 3),
-        reduction="none",
-    ).detach()
-    weight, start = np.ones(83) if weight is None else weight, 0
-    for batch in net.history[-1, "batches"]:
-        part = slice(start, start + batch["valid_batch_size"])
-        mean = np.average(losses[part], weights=weight[part])
-        assert batch["valid_loss"] == pytest.approx(mean)
-        assert batch["valid_batch_weight"] == pytest.approx(weight[part].sum())
-        start = part.stop
-    assert start == 83
-    n_batches = 1 if batch_size == -1 else -(-83 // batch_size)
-    assert net.history[-1, "valid_batch_count"] == n_batches
-
-
-def test_a_batch_of_zero_weights_has_a_loss_of_zero():
-    net = ActMLP(random_state=0).initialize(X, y)
-    net.history_.new_epoch()
-    weight = np.repeat([0.0, 1.0], [40, 43])
-    held_out = HeldOutRows(net, read_inputs(net, X, y, weight, reset=False), 40)
-    held_out()
-    held_out.write_validation_batches()
-    losses = net.history[-1, "batches", :, "valid_loss"]
-    assert losses[0] == 0
-    assert all(loss > 0 for loss in losses[1:])
-
-
-def test_outputs_have_the_dtype_of_the_network_under_autocast():
-    net = ActMLP(random_state=0, dtype="float32").initialize(X, y)
-    held_out = HeldOutRows(net, read_inputs(net, X, y, None, reset=False), -1)
-    held_out()
-    expected = held_out.outputs
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        held_out()
-    assert held_out.outputs.dtype == torch.float32
-    assert torch.equal(held_out.outputs, expected)
 
 
 @pytest.mark.parametrize("callback", [Checkpoint, EarlyStopping])
