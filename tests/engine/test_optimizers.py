@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skact.engine.optimizers import STACKED, coefficients_of, stacked_form
+from skact.engine.optimizers import STACKED, shared_coefficients_of, stacked_form
 
 BUILDERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
@@ -58,11 +58,25 @@ def test_other_options_have_no_stacked_form(build):
     assert stacked_form(build(weight())) is None
 
 
-def test_coefficients_differ_where_steps_do():
-    names = list(BUILDERS)
-    found = [coefficients_of(BUILDERS[name](weight())) for name in names]
-    assert found == [coefficients_of(BUILDERS[name](weight())) for name in names]
-    assert len(set(found)) == len(names)
+def test_lanes_share_a_call_unless_betas_or_eps_differ():
+    shared = {n: shared_coefficients_of(BUILDERS[n](weight())) for n in BUILDERS}
+    assert len({shared[name] for name in KINDS["sgd"]}) == 1
+    assert shared["adam"] == shared["adamw"] != shared["betas"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_number_of_calls_does_not_grow_with_that_of_learning_rates(kind, draw):
+    def count_calls(rates):
+        values = [draw(len(rates), 64)]
+        build = BUILDERS[KINDS[kind][0]]
+        optimizers = [build(weight()) for _ in rates]
+        for optimizer, rate in zip(optimizers, rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate
+        stacked = STACKED[kind](optimizers, values, [torch.zeros_like(values[0])])
+        stacked.begin_epoch(3)
+        return len(stacked.calls)
+
+    assert count_calls([0.1, 0.2, 0.3, 0.4, 0.5]) == count_calls([0.1])
 
 
 def build_stack(kind, draw):
