@@ -17,7 +17,7 @@ ROOT = Path(skact.__file__).parent
 ORDER = [
     {
         *("skact.exceptions", "skact.threads", "skact.global_rng", "skact.naming"),
-        "skact._sklearn",
+        *("skact.interrupts", "skact._sklearn"),
     },
     {"skact.activations"},
     {"skact.engine"},

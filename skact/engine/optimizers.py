@@ -8,6 +8,7 @@ the step of a lane does not depend on its place in the stack.
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -93,16 +94,32 @@ class StackedOptimizer:
         """Return the coefficients that lanes must share to take a step in one call."""
         return ()
 
-    def begin_epoch(self, n_steps: int) -> None:
-        """Read the coefficients, which callbacks may have changed."""
+    def begin_epoch(
+        self, n_steps: int, schedules: Mapping[int, np.ndarray] = MappingProxyType({})
+    ) -> None:
+        """Read the coefficients, which callbacks may have changed.
+
+        Parameters
+        ----------
+        n_steps : int
+            Steps of this epoch.
+        schedules : mapping of int to ndarray of shape (n_steps,)
+            Learning rates of the lanes that have a schedule.
+        """
         self.steps = [steps + self.steps_taken for steps in self.steps]
         self.steps_taken = 0
         groups = [optimizer.param_groups[0] for optimizer in self.optimizers]
         read = [[group[name] for name in self.coefficient_names] for group in groups]
         leads = [steps - self.steps[0] for steps in self.steps]
-        if self._bound_to != (n_steps, read, leads):
+        if schedules or self._bound_to != (n_steps, read, leads):
             self._bound_to = n_steps, read, leads
-            self.calls = self._bind_calls(self._coefficients("lr"), n_steps)
+            rates = self._coefficients("lr")
+            if schedules:
+                rates = np.tile(rates, (n_steps, 1))
+                for lane, of_steps in schedules.items():
+                    rates[:, lane] = of_steps
+                    groups[lane]["lr"] = float(of_steps[-1])  # for callbacks
+            self.calls = self._bind_calls(rates, n_steps)
 
     def step(self) -> None:
         """Change the values by one step."""
@@ -112,7 +129,10 @@ class StackedOptimizer:
         self.steps_taken = step + 1
 
     def _bind_calls(self, rates: np.ndarray, n_steps: int) -> list[Call]:
-        """Bind the calls of the steps of an epoch; `rates` are learning rates."""
+        """Bind the calls of the steps of an epoch.
+
+        `rates` are learning rates, (n_steps, L), or (1, L) if they stay the same.
+        """
         raise NotImplementedError
 
     def _new_blocks(self) -> list[Tensor]:
@@ -204,9 +224,11 @@ class StackedAdam(StackedOptimizer):
     coefficient_names = ("lr", "weight_decay", "betas", "eps")
     _counts: Sequence[tuple[int, Tensor]] = ()  # the first lane of each run
 
-    def begin_epoch(self, n_steps: int) -> None:
+    def begin_epoch(
+        self, n_steps: int, schedules: Mapping[int, np.ndarray] = MappingProxyType({})
+    ) -> None:
         """Read the coefficients, and count the steps of this epoch in place."""
-        super().begin_epoch(n_steps)
+        super().begin_epoch(n_steps, schedules)
         for lane, counts in self._counts:
             first = self.steps[lane] + 1
             torch.arange(first, first + n_steps, out=counts)
@@ -296,7 +318,7 @@ def _add_products(
     out: Sequence[Tensor],
 ) -> list[Call]:
     """Bind ``out = block + factor * column``, with a column (L, 1) for each step."""
-    calls = []
+    calls: list[Call] = []
     for block, factor, result in zip(blocks, factors, out, strict=True):
         call = functools.partial(torch.addcmul, block, factor, out=result)
         if result is block:  # the same, and faster

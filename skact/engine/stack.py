@@ -220,13 +220,24 @@ class Stack:
                     job.module.train()
                 if noisy:
                     job.module.seed_noise(job.seeds.of_epoch(job.seeds.noise, epoch))
-            self.optimizer.begin_epoch(self.batches.shape.n_steps)
+            self._begin_epoch_of_optimizer(epochs)
             losses = self._train_steps(epochs)
             if self.running:
                 self._count_batches()
             weights = self.batches.batch_weights.cpu().double().numpy()
         seconds = (time.perf_counter() - began) / len(self.jobs)
-        return _make_records(losses, weights, self.batches.rows, seconds)
+        rates = [float(job.optimizer.param_groups[0]["lr"]) for job in self.jobs]
+        return _make_records(losses, weights, self.batches.rows, seconds, rates)
+
+    def _begin_epoch_of_optimizer(self, epochs: Sequence[int]) -> None:
+        """Hand the optimizer the learning rates of the lanes that have a schedule."""
+        n_steps = self.batches.shape.n_steps
+        schedules = {
+            lane: job.lr_schedule.rates_of_epoch(epoch, n_steps)
+            for lane, (job, epoch) in enumerate(zip(self.jobs, epochs, strict=True))
+            if job.lr_schedule is not None
+        }
+        self.optimizer.begin_epoch(n_steps, schedules)
 
     def _count_batches(self) -> None:
         """Add the batches to the counts of batch norms, but none with one row."""
@@ -257,7 +268,11 @@ class Stack:
 
 
 def _make_records(
-    losses: np.ndarray, weights: np.ndarray, rows: Sequence[Any], seconds: float
+    losses: np.ndarray,
+    weights: np.ndarray,
+    rows: Sequence[Any],
+    seconds: float,
+    rates: Sequence[float],
 ) -> list[EpochRecord]:
     """Build the record of each lane; losses and weights are (steps, L)."""
     # the sum of a contiguous row does not depend on the number of rows
@@ -267,8 +282,8 @@ def _make_records(
         mean = (losses * weights).sum(1) / np.where(total > 0, total, 1)
         mean = np.where(total > 0, mean, losses.mean(1))
     return [
-        EpochRecord(mean_loss, of_batches, weight, sizes, seconds)
-        for mean_loss, of_batches, weight, sizes in zip(
-            mean.tolist(), losses.tolist(), weights.tolist(), rows, strict=True
+        EpochRecord(mean_loss, of_batches, weight, sizes, seconds, rate)
+        for mean_loss, of_batches, weight, sizes, rate in zip(
+            mean.tolist(), losses.tolist(), weights.tolist(), rows, rates, strict=True
         )
     ]

@@ -31,12 +31,19 @@ from torch.utils.data import DataLoader
 from skact._sklearn import callbacks_of
 from skact.engine._torch import has_hooks
 from skact.engine.activation_layers import activation_key
+from skact.engine.lr_schedule import LRSchedule
 from skact.engine.optimizers import stacked_form
 from skact.global_rng import seed_generators_temporarily
 from skact.nets._skorch import EPOCH_METHODS, TRAINING_METHODS, overridden_method
 from skact.nets.components import has_custom_parts, has_held_out_rows
-from skact.nets.default_callbacks import QuietLog, WeightedLoss, accuracy
+from skact.nets.default_callbacks import (
+    LearningRate,
+    QuietLog,
+    WeightedLoss,
+    accuracy,
+)
 from skact.nets.held_out import has_no_batch_callbacks
+from skact.nets.lr_schedule import schedule_of
 from skact.nets.rows import Rows, TrainingData, rows_of
 from skact.network.mlp import MLP, BatchNorm, Dropout, Linear
 from skact.parameters.fit_params import FitOptions
@@ -47,6 +54,7 @@ _DEFAULT_CALLBACKS = {
     "train_loss": WeightedLoss,
     "valid_loss": WeightedLoss,
     "valid_acc": EpochScoring,
+    "event_lr": LearningRate,
     "print_log": QuietLog,
 }
 # callbacks that read the network and the optimizer between epochs, and change neither
@@ -81,6 +89,7 @@ class FitPlan:
     train_set: Any = None  # `train` as a dataset, for callbacks
     valid_set: Any = None  # the validation dataset; None: no rows are held out
     held_out: Rows | None = None  # rows of `valid_set`, if scored in large batches
+    lr_schedule: LRSchedule | None = None
     # keywords for `train_split`, such as groups
     split_params: Mapping[str, Any] = field(default_factory=dict)
 
@@ -107,6 +116,7 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
     FitPlan
     """
     n_epochs, split_params = options.n_epochs, options.split_params
+    schedule = schedule_of(net, n_epochs)
     reason = reason_for_skorch_loop(net)
     train: Rows | None = rows
     train_set, valid_set = None, None
@@ -124,6 +134,7 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
             rows,
             rows,
             why_skorch=reason,
+            lr_schedule=schedule,
             split_params=split_params,
         )
     activity = activity_between_epochs(net, valid_set)
@@ -139,6 +150,7 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
         train_set=train_set,
         valid_set=valid_set,
         held_out=_rows_to_score(net, valid_set),
+        lr_schedule=schedule,
     )
 
 

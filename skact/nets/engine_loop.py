@@ -15,11 +15,11 @@ from torch import nn
 from skact.engine._torch import note_step
 from skact.engine.jobs import EpochRecord, Evaluation, FitJob, Outcome
 from skact.engine.train import train
+from skact.interrupts import StopRequest
 from skact.nets._skorch import last_batches_of, write_best_score, write_epoch_start
 from skact.nets.divergence import divergence_error
 from skact.nets.eligibility import FitPlan, has_custom_scoring, unstackable_part
 from skact.nets.held_out import HeldOutRows
-from skact.nets.interrupts import StopRequest
 from skact.nets.loop import Loop
 
 _ENGINE_LOSSES: dict[type, str] = {
@@ -72,6 +72,7 @@ class EngineLoop(Loop):
             loss=_ENGINE_LOSSES[net._engine_criterion],
             module=net.module_,
             optimizer=net.optimizer_,
+            lr_schedule=plan.lr_schedule,
             hooks=None if is_unobserved else CallbackHooks(net, plan),
             keeps_weights=is_unobserved and self.epoch_weights is not None,
             kept_epochs=0 if self.epoch_weights is None else net.max_epochs,
@@ -163,6 +164,8 @@ def write_epochs(net: Any, records: Sequence[EpochRecord]) -> None:
                 write_best_score(callbacks["train_loss"], record.train_loss)
             history.record("train_loss", record.train_loss)
             history.record("train_loss_best", best)
+        if "event_lr" in callbacks:
+            history.record("event_lr", record.lr)
 
 
 def write_training_batches(

@@ -6,6 +6,7 @@ from typing import Any
 from skact._sklearn import callbacks_of
 from skact.engine.current_trainer import current_trainer
 from skact.engine.jobs import Seeds
+from skact.engine.lr_schedule import at_rates, restore_rates
 from skact.engine.weights import Trajectory, Weights, weights_of
 from skact.global_rng import seed_generators
 from skact.nets.components import device_of
@@ -40,6 +41,14 @@ class Loop(ABC):
         self.epoch_weights: list[Weights] | None = [] if self.weight_callbacks else None
 
     def run(self) -> None:
+        """Train, and leave the optimizer its learning rates."""
+        if self.plan.lr_schedule is None:
+            self._run()
+            return
+        with restore_rates(self.net.optimizer_):
+            self._run()
+
+    def _run(self) -> None:
         """Train; pass the weights of all epochs to the callbacks that need them."""
         if not self.weight_callbacks:
             self.train_epochs()
@@ -57,6 +66,22 @@ class Loop(ABC):
     @abstractmethod
     def train_epochs(self) -> None:
         """Train the epochs of this fit."""
+
+    def at_scheduled_rates(self, batches: Any) -> Any:
+        """Return the batches of an epoch of skorch's loop, each at its rate."""
+        net, schedule = self.net, self.plan.lr_schedule
+        if schedule is None:
+            return batches
+        try:
+            n_steps = len(batches)
+        except (TypeError, NotImplementedError):
+            raise ValueError(
+                f"{type(net).__name__} cannot use lr_schedule={net.lr_schedule!r}, "
+                f"warmup={net.warmup!r} with an iterator_train that has no length: the "
+                f"rates depend on the number of batches."
+            ) from None
+        factors = schedule.factors_of_epoch(len(net.history_) - 1, max(n_steps, 1))
+        return at_rates(factors, batches, net.optimizer_)
 
     def begin_epoch(self) -> None:
         """Seed the noise of an epoch, and begin scikit-learn's task of the epoch."""

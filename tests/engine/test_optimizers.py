@@ -1,5 +1,6 @@
 """A step on a stack is the step of torch.optim in each lane."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -125,6 +126,28 @@ def test_a_changed_learning_rate_counts_from_the_next_epoch_on(kind, draw):
     theirs[1].param_groups[0]["lr"] = 0.7
     take_steps(lanes, theirs, stacked, draw, (3,))
     assert_equal_values(lanes, stacked)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lanes_with_a_schedule_have_a_rate_for_each_step(kind, draw):
+    lanes, theirs, stacked = build_stack(kind, draw)
+    rates = {0: np.array([0.1, 0.05, 0.2]), 1: np.array([0.0, 0.3, 0.01])}
+    ours = [BUILDERS[n](weight()) for n in KINDS[kind]]  # `theirs` has other rates
+    stacked.optimizers = ours
+    for epoch in range(2):
+        stacked.begin_epoch(3, rates)
+        for step in range(3):
+            for i, block in enumerate(stacked.grads):
+                block.copy_(draw(*block.shape, seed=10 * epoch + step + i))
+                for lane, parameters in enumerate(lanes):
+                    parameters[i].grad = block[lane].clone()
+            for lane, of_steps in rates.items():
+                theirs[lane].param_groups[0]["lr"] = of_steps[step]
+            stacked.step()
+            for optimizer in theirs:
+                optimizer.step()
+    assert_equal_values(lanes, stacked)
+    assert [ours[lane].param_groups[0]["lr"] for lane in rates] == [0.2, 0.01]
 
 
 @pytest.mark.parametrize("kind", KINDS)
