@@ -282,7 +282,7 @@ def _make_records(
         mean = (losses * weights).sum(1) / np.where(total > 0, total, 1)
         mean = np.where(total > 0, mean, losses.mean(1))
     return [
-        EpochRecord(mean_loss, of_batches, weight, sizes, seconds, rate)
+        EpochRecord(mean_loss, of_batches, weight, sizes, seconds, lr=rate)
         for mean_loss, of_batches, weight, sizes, rate in zip(
             mean.tolist(), losses.tolist(), weights.tolist(), rows, rates, strict=True
         )
