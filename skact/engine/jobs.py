@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from skact.engine.lr_schedule import LRSchedule
+from skact.engine.lr_schedule import LRSchedule, RatesOfEpochs
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class FitJob:
     loss: str  # "cross_entropy", "bce_with_logits" or "squared_error"
     module: Any  # the initialised MLP; it holds the weights when training ends
     optimizer: Any  # from torch.optim: its kind, coefficients and state
-    lr_schedule: LRSchedule | None = None  # None: the rate that the optimizer has
+    lr_schedule: LRSchedule | RatesOfEpochs | None = None  # None: as in the optimizer
     hooks: Hooks | None = None  # None: nothing runs between epochs
     keeps_weights: bool = False  # whether the outcome gets the weights of each epoch
     kept_epochs: int = 0  # epochs whose weights the fit keeps, here or by its hooks

@@ -4,6 +4,7 @@ torch's schedulers go from step to step. These closed forms give an epoch of rat
 once; `tests/engine/test_lr_schedule.py` compares them with torch's own.
 """
 
+import copy
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from torch.optim import lr_scheduler
+
+from skact.engine._torch import note_step
 
 # a warm-up begins at, and "exponential" ends at, these shares of the learning rate
 WARMUP_START = 1 / 25
@@ -80,6 +85,53 @@ _SHAPES: Mapping[str | None, Callable[[np.ndarray], np.ndarray]] = {
     "exponential": lambda share: EXPONENTIAL_END**share,
 }
 SCHEDULES = ("cosine", "one_cycle", "linear", "exponential")
+
+
+@dataclass(frozen=True, eq=False)
+class RatesOfEpochs:
+    """A learning rate for each epoch, from one of torch's schedulers.
+
+    Parameters
+    ----------
+    rates : ndarray of shape (n_epochs,)
+    first_epoch : int
+        The epoch of the first rate, counted from 0.
+    """
+
+    rates: np.ndarray
+    first_epoch: int
+
+    @classmethod
+    def from_scheduler(
+        cls, scheduler: Any, first_epoch: int, n_epochs: int
+    ) -> "RatesOfEpochs":
+        """Step a copy of a scheduler with an optimizer of its own."""
+        (group,) = scheduler.optimizer.param_groups
+        optimizer = torch.optim.SGD([torch.zeros(1)])
+        lr_scheduler.ConstantLR(optimizer, 1)  # marks the optimizer as scheduled
+        note_step(optimizer)
+        optimizer.param_groups[0].update(lr=group["lr"], initial_lr=group["initial_lr"])
+        twin, rates = copy.copy(scheduler), []
+        twin.optimizer = optimizer
+        for _ in range(n_epochs):
+            rates.append(float(optimizer.param_groups[0]["lr"]))
+            twin.step()
+        return cls(np.array(rates), first_epoch)
+
+    def rates_of_epoch(self, epoch: int, n_steps: int) -> np.ndarray:
+        """Return the rate of each step of an epoch, counted from 0."""
+        return np.full(n_steps, self.rates[epoch - self.first_epoch])
+
+
+# schedulers that set the learning rate, look at no metric and call no code of users
+KNOWN_SCHEDULERS = frozenset(
+    {
+        *(lr_scheduler.StepLR, lr_scheduler.MultiStepLR, lr_scheduler.ConstantLR),
+        *(lr_scheduler.LinearLR, lr_scheduler.ExponentialLR, lr_scheduler.PolynomialLR),
+        lr_scheduler.CosineAnnealingLR,
+        lr_scheduler.CosineAnnealingWarmRestarts,
+    }
+)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader
 from skact._sklearn import callbacks_of
 from skact.engine._torch import has_hooks
 from skact.engine.activation_layers import activation_key
-from skact.engine.lr_schedule import LRSchedule
+from skact.engine.lr_schedule import LRSchedule, RatesOfEpochs
 from skact.engine.optimizers import stacked_form
 from skact.global_rng import seed_generators_temporarily
 from skact.nets._skorch import EPOCH_METHODS, TRAINING_METHODS, overridden_method
@@ -43,7 +43,7 @@ from skact.nets.default_callbacks import (
     accuracy,
 )
 from skact.nets.held_out import has_no_batch_callbacks
-from skact.nets.lr_schedule import schedule_of
+from skact.nets.lr_schedule import has_known_rates, known_rates, schedule_of
 from skact.nets.rows import Rows, TrainingData, rows_of
 from skact.network.mlp import MLP, BatchNorm, Dropout, Linear
 from skact.parameters.fit_params import FitOptions
@@ -89,7 +89,7 @@ class FitPlan:
     train_set: Any = None  # `train` as a dataset, for callbacks
     valid_set: Any = None  # the validation dataset; None: no rows are held out
     held_out: Rows | None = None  # rows of `valid_set`, if scored in large batches
-    lr_schedule: LRSchedule | None = None
+    lr_schedule: LRSchedule | RatesOfEpochs | None = None
     # keywords for `train_split`, such as groups
     split_params: Mapping[str, Any] = field(default_factory=dict)
 
@@ -116,7 +116,7 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
     FitPlan
     """
     n_epochs, split_params = options.n_epochs, options.split_params
-    schedule = schedule_of(net, n_epochs)
+    schedule: LRSchedule | RatesOfEpochs | None = schedule_of(net, n_epochs)
     reason = reason_for_skorch_loop(net)
     train: Rows | None = rows
     train_set, valid_set = None, None
@@ -138,7 +138,9 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
             split_params=split_params,
         )
     activity = activity_between_epochs(net, valid_set)
-    if activity != "nobody" and train_set is None:
+    if activity == "nobody":
+        schedule = schedule or known_rates(net, n_epochs)
+    elif train_set is None:
         train_set = TrainingData.of_rows(rows)
     return FitPlan(
         "engine",
@@ -364,16 +366,22 @@ def activity_between_epochs(net: Any, valid_set: Any) -> BetweenEpochs:
         all(map(_is_idle_between_epochs, callbacks_of(net)))
         and overridden_method(net, EPOCH_METHODS) is None
         and all(
-            type(callback) in _READ_ONLY_CALLBACKS or _is_idle_between_epochs(callback)
+            type(callback) in _READ_ONLY_CALLBACKS
+            or _is_idle_between_epochs(callback)
+            or has_known_rates(callback)
             for _, callback in net.callbacks_
         )
     )
     if not is_unchanged:
         return "changes"
     is_ignored = all(
-        _is_default_callback(name, callback) or _is_idle_between_epochs(callback)
+        _is_default_callback(name, callback)
+        or _is_idle_between_epochs(callback)
+        or has_known_rates(callback)
         for name, callback in net.callbacks_
     )
+    n_schedulers = sum(has_known_rates(callback) for _, callback in net.callbacks_)
+    is_ignored &= n_schedulers <= 1  # two would change each other's rates
     if is_ignored and valid_set is None and not net.verbose:
         return "nobody"
     return "looks"

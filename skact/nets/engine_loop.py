@@ -14,6 +14,7 @@ from torch import nn
 
 from skact.engine._torch import note_step
 from skact.engine.jobs import EpochRecord, Evaluation, FitJob, Outcome
+from skact.engine.lr_schedule import RatesOfEpochs
 from skact.engine.train import train
 from skact.interrupts import StopRequest
 from skact.nets._skorch import last_batches_of, write_best_score, write_epoch_start
@@ -21,6 +22,7 @@ from skact.nets.divergence import divergence_error
 from skact.nets.eligibility import FitPlan, has_custom_scoring, unstackable_part
 from skact.nets.held_out import HeldOutRows
 from skact.nets.loop import Loop
+from skact.nets.lr_schedule import has_known_rates, rewind_rate
 
 _ENGINE_LOSSES: dict[type, str] = {
     nn.CrossEntropyLoss: "cross_entropy",
@@ -46,6 +48,8 @@ class EngineLoop(Loop):
                 trainer.fit(job, outcome)
         finally:  # also after Ctrl-C: the network has the weights of these epochs
             if job.hooks is None:
+                if isinstance(job.lr_schedule, RatesOfEpochs):
+                    rewind_rate(self.net, job.lr_schedule)
                 write_epochs(self.net, outcome.records)
                 if self.epoch_weights is not None:
                     self.epoch_weights = outcome.weights
@@ -133,8 +137,7 @@ class CallbackHooks:
         """Validate and call the callbacks; return whether one of them asks to stop."""
         net = self.net
         write_training_batches(net, record, new_epoch=False)
-        if not self.is_read_only:
-            note_step(net.optimizer_)
+        note_step(net.optimizer_)
         began = time.time()
         if self.held_out is not None:
             self.held_out.write_validation_batches()
@@ -152,6 +155,7 @@ class CallbackHooks:
 def write_epochs(net: Any, records: Sequence[EpochRecord]) -> None:
     """Write epochs into the history, as skorch's default callbacks do."""
     callbacks, history = dict(net.callbacks_), net.history_
+    schedulers = [c for c in callbacks.values() if has_known_rates(c)]
     for record in records:
         write_training_batches(net, record)
         if not record.is_finite:
@@ -166,6 +170,8 @@ def write_epochs(net: Any, records: Sequence[EpochRecord]) -> None:
             history.record("train_loss_best", best)
         if "event_lr" in callbacks:
             history.record("event_lr", record.lr)
+        for scheduler in schedulers:
+            scheduler.on_epoch_end(net)
 
 
 def write_training_batches(

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
 from skact.nets.kinds import check_kind, name_what_is_no_number
-from skact.nets.row_weights import combine_weights, read_sample_weight
 from skact.nets.rows import Rows, TrainingData
 from skact.parameters.checks import dtype_name
+from skact.parameters.row_weights import combine_weights, read_sample_weight
 from skact.threads import map_in_threads
 
 # values that one thread checks at a time

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skact.nets.base import BaseNet
 from skact.nets.prediction import describe_nan
-from skact.nets.row_weights import balanced_weight
+from skact.parameters.row_weights import balanced_weight
 
 
 class LabelNet(BaseNet):

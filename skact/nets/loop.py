@@ -1,12 +1,13 @@
 """A fit while it runs: what the engine's loop and skorch's loop share."""
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from typing import Any
 
 from skact._sklearn import callbacks_of
 from skact.engine.current_trainer import current_trainer
 from skact.engine.jobs import Seeds
-from skact.engine.lr_schedule import at_rates, restore_rates
+from skact.engine.lr_schedule import LRSchedule, at_rates, restore_rates
 from skact.engine.weights import Trajectory, Weights, weights_of
 from skact.global_rng import seed_generators
 from skact.nets.components import device_of
@@ -42,10 +43,8 @@ class Loop(ABC):
 
     def run(self) -> None:
         """Train, and leave the optimizer its learning rates."""
-        if self.plan.lr_schedule is None:
-            self._run()
-            return
-        with restore_rates(self.net.optimizer_):
+        changes_rates = isinstance(self.plan.lr_schedule, LRSchedule)
+        with restore_rates(self.net.optimizer_) if changes_rates else nullcontext():
             self._run()
 
     def _run(self) -> None:
@@ -70,7 +69,7 @@ class Loop(ABC):
     def at_scheduled_rates(self, batches: Any) -> Any:
         """Return the batches of an epoch of skorch's loop, each at its rate."""
         net, schedule = self.net, self.plan.lr_schedule
-        if schedule is None:
+        if not isinstance(schedule, LRSchedule):
             return batches
         try:
             n_steps = len(batches)

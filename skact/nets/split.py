@@ -14,8 +14,8 @@ from skorch.dataset import Dataset
 from skorch.utils import is_dataset
 
 from skact.nets.inputs import read_table, unpack_table
-from skact.nets.row_weights import combine_weights, read_sample_weight
 from skact.nets.rows import Rows, TrainingData, rows_of
+from skact.parameters.row_weights import combine_weights, read_sample_weight
 
 _ADVICE = (
     "Return torch.utils.data.Subset(dataset, indices) of the dataset that train_split "

@@ -1,15 +1,16 @@
-"""`lr_schedule` and `warmup`: the rates of a fit, in both loops."""
+"""`lr_schedule`, `warmup` and skorch's scheduler: the rates of a fit, in both loops."""
 
 import numpy as np
 import pytest
 import torch
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback, LRScheduler
+from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 
-from skact import ActMLP, fused
+from skact import ActMLP, DivergedError, fused
 from skact.engine.lr_schedule import LRSchedule
-from skact.nets.lr_schedule import has_schedule, schedule_of
+from skact.nets.lr_schedule import has_schedule, known_rates, schedule_of
 
 X = np.random.default_rng(0).normal(size=(83, 5))
 y = np.arange(83) % 3
@@ -184,3 +185,101 @@ def test_the_schedule_knows_which_rows_train(kind):
     assert net.history[0, "event_lr"] == pytest.approx(
         schedule.rates_of_epoch(0, 3)[-1]
     )
+
+
+# ------------------------------------------------------------------ skorch's scheduler
+
+KNOWN = {
+    "StepLR": {"step_size": 2, "gamma": 0.5},
+    "MultiStepLR": {"milestones": [1, 3]},
+    "ExponentialLR": {"gamma": 0.8},
+    "CosineAnnealingLR": {"T_max": 3},
+    "WarmRestartLR": {"base_period": 2},
+    lr_scheduler.ConstantLR: {"total_iters": 2},
+    lr_scheduler.LinearLR: {"total_iters": 4},
+    lr_scheduler.PolynomialLR: {"total_iters": 5},
+    lr_scheduler.CosineAnnealingWarmRestarts: {"T_0": 2},
+}
+by_policy = pytest.mark.parametrize(
+    "policy", KNOWN, ids=lambda policy: getattr(policy, "__name__", policy)
+)
+
+
+def scheduled(policy, kind=ActMLP, **params):
+    callback = LRScheduler(policy, **KNOWN[policy])
+    return a_net(kind, lr_schedule=None, callbacks=[callback], **params)
+
+
+def final_state(net):
+    (callback,) = (c for _, c in net.callbacks_ if isinstance(c, LRScheduler))
+    state = callback.lr_scheduler_.state_dict()
+    return repr(state), callback.batch_idx_, net.optimizer_.param_groups[0]["lr"]
+
+
+@by_policy
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}], ids=str)
+def test_a_known_scheduler_trains_and_ends_as_on_skorchs_loop(policy, params):
+    ours, theirs = (scheduled(policy, kind, **params) for kind in (ActMLP, OnSkorch))
+    for _ in range(2):  # the second call goes on from the rate of the first
+        for net in (ours, theirs):
+            net.partial_fit(X, y)
+        assert ours.history[:, "event_lr"] == theirs.history[:, "event_lr"]
+        assert final_state(ours) == final_state(theirs)
+        for a, b in zip(*(n.module_.parameters() for n in (ours, theirs)), strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=1e-8)
+
+
+@by_policy
+def test_the_rates_of_a_known_scheduler_are_found_without_stepping_it(policy):
+    net = scheduled(policy).initialize(X, y)
+    net.notify("on_train_begin", X=X, y=y)
+    before = final_state(net)
+    rates = known_rates(net, 4)
+    assert final_state(net) == before
+    fitted = scheduled(policy).fit(X, y)
+    assert rates.rates.tolist() == fitted.history[:, "event_lr"]
+
+
+def test_no_code_of_a_user_runs_beforehand():
+    class Own(lr_scheduler.StepLR):
+        pass
+
+    for policy, params in (
+        (Own, {"step_size": 1}),
+        ("LambdaLR", {"lr_lambda": lambda epoch: 0.5}),
+        ("ReduceLROnPlateau", {}),
+        ("StepLR", {"step_size": 1, "step_every": "batch"}),
+    ):
+        net = a_net(lr_schedule=None, callbacks=[LRScheduler(policy, **params)])
+        net.initialize(X, y).notify("on_train_begin", X=X, y=y)
+        assert known_rates(net, 4) is None
+
+
+def test_a_fit_that_diverges_has_the_rates_of_the_epochs_before():
+    net = a_net(
+        lr_schedule=None,
+        optimizer="sgd",
+        max_epochs=5,
+        callbacks=[LRScheduler("ExponentialLR", gamma=1e200)],
+    )
+    with pytest.raises(DivergedError):
+        net.fit(X, y)
+    recorded = [row["event_lr"] for row in net.history if "event_lr" in row]
+    assert recorded == [0.1]
+    assert net.optimizer_.param_groups[0]["lr"] == 0.1 * 1e200
+
+
+def test_known_schedulers_fuse_with_all_others():
+    callbacks = [
+        None,
+        [LRScheduler("StepLR", step_size=1)],
+        [LRScheduler("CosineAnnealingLR", T_max=4)],
+    ]
+    grid = {"callbacks": callbacks, "lr": [0.1, 0.01]}
+    plain = GridSearchCV(a_net(lr_schedule=None), grid, cv=2).fit(X, y)
+    with fused() as session:
+        together = GridSearchCV(a_net(lr_schedule=None), grid, cv=2).fit(X, y)
+    assert len(session.report.stacks) == 1
+    key = "mean_test_score"
+    np.testing.assert_array_equal(plain.cv_results_[key], together.cv_results_[key])
+    assert_same_network(plain.best_estimator_, together.best_estimator_)

@@ -12,7 +12,7 @@ from skorch.helper import predefined_split
 from torch.utils.data import Subset
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor, fused
-from skact.nets.row_weights import (
+from skact.parameters.row_weights import (
     balanced_weight,
     combine_weights,
     read_sample_weight,
