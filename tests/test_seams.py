@@ -217,7 +217,7 @@ kinds = [
     {}, {"optimizer": "sgd"}, {"optimizer": "adamw"}, {"early_stopping": True},
     {"activation": lambda x: x * torch.tanh(x)}, {"activation": "rrelu"},
     {"norm": "batch", "dropout": 0.1},
-    {"callbacks": [LRScheduler("StepLR", step_size=1)]},
+    {"lr_schedule": "cosine"}, {"callbacks": [LRScheduler("StepLR", step_size=1)]},
     {"callbacks": [LRScheduler("ReduceLROnPlateau", monitor="train_loss")]},
 ]
 for kind in kinds:

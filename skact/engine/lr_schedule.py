@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.optim import lr_scheduler
 
-from skact.engine._torch import note_step
+from skact.engine._torch import build_optimizer, note_step
 
 # a warm-up begins at, and "exponential" ends at, these shares of the learning rate
 WARMUP_START = 1 / 25
@@ -107,7 +107,7 @@ class RatesOfEpochs:
     ) -> "RatesOfEpochs":
         """Step a copy of a scheduler with an optimizer of its own."""
         (group,) = scheduler.optimizer.param_groups
-        optimizer = torch.optim.SGD([torch.zeros(1)])
+        optimizer = build_optimizer(torch.optim.SGD, [torch.zeros(1)])
         lr_scheduler.ConstantLR(optimizer, 1)  # marks the optimizer as scheduled
         note_step(optimizer)
         optimizer.param_groups[0].update(lr=group["lr"], initial_lr=group["initial_lr"])

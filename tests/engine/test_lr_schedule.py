@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from skact.engine.lr_schedule import SCHEDULES, LRSchedule, at_rates, restore_rates
+from skact.engine.lr_schedule import (
+    KNOWN_SCHEDULERS,
+    SCHEDULES,
+    LRSchedule,
+    RatesOfEpochs,
+    at_rates,
+    restore_rates,
+)
 
 
 def rates_by_torch(name, warmup, lr, total):
@@ -99,3 +106,21 @@ def test_batches_come_at_their_rates_and_the_optimizer_gets_its_rates_back():
     assert seen == [("a", [0.5, 0.05]), ("b", [0.25, 0.025]), ("c", [0.25, 0.025])]
     assert rates() == [1.0, 0.1]
     assert all("initial_lr" not in group for group in optimizer.param_groups)
+
+
+@pytest.mark.parametrize("kind", sorted(KNOWN_SCHEDULERS, key=str))
+def test_a_scheduler_is_not_stepped_to_find_its_rates(kind):
+    needed = {"StepLR": {"step_size": 2}, "MultiStepLR": {"milestones": [1, 3]}}
+    needed["ExponentialLR"] = {"gamma": 0.5}
+    needed["CosineAnnealingLR"] = {"T_max": 4}
+    needed["CosineAnnealingWarmRestarts"] = {"T_0": 2}
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5, momentum=0.9)
+    scheduler = kind(optimizer, **needed.get(kind.__name__, {}))
+    before = repr((scheduler.state_dict(), optimizer.state_dict()))
+    found = RatesOfEpochs.from_scheduler(scheduler, first_epoch=3, n_epochs=6)
+    assert repr((scheduler.state_dict(), optimizer.state_dict())) == before
+    for epoch in range(6):
+        (rate,) = {*found.rates_of_epoch(3 + epoch, n_steps=2).tolist()}
+        assert rate == optimizer.param_groups[0]["lr"]
+        optimizer.step()
+        scheduler.step()
