@@ -19,7 +19,7 @@ from skact import ActMLP
 from skact.engine.batches import Tables
 from skact.engine.jobs import FitJob
 from skact.nets.eligibility import FitPlan
-from skact.nets.rows import Rows
+from skact.parameters.rows import Rows
 
 X, y = np.random.default_rng(0).normal(size=(100, 4)), np.arange(100) % 2
 ActMLP(max_epochs=1).fit(X, y)  # what is loaded at first use is loaded

@@ -17,7 +17,8 @@ ROOT = Path(skact.__file__).parent
 ORDER = [
     {
         *("skact.exceptions", "skact.threads", "skact.global_rng", "skact.naming"),
-        *("skact.noise", "skact._sklearn"),
+        *("skact.noise", "skact.interrupts", "skact.thread_choice"),
+        *("skact._sklearn", "skact._torch"),
     },
     {"skact.activations"},
     {"skact.engine"},

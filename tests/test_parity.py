@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor, fused, list_activations
 from skact.engine.batches import Tables, row_order
 from skact.engine.jobs import FitJob, Seeds
+from skact.engine.lr_schedule import SCHEDULES, LRSchedule
 from skact.engine.stack import Stack
 from skact.engine.train import train
 from skact.network.mlp import MLP
@@ -61,6 +62,7 @@ def make_job(
     shuffle=True,
     weights=False,
     data_seed=0,
+    lr_schedule=None,
     **network,
 ):
     rng = np.random.default_rng(data_seed)
@@ -90,6 +92,7 @@ def make_job(
         loss=kind,
         module=module,
         optimizer=build(module.parameters()),
+        lr_schedule=lr_schedule,
     )
 
 
@@ -335,6 +338,8 @@ lanes = st.fixed_dictionaries(
         "lr": st.sampled_from([0.5, 0.1, 0.01]),
         "decay": st.sampled_from([0.0, 0.1]),
         "rate": st.sampled_from([0.1, 0.5]),
+        "schedule": st.sampled_from([None, *SCHEDULES]),
+        "warmup": st.sampled_from([None, 0.0, 0.4]),
     }
 )
 groups = st.fixed_dictionaries(
@@ -366,8 +371,10 @@ BUILDERS = {
 def build_lane(group, lane):
     group, lane = dict(group), dict(lane)
     kind, lr, decay = group.pop("optimizer"), lane.pop("lr"), lane.pop("decay")
-    rate = lane.pop("rate")
+    rate, name, warmup = lane.pop("rate"), lane.pop("schedule"), lane.pop("warmup")
+    schedule = LRSchedule(name, warmup, lr / 10, 2) if name or warmup else None
     return make_job(
+        lr_schedule=schedule,
         **{**group, "dropout": rate if group["dropout"] else 0.0},
         **lane,
         optimizer=lambda p: BUILDERS[kind](p, lr, decay),
@@ -443,6 +450,9 @@ ESTIMATORS = {ActMLP: 3, ActMLPBinary: 2, ActMLPRegressor: None}
         {"train_split": ValidSplit(3), "nesterov": True, "optimizer": "sgd"},
         {"activation": HandRelu, "batch_size": -1, "dropout": 0.5},
         {"activation": nn.Sequential(nn.Tanh(), nn.Dropout(0.3))},
+        {"lr_schedule": "one_cycle", "optimizer": "adamw", "weight_decay": 0.1},
+        {"lr_schedule": "linear", "warmup": 0.3, "early_stopping": True},
+        {"lr_schedule": "cosine", "optimizer": "sgd"},
     ],
     ids=lambda params: "-".join(params),
 )
@@ -505,6 +515,7 @@ def test_a_search_is_the_same_fused_and_not(n_jobs, iris):
     grid = {
         "actmlp__activation": ["relu", "tanh", ("prelu",)],
         "actmlp__lr": [0.1, 0.001],
+        "actmlp__lr_schedule": [None, "cosine"],
         "actmlp__width": [4, 9],
         "actmlp__dropout": [0.0, 0.2],
     }
@@ -512,7 +523,8 @@ def test_a_search_is_the_same_fused_and_not(n_jobs, iris):
     plain = GridSearchCV(pipe, grid, **options).fit(X, y)
     with fused() as session:
         together = GridSearchCV(pipe, grid, **options).fit(X, y)
-    assert session.report.n_fused == 3 * 2 * 2 * 2 * 3
+    assert session.report.n_fused == 3 * 2 * 2 * 2 * 2 * 3
+    assert len(session.report.stacks) == 2 * 2
     assert_same_results(plain.cv_results_, together.cv_results_)
     assert plain.best_params_ == together.best_params_
     ours, theirs = plain.best_estimator_[-1], together.best_estimator_[-1]

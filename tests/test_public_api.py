@@ -1,5 +1,6 @@
 """What `import skact` offers, and how the package is declared."""
 
+import ast
 import tomllib
 from pathlib import Path
 
@@ -9,12 +10,15 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_all_is_sorted_complete_and_importable():
-    public = {
-        name
-        for name, value in vars(skact).items()
-        if not name.startswith("_") and type(value).__name__ != "module"
-    }
-    assert set(skact.__all__) == public
+    stub = ast.parse((Path(skact.__file__).parent / "__init__.pyi").read_text("utf8"))
+    imported = [
+        alias.name
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    listed = ast.literal_eval(stub.body[-1].value)
+    assert set(skact.__all__) == set(imported) == set(listed) == set(dir(skact))
     assert len(skact.__all__) == len(set(skact.__all__))
     for name in skact.__all__:
         assert getattr(skact, name).__module__.startswith("skact.")
@@ -31,12 +35,12 @@ def test_the_package_is_typed():
 
 
 def test_every_runtime_import_is_a_declared_dependency():
-    import ast
     import sys
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {spec.split(">")[0].strip() for spec in project["dependencies"]}
-    declared = {"sklearn" if name == "scikit-learn" else name for name in declared}
+    modules = {"scikit-learn": "sklearn", "lazy-loader": "lazy_loader"}
+    declared = {modules.get(name, name) for name in declared}
     used = set()
     for path in (ROOT / "skact").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -324,20 +324,24 @@ def _open_counters(folder: Path, *, create: bool = False) -> np.memmap:
 
 
 def _state_of(job: FitJob) -> tuple[list, ...]:
-    """Return parameters, the optimizer's state of each, buffers, and noise."""
+    """Return parameters, the optimizer's state and rates, buffers, and noise."""
     parameters = list(job.module.parameters())
     states = [job.optimizer.state.get(parameter) for parameter in parameters]
     noise = [module.noise for module in noisy_modules_of(job.module)]
-    return [p.data for p in parameters], states, list(job.module.buffers()), noise
+    rates = [group["lr"] for group in job.optimizer.param_groups]
+    values = [parameter.data for parameter in parameters]
+    return values, states, rates, list(job.module.buffers()), noise
 
 
 def _set_state(job: FitJob, state: tuple[list, ...]) -> None:
     module = job.module.train()
-    values, states, buffers, noise = state
+    values, states, rates, buffers, noise = state
     for parameter, data, known in zip(module.parameters(), values, states, strict=True):
         parameter.data = data
         if known is not None:
             job.optimizer.state[parameter] = known
+    for group, rate in zip(job.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
     for buffer, data in zip(module.buffers(), buffers, strict=True):
         buffer.copy_(data)
     for noisy, of_rows in zip(noisy_modules_of(module), noise, strict=True):

@@ -12,8 +12,8 @@ import joblib
 import sklearn
 import torch
 
+from skact._torch import modes_of_thread, restore_modes_of_thread
 from skact.backend.tasks import Surroundings, Task
-from skact.engine._torch import modes_of_thread, restore_modes_of_thread
 
 _AUTOCAST_DEVICES = ("cpu", "cuda")
 # modules with properties

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from skact._torch import load_gradients
 from skact.activations.modules import FunctionActivation
-from skact.engine._torch import load_gradients
 from skact.engine.layers import Batch, Layer
 from skact.global_rng import seed_generators_temporarily
 

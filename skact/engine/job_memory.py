@@ -12,9 +12,9 @@ from skact.engine.plan import BatchShape
 # a task keeps its rows of X, and a transformer in front of the net keeps a copy; a fit
 # cannot know the number of transformers
 _COPIES_OF_X = 2
-# parameters, gradients and two states of the optimizer in the stack; parameters and
-# states again, when the network leaves the stack
-_COPIES_OF_NETWORK = 7
+# parameters, gradients, directions and two states of the optimizer in the stack;
+# parameters and states again, when the network leaves the stack
+_COPIES_OF_NETWORK = 8
 # the order of the rows in an epoch, and the batches cut from it
 _BYTES_OF_ROW = 32
 

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from skact.engine.lr_schedule import LRSchedule, RatesOfEpochs
+
 
 @dataclass(frozen=True)
 class Seeds:
@@ -103,6 +105,7 @@ class FitJob:
     loss: str  # "cross_entropy", "bce_with_logits" or "squared_error"
     module: Any  # the initialised MLP; it holds the weights when training ends
     optimizer: Any  # from torch.optim: its kind, coefficients and state
+    lr_schedule: LRSchedule | RatesOfEpochs | None = None  # None: as in the optimizer
     hooks: Hooks | None = None  # None: nothing runs between epochs
     keeps_weights: bool = False  # whether the outcome gets the weights of each epoch
     kept_epochs: int = 0  # epochs whose weights the fit keeps, here or by its hooks
@@ -143,6 +146,7 @@ class EpochRecord:
     batch_sizes: Sequence[int]
     seconds: float  # this fit's share of its stack's time
     held_out: HeldOutScores | None = None  # None: no rows are held out
+    lr: float = math.nan  # the learning rate of the last step
 
     @property
     def is_finite(self) -> bool:

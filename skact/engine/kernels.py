@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skact.engine._torch import find_operation, has_hooks
+from skact._torch import find_operation, has_hooks
 
 Forward = Callable[[Tensor, Tensor], Any]
 Backward = Callable[[Tensor, Tensor, Tensor], Any]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from skact.engine.plan import WORTH_THREADS
 from skact.engine.stacked_noise import StackedNoise
-from skact.engine.thread_choice import ThreadChoice
+from skact.thread_choice import ThreadChoice
 from skact.threads import use_threads
 
 BoundCall = Callable[[], Any]

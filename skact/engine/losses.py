@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from skact.engine._torch import find_function
+from skact._torch import find_function
 from skact.engine.layers import BoundCall
 
 

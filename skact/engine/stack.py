@@ -16,9 +16,9 @@ from skact.engine.memory_layout import Layout, Segment, batch_norms_of
 from skact.engine.optimizers import STACKED, stacked_form
 from skact.engine.plan import WORTH_THREADS, BatchShape
 from skact.engine.step_program import StepProgram
-from skact.engine.thread_choice import ThreadChoice
 from skact.engine.validation import Validation
 from skact.noise import noisy_modules_of
+from skact.thread_choice import ThreadChoice
 from skact.threads import use_one_thread
 
 # most steps whose batches are prepared, and whose losses are computed, at once; and the
@@ -216,7 +216,7 @@ class Stack:
                     job.module.train()
                 if noisy:
                     job.module.seed_noise(job.seeds.of_epoch(job.seeds.noise, epoch))
-            self.optimizer.begin_epoch(self.batches.shape.n_steps)
+            self._begin_epoch_of_optimizer(epochs)
             losses = self._train_steps(epochs)
             if self.running:
                 self._count_batches()
@@ -225,7 +225,19 @@ class Stack:
             if self.validation is not None:
                 held_out = self.validation.scores()
         seconds = (time.perf_counter() - began) / len(self.jobs)
-        return _make_records(losses, weights, self.batches.rows, seconds, held_out)
+        rates = [float(job.optimizer.param_groups[0]["lr"]) for job in self.jobs]
+        rows = self.batches.rows
+        return _make_records(losses, weights, rows, seconds, held_out, rates)
+
+    def _begin_epoch_of_optimizer(self, epochs: Sequence[int]) -> None:
+        """Hand the optimizer the learning rates of the lanes that have a schedule."""
+        n_steps = self.batches.shape.n_steps
+        schedules = {
+            lane: job.lr_schedule.rates_of_epoch(epoch, n_steps)
+            for lane, (job, epoch) in enumerate(zip(self.jobs, epochs, strict=True))
+            if job.lr_schedule is not None
+        }
+        self.optimizer.begin_epoch(n_steps, schedules)
 
     def _count_batches(self) -> None:
         """Add the batches to the counts of batch norms, but none with one row."""
@@ -261,6 +273,7 @@ def _make_records(
     rows: Sequence[Any],
     seconds: float,
     held_out: Sequence[HeldOutScores | None],
+    rates: Sequence[float],
 ) -> list[EpochRecord]:
     """Build the record of each lane; losses and weights are (steps, L)."""
     # the sum of a contiguous row does not depend on the number of rows
@@ -270,13 +283,14 @@ def _make_records(
         mean = (losses * weights).sum(1) / np.where(total > 0, total, 1)
         mean = np.where(total > 0, mean, losses.mean(1))
     return [
-        EpochRecord(mean_loss, of_batches, weight, sizes, seconds, scores)
-        for mean_loss, of_batches, weight, sizes, scores in zip(
+        EpochRecord(mean_loss, of_batches, weight, sizes, seconds, scores, rate)
+        for mean_loss, of_batches, weight, sizes, scores, rate in zip(
             mean.tolist(),
             losses.tolist(),
             weights.tolist(),
             rows,
             held_out,
+            rates,
             strict=True,
         )
     ]

@@ -129,6 +129,7 @@ class StepProgram:
         """Take steps; return the loss of each batch, (n, L)."""
         self.load_steps(steps)
         has_threads = self.stack.thread_choice.max_threads > 1
+        take_optimizer_step = self.stack.optimizer.step
         for fetch, calls in self.steps[: len(steps.index)]:
             if has_threads:
                 self._take_timed_step(fetch, calls)
@@ -136,7 +137,7 @@ class StepProgram:
             fetch()
             for call in calls:
                 call()
-            self.stack.optimizer.step()
+            take_optimizer_step()
         return self.losses_of_batches(steps)
 
     def load_steps(self, steps: Steps) -> None:

@@ -10,7 +10,7 @@ import torch
 from skact.engine.activation_layers import activation_key
 from skact.engine.batches import Tables
 from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
-from skact.engine.optimizers import coefficients_of, stacked_form
+from skact.engine.optimizers import shared_coefficients_of, stacked_form
 from skact.engine.plan import BatchShape, Lane, plan_stacks
 from skact.engine.stack_run import StackRun
 from skact.engine.validation import shape_of_held_out
@@ -109,7 +109,8 @@ def lane_of(job: FitJob) -> Lane:
     activations = [layer.activation for layer in module.hidden]
     order = [activation_key(a) for a in (*activations, module.output_activation)]
     columns = job.X.shape[1] + 4 * (sum(hidden) + weight.shape[0])
-    # parameters, gradients and two states of the optimizer; four tensors of each layer
-    values = 4 * sum(p.numel() for p in module.parameters()) + columns * shape.padded
+    # parameters, gradients, directions and two states of the optimizer; four tensors of
+    # each layer
+    values = 5 * sum(p.numel() for p in module.parameters()) + columns * shape.padded
     nbytes = values * weight.element_size()
-    return Lane(group, (*order, coefficients_of(job.optimizer)), nbytes)
+    return Lane(group, (*order, shared_coefficients_of(job.optimizer)), nbytes)

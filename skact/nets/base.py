@@ -19,33 +19,29 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from skact._sklearn import DURING_FIT
-from skact.engine._torch import load_compiler
+from skact._torch import load_compiler
 from skact.engine.current_trainer import note_failure
 from skact.engine.jobs import Seeds
-from skact.nets import components, prediction
+from skact.interrupts import StopFit, StopRequest, count_interrupts
+from skact.nets import components, default_callbacks, prediction
 from skact.nets._skorch import names_optimizer, nonlinearity_of
 from skact.nets.batch_loss import WeightedLosses
 from skact.nets.blame import blame, blaming
-from skact.nets.default_callbacks import (
-    build_early_stopping,
-    replace_default_callbacks,
-)
 from skact.nets.divergence import check_loss, check_weights
 from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
 from skact.nets.held_out import NoHeldOutRowsError
 from skact.nets.inputs import read_inputs
-from skact.nets.interrupts import StopFit, StopRequest, count_interrupts
 from skact.nets.loop import Loop
 from skact.nets.mlp_attributes import MLPAttributes
 from skact.nets.not_fitted import check_is_fitted
 from skact.nets.parameters import FlatParameters
 from skact.nets.rollback import forget_fit_if_diverged, restore_on_error
-from skact.nets.rows import Rows
 from skact.nets.skorch_loop import SkorchLoop
 from skact.nets.split import check_some_weight, read_split, showing_given_values
 from skact.network.mlp import MLP
 from skact.parameters.fit_params import FitOptions, read_fit_params
+from skact.parameters.rows import Rows
 
 _LOOPS: dict[str, type[Loop]] = {"engine": EngineLoop, "skorch": SkorchLoop}
 
@@ -270,11 +266,10 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         return self
 
     def get_default_callbacks(self) -> list[tuple[str, Any]]:
-        """Return skorch's default callbacks, and one for `early_stopping`."""
-        callbacks = replace_default_callbacks(super().get_default_callbacks())
-        if self.early_stopping:
-            callbacks.append(("early_stopping", build_early_stopping(self.patience)))
-        return callbacks
+        """Return skorch's default callbacks, and those of parameters that are set."""
+        usual = super().get_default_callbacks()
+        ours = default_callbacks.replace_default_callbacks(usual)
+        return [*ours, *default_callbacks.callbacks_of_parameters(self)]
 
     @blaming("callbacks")
     def initialize_callbacks(self) -> "BaseNet":
@@ -340,6 +335,14 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         if not (isinstance(kind, type) and issubclass(kind, DataLoader)):
             return super().get_iterator(dataset, training)
         return components.build_loader(self, kind, dataset, training)
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, *args: Any, **kwargs: Any
+    ) -> None:
+        """Run an epoch as skorch does; the loop may set learning rates."""
+        if training and self._loop is not None:
+            iterator = self._loop.at_scheduled_rates(iterator)
+        super().run_single_epoch(iterator, training, *args, **kwargs)
 
     def infer(self, x: Any, **params: Any) -> Tensor:
         """Pass a batch through the module; only the loss reads sample weights."""

@@ -15,13 +15,14 @@ from skorch.dataset import Dataset, get_len
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
+from skact._torch import build_optimizer as build_torch_optimizer
+from skact._torch import load_compiler
 from skact.activations.build import is_custom
-from skact.engine import _torch
 from skact.engine.jobs import Seeds
 from skact.global_rng import seed_generators_temporarily
-from skact.nets.rows import EpochOrder, collate_rows, has_collated_rows
 from skact.network.mlp import MLP, activation_per_layer
 from skact.parameters.checks import DTYPES, hidden_widths, optimizer_class
+from skact.parameters.rows import EpochOrder, collate_rows, has_collated_rows
 
 # ------------------------------------------------------------------ the network
 
@@ -83,7 +84,7 @@ def build_module(net: Any) -> MLP:
     """Build the network, with initial weights from the seed of the net."""
     seed = net.seeds_.weights
     if net.compile:
-        _torch.load_compiler()
+        load_compiler()
     with lend_generators(net, seed):
         module = MLP(**network_arguments(net), seed=seed)
     module.seed_noise(Seeds.of_epoch(net.seeds_.noise, 0))
@@ -143,7 +144,7 @@ def build_optimizer(net: Any) -> torch.optim.Optimizer:
     build = optimizer_class(net.optimizer)
     if named and build is torch.optim.SGD:
         flat.update(momentum=net.momentum, nesterov=bool(net.nesterov))
-    return _torch.build_optimizer(build, *args, **{**flat, **params})
+    return build_torch_optimizer(build, *args, **{**flat, **params})
 
 
 # ------------------------------------------------------------------ custom parts

@@ -3,8 +3,16 @@
 from typing import Any
 
 import numpy as np
-from skorch.callbacks import EarlyStopping, EpochScoring, PassthroughScoring, PrintLog
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    PassthroughScoring,
+    PrintLog,
+)
 from skorch.utils import noop
+
+from skact.nets.lr_schedule import has_schedule
 
 
 class WeightedLoss(PassthroughScoring):
@@ -17,6 +25,14 @@ class WeightedLoss(PassthroughScoring):
         if not any(weights):
             return super().get_avg_score(history)
         return float(np.average(losses, weights=weights))
+
+
+class LearningRate(Callback):
+    """Records the learning rate of the last step of an epoch, as skorch names it."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Record the rate as "event_lr"."""
+        net.history.record("event_lr", float(net.optimizer_.param_groups[0]["lr"]))
 
 
 class QuietLog(PrintLog):
@@ -59,6 +75,16 @@ def replace_default_callbacks(
         "print_log": QuietLog(),
     }
     return [(name, ours.get(name, callback)) for name, callback in callbacks]
+
+
+def callbacks_of_parameters(net: Any) -> list[tuple[str, Any]]:
+    """Return the callbacks that hyperparameters of a net ask for, by name."""
+    callbacks: list[tuple[str, Any]] = []
+    if has_schedule(net):
+        callbacks.append(("event_lr", LearningRate()))
+    if net.early_stopping:
+        callbacks.append(("early_stopping", build_early_stopping(net.patience)))
+    return callbacks
 
 
 def build_early_stopping(patience: int) -> EarlyStopping:

@@ -29,9 +29,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from skact._sklearn import callbacks_of
-from skact.engine._torch import has_hooks
+from skact._torch import has_hooks
 from skact.engine.activation_layers import is_custom
 from skact.engine.custom_activations import fault_of_activation
+from skact.engine.lr_schedule import LRSchedule, RatesOfEpochs
 from skact.engine.optimizers import stacked_form
 from skact.engine.validation import can_validate
 from skact.nets._skorch import (
@@ -41,17 +42,25 @@ from skact.nets._skorch import (
     overridden_method,
 )
 from skact.nets.components import has_custom_parts, has_held_out_rows
-from skact.nets.default_callbacks import QuietLog, WeightedLoss, accuracy, score_of
+from skact.nets.default_callbacks import (
+    LearningRate,
+    QuietLog,
+    WeightedLoss,
+    accuracy,
+    score_of,
+)
 from skact.nets.held_out import has_no_batch_callbacks
-from skact.nets.rows import Rows, TrainingData, rows_of
+from skact.nets.lr_schedule import has_known_rates, known_rates, schedule_of
 from skact.network.mlp import MLP, BatchNorm, Dropout, Linear
 from skact.parameters.fit_params import FitOptions
+from skact.parameters.rows import Rows, TrainingData, rows_of
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 _DEFAULT_CALLBACKS = {
     "epoch_timer": EpochTimer,
     "train_loss": WeightedLoss,
     "valid_loss": WeightedLoss,
+    "event_lr": LearningRate,
     "print_log": QuietLog,
 }
 # callbacks that read the network and the optimizer between epochs, and change neither
@@ -87,6 +96,7 @@ class FitPlan:
     train_set: Any = None  # `train` as a dataset, for callbacks
     valid_set: Any = None  # the validation dataset; None: no rows are held out
     held_out: Rows | None = None  # rows of `valid_set`, if scored in large batches
+    lr_schedule: LRSchedule | RatesOfEpochs | None = None
     # keywords for `train_split`, such as groups
     split_params: Mapping[str, Any] = field(default_factory=dict)
 
@@ -113,6 +123,7 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
     FitPlan
     """
     n_epochs, split_params = options.n_epochs, options.split_params
+    schedule: LRSchedule | RatesOfEpochs | None = schedule_of(net, n_epochs)
     reason = reason_for_skorch_loop(net)
     train: Rows | None = rows
     train_set, valid_set = None, None
@@ -130,12 +141,14 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
             rows,
             rows,
             why_skorch=reason,
+            lr_schedule=schedule,
             split_params=split_params,
         )
     held_out = _rows_to_score(net, valid_set)
     activity = activity_between_epochs(net, valid_set, held_out)
     if activity == "nobody":
         train_set = None
+        schedule = schedule or known_rates(net, n_epochs)
     elif train_set is None:
         train_set = TrainingData.of_rows(rows)
     return FitPlan(
@@ -148,6 +161,7 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
         train_set=train_set,
         valid_set=valid_set,
         held_out=held_out,
+        lr_schedule=schedule,
     )
 
 
@@ -330,7 +344,9 @@ def activity_between_epochs(
         all(map(_is_idle_between_epochs, callbacks_of(net)))
         and overridden_method(net, EPOCH_METHODS) is None
         and all(
-            type(callback) in _READ_ONLY_CALLBACKS or _is_idle_between_epochs(callback)
+            type(callback) in _READ_ONLY_CALLBACKS
+            or _is_idle_between_epochs(callback)
+            or has_known_rates(callback)
             for _, callback in net.callbacks_
         )
     )
@@ -353,6 +369,7 @@ def _are_replaced(net: Any, has_held_out: bool) -> bool:
     """Whether the engine does the work of all callbacks of a net."""
     scores: list[str] = []  # their names in the history
     monitors: list[Any] = []
+    n_schedulers = 0
     for name, callback in net.callbacks_:
         if _is_idle_between_epochs(callback):
             continue
@@ -360,6 +377,8 @@ def _are_replaced(net: Any, has_held_out: bool) -> bool:
             return False
         if type(callback) is EarlyStopping and isinstance(callback.threshold, Real):
             monitors.append(callback.monitor)
+        elif has_known_rates(callback):
+            n_schedulers += 1
         elif not (_is_default_callback(name, callback) or _is_accuracy(net, callback)):
             return False
         elif (score := score_of(callback)) is not None:
@@ -368,7 +387,9 @@ def _are_replaced(net: Any, has_held_out: bool) -> bool:
             scores.append(score[0])
     known = [name for name in scores if has_held_out or name == "train_loss"]
     is_known = all(monitor in known for monitor in monitors)
-    return is_known and len(monitors) <= 1 and len(scores) == len({*scores})
+    # two stop each other, two schedulers change each other's rates
+    is_one = len(monitors) <= 1 and n_schedulers <= 1
+    return is_known and is_one and len(scores) == len({*scores})
 
 
 def _is_accuracy(net: Any, callback: Any) -> bool:

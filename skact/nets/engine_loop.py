@@ -13,7 +13,8 @@ from typing import Any
 from skorch.callbacks import EarlyStopping, EpochTimer
 from torch import nn
 
-from skact.engine._torch import note_step
+from skact._torch import note_step
+from skact.engine.early_stopping import asks_to_stop
 from skact.engine.jobs import (
     EpochRecord,
     FitJob,
@@ -22,15 +23,17 @@ from skact.engine.jobs import (
     StoppingRule,
     StoppingState,
 )
+from skact.engine.lr_schedule import RatesOfEpochs
 from skact.engine.train import train
+from skact.interrupts import StopRequest
 from skact.nets._skorch import last_batches_of, write_epoch_start, write_score
-from skact.nets.default_callbacks import score_of
+from skact.nets.default_callbacks import LearningRate, score_of
 from skact.nets.divergence import check_held_out_loss, divergence_error
 from skact.nets.eligibility import FitPlan, has_custom_scoring, unstackable_part
 from skact.nets.held_out import held_out_of, write_held_out
-from skact.nets.interrupts import StopRequest
 from skact.nets.loop import Loop
-from skact.nets.rows import Rows
+from skact.nets.lr_schedule import has_known_rates, rewind_rate
+from skact.parameters.rows import Rows
 
 _ENGINE_LOSSES: dict[type, str] = {
     nn.CrossEntropyLoss: "cross_entropy",
@@ -72,7 +75,10 @@ class EngineLoop(Loop):
             if outcome.diverged_loss is not None:
                 write_training_batches(net, outcome.records[-1], new_epoch=False)
             return
-        write_epochs(net, outcome.records)
+        if isinstance(job.lr_schedule, RatesOfEpochs):
+            rewind_rate(net, job.lr_schedule)
+        has_stopped = outcome.stopping is not None and asks_to_stop(outcome.stopping)
+        write_epochs(net, outcome.records, has_stopped=has_stopped)
         if outcome.stopping is not None:
             write_stopping(net, outcome.stopping)
         if self.epoch_weights is not None:
@@ -94,6 +100,7 @@ class EngineLoop(Loop):
             loss=_ENGINE_LOSSES[net._engine_criterion],
             module=net.module_,
             optimizer=net.optimizer_,
+            lr_schedule=plan.lr_schedule,
             hooks=None if is_unobserved else CallbackHooks(net, plan),
             keeps_weights=is_unobserved and self.epoch_weights is not None,
             kept_epochs=0 if self.epoch_weights is None else net.max_epochs,
@@ -162,8 +169,7 @@ class CallbackHooks:
         """Validate and call the callbacks; return whether one of them asks to stop."""
         net = self.net
         write_training_batches(net, record, new_epoch=False)
-        if not self.is_read_only:
-            note_step(net.optimizer_)
+        note_step(net.optimizer_)
         began = time.time()
         if self.held_out is not None and record.held_out is not None:
             self._hand_out_outputs(self.held_out, record.held_out)
@@ -189,24 +195,39 @@ class CallbackHooks:
             )
 
 
-def write_epochs(net: Any, records: Sequence[EpochRecord]) -> None:
-    """Write epochs into the history, as skorch's default callbacks do."""
-    history = net.history_
+def write_epochs(
+    net: Any, records: Sequence[EpochRecord], *, has_stopped: bool = False
+) -> None:
+    """Write epochs into the history, as the callbacks of a net do.
+
+    If EarlyStopping has stopped the fit, the callbacks after it miss the last epoch.
+    """
     for record in records:
         write_training_batches(net, record)
-        held_out = record.held_out
         if record.diverged_loss is not None:
             break  # skorch's loop ends in the middle of this epoch
-        if held_out is not None:
-            write_held_out(net, held_out)
+        if record.held_out is not None:
+            write_held_out(net, record.held_out)
         for _, callback in net.callbacks_:
-            if type(callback) is EpochTimer:
-                history.record("dur", record.seconds)
-            elif (found := score_of(callback)) is not None:
-                name, measure = found
-                score = record.measure(measure)
-                if score is not None:
-                    write_score(history, callback, name, score)
+            _write_end_of_epoch(net, callback, record)
+            is_last = has_stopped and record is records[-1]
+            if is_last and type(callback) is EarlyStopping:
+                break
+
+
+def _write_end_of_epoch(net: Any, callback: Any, record: EpochRecord) -> None:
+    """Write what a callback would write at the end of an epoch."""
+    if type(callback) is EpochTimer:
+        net.history_.record("dur", record.seconds)
+    elif type(callback) is LearningRate:
+        net.history_.record("event_lr", record.lr)
+    elif has_known_rates(callback):
+        callback.on_epoch_end(net)
+    elif (found := score_of(callback)) is not None:
+        name, measure = found
+        score = record.measure(measure)
+        if score is not None:
+            write_score(net.history_, callback, name, score)
 
 
 def write_stopping(net: Any, state: StoppingState) -> None:

@@ -36,9 +36,8 @@ class ActMLP(LabelNet, NeuralNetClassifier):
     hidden : tuple of int or None, default=None
         Width of each hidden layer; overrides `width` and `depth`.
     output_activation : activation spec or None, default=None
-        Applied before the loss. The loss still applies its own softmax (or sigmoid), so
-        with "softmax" here `predict_proba` is a softmax of a softmax, and cannot exceed
-        0.74 with two classes; leave it at None unless you reproduce such a network.
+        Applied before the loss, which still applies its own softmax (or sigmoid): with
+        "softmax" here `predict_proba` cannot exceed 0.74 with two classes.
     dropout : float, default=0.0
         Probability in [0, 1) with which a hidden unit is zeroed in training.
     norm : {"batch", "layer"} or None, default=None
@@ -51,6 +50,14 @@ class ActMLP(LabelNet, NeuralNetClassifier):
         A class gets `lr`, a non-zero `weight_decay`, and ``optimizer__*``.
     lr : float, default=0.01
         Learning rate.
+    lr_schedule : {"cosine", "one_cycle", "linear", "exponential"} or None, default=None
+        The rate of each step, as torch's schedulers compute it. It falls to 0
+        ("cosine", "linear") or ``lr / 100``; "one_cycle" rises from ``lr / 25`` first,
+        and leaves the momentum. It spans `max_epochs`, early stopping or not;
+        `partial_fit` goes on in it, and after `max_epochs` it begins anew.
+    warmup : float or None, default=None
+        Share of the steps, in [0, 1), in which the rate first rises from ``lr / 25`` to
+        `lr`; for "one_cycle" its ``pct_start``. None is 0, for "one_cycle" torch's 0.3.
     momentum : float, default=0.9
         In [0, 1); used by "sgd" only.
     nesterov : bool, default=False
@@ -64,16 +71,14 @@ class ActMLP(LabelNet, NeuralNetClassifier):
     max_epochs : int, default=50
         Epochs to train, in `fit` and in each `partial_fit`.
     early_stopping : bool, default=False
-        Hold out `validation_fraction` of the rows, stop when their loss has not
-        improved for `patience` epochs, and keep the best weights. With `train_split`
-        set, that decides which rows validate.
+        Hold out `validation_fraction` of the rows, or those of `train_split`; stop when
+        their loss has not improved for `patience` epochs, and keep the best weights.
     validation_fraction : float, default=0.1
         In (0, 1); stratified by class. Used by `early_stopping` only.
     patience : int, default=10
         Epochs without improvement before stopping. Used by `early_stopping` only.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss, as in scikit-learn; a class that a dict does
-        not name has weight 1.
+        Weights of the classes, as in scikit-learn; 1 for those that a dict lacks.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Of the computation. "auto" follows X on a CPU, as scikit-learn's MLP does, and
         is float32 on an accelerator. float32 is faster; most tables come as float64.
@@ -94,9 +99,7 @@ class ActMLP(LabelNet, NeuralNetClassifier):
         As in skorch; built with ``reduction="none"``.
     predict_nonlinearity : callable, "auto" or None, default="auto"
         As in skorch: turns outputs into probabilities.
-    iterator_train : class, default=torch.utils.data.DataLoader
-        As in skorch.
-    iterator_valid : class, default=torch.utils.data.DataLoader
+    iterator_train, iterator_valid : class, default=torch.utils.data.DataLoader
         As in skorch.
     dataset : class, default=skorch.dataset.Dataset
         As in skorch.
@@ -162,6 +165,8 @@ class ActMLP(LabelNet, NeuralNetClassifier):
         init: str = "auto",
         optimizer: Any = "adam",
         lr: float = 0.01,
+        lr_schedule: str | None = None,
+        warmup: float | None = None,
         momentum: float = 0.9,
         nesterov: bool = False,
         weight_decay: float = 0.0,
@@ -254,6 +259,8 @@ class ActMLPBinary(LabelNet, NeuralNetBinaryClassifier):
         init: str = "auto",
         optimizer: Any = "adam",
         lr: float = 0.01,
+        lr_schedule: str | None = None,
+        warmup: float | None = None,
         momentum: float = 0.9,
         nesterov: bool = False,
         weight_decay: float = 0.0,
@@ -364,6 +371,8 @@ class ActMLPRegressor(BaseNet, NeuralNetRegressor):
         init: str = "auto",
         optimizer: Any = "adam",
         lr: float = 0.01,
+        lr_schedule: str | None = None,
+        warmup: float | None = None,
         momentum: float = 0.9,
         nesterov: bool = False,
         weight_decay: float = 0.0,

@@ -7,7 +7,7 @@ from skorch.exceptions import SkorchException
 
 from skact.engine.jobs import HeldOut, HeldOutScores
 from skact.nets._skorch import last_batches_of
-from skact.nets.rows import Rows
+from skact.parameters.rows import Rows
 
 _COLLECTING_HANDLERS = {
     "on_batch_begin": (Callback.on_batch_begin,),

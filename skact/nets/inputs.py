@@ -14,10 +14,10 @@ from skorch.utils import is_dataset
 from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
-from skact.nets.rows import Rows, TrainingData
 from skact.parameters.checks import dtype_name
 from skact.parameters.kinds import check_kind, name_what_is_no_number
 from skact.parameters.row_weights import combine_weights, read_sample_weight
+from skact.parameters.rows import Rows, TrainingData
 from skact.threads import map_in_threads
 
 # values that one thread checks at a time

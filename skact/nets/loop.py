@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from skorch.utils import is_dataset, to_numpy
 from skact._sklearn import callbacks_of
 from skact.engine.current_trainer import current_trainer
 from skact.engine.jobs import Seeds
+from skact.engine.lr_schedule import LRSchedule, at_rates, restore_rates
 from skact.engine.weights import Trajectory, Weights, weights_of
 from skact.global_rng import seed_generators
 from skact.nets.components import device_of
 from skact.nets.eligibility import FitPlan
-from skact.nets.rows import weight_of
 from skact.nets.weighted_scoring import weigh_scores
+from skact.parameters.rows import weight_of
 
 
 class Loop(ABC):
@@ -50,6 +52,12 @@ class Loop(ABC):
         self.epoch_weights: list[Weights] | None = [] if self.weight_callbacks else None
 
     def run(self) -> None:
+        """Train, and leave the optimizer its learning rates."""
+        changes_rates = isinstance(self.plan.lr_schedule, LRSchedule)
+        with restore_rates(self.net.optimizer_) if changes_rates else nullcontext():
+            self._run()
+
+    def _run(self) -> None:
         """Train; pass the weights of all epochs to the callbacks that need them."""
         if not self.weight_callbacks:
             self.train_epochs()
@@ -67,6 +75,22 @@ class Loop(ABC):
     @abstractmethod
     def train_epochs(self) -> None:
         """Train the epochs of this fit."""
+
+    def at_scheduled_rates(self, batches: Any) -> Any:
+        """Return the batches of an epoch of skorch's loop, each at its rate."""
+        net, schedule = self.net, self.plan.lr_schedule
+        if not isinstance(schedule, LRSchedule):
+            return batches
+        try:
+            n_steps = len(batches)
+        except (TypeError, NotImplementedError):
+            raise ValueError(
+                f"{type(net).__name__} cannot use lr_schedule={net.lr_schedule!r}, "
+                f"warmup={net.warmup!r} with an iterator_train that has no length: the "
+                f"rates depend on the number of batches."
+            ) from None
+        factors = schedule.factors_of_epoch(len(net.history_) - 1, max(n_steps, 1))
+        return at_rates(factors, batches, net.optimizer_)
 
     def begin_epoch(self, datasets: Mapping[str, Any]) -> None:
         """Seed the noise of an epoch, and begin scikit-learn's task of the epoch."""

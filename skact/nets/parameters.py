@@ -28,6 +28,8 @@ class FlatParameters(NeuralNet):
     init: str
     optimizer: Any
     lr: float
+    lr_schedule: str | None
+    warmup: float | None
     momentum: float
     nesterov: bool
     weight_decay: float

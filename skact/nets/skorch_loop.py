@@ -8,11 +8,11 @@ from typing import Any
 
 from skorch.dataset import Dataset
 
-from skact.engine._torch import load_compiler
+from skact._torch import load_compiler
+from skact.interrupts import StopRequest
 from skact.nets.components import has_custom_parts, lend_generators
-from skact.nets.interrupts import StopRequest
 from skact.nets.loop import Loop
-from skact.nets.rows import TrainingData
+from skact.parameters.rows import TrainingData
 from skact.threads import use_one_thread
 
 

@@ -15,8 +15,8 @@ from skorch.dataset import Dataset
 from skorch.utils import is_dataset
 
 from skact.nets.inputs import read_table, unpack_table
-from skact.nets.rows import Rows, TrainingData, base_of, rows_of, weight_of
 from skact.parameters.row_weights import combine_weights, read_sample_weight
+from skact.parameters.rows import Rows, TrainingData, base_of, rows_of, weight_of
 
 _ADVICE = (
     "Return torch.utils.data.Subset(dataset, indices) of the dataset that train_split "

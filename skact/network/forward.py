@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from skact._torch import has_hooks, is_watched
 from skact.activations.modules import FunctionActivation, RReLU
-from skact.engine._torch import has_hooks, is_watched
 from skact.engine.batches import to_tensor
 from skact.engine.weights import Weights
 from skact.network.mlp import MLP, BatchNorm, Dropout, Hidden, Linear

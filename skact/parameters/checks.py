@@ -1,7 +1,7 @@
 """The allowed values of each hyperparameter, and the errors for all others."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -13,6 +13,7 @@ from skorch.callbacks import InputShapeSetter
 from skorch.dataset import Dataset
 
 from skact.activations.build import is_custom, make_activation
+from skact.engine.lr_schedule import SCHEDULES
 from skact.global_rng import seed_generators_temporarily
 from skact.network.mlp import INITS, NORMS, activation_per_layer
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
@@ -117,6 +118,11 @@ PARAMETERS: Mapping[str, Allowed] = {
     ),
     "lr": Allowed(
         lambda value: _is_finite_number(value) and value >= 0, "a finite number >= 0"
+    ),
+    "lr_schedule": _allow_one_of(None, *SCHEDULES),
+    "warmup": Allowed(
+        lambda value: value is None or _FRACTION.is_met_by(value),
+        "None or a number in [0, 1)",
     ),
     "momentum": _FRACTION,
     "nesterov": _BOOL,
@@ -323,7 +329,12 @@ def _hint(key: str, value: Any) -> str:
     """Return the likely meaning of a value that is not allowed."""
     if not isinstance(value, str):
         return ""
-    known = {"optimizer": OPTIMIZERS, "norm": NORMS, "init": INITS}
+    known: Mapping[str, Iterable[str]] = {
+        "optimizer": OPTIMIZERS,
+        "norm": NORMS,
+        "init": INITS,
+        "lr_schedule": SCHEDULES,
+    }
     return nearest(value, known.get(key, ())).rstrip("?")
 
 

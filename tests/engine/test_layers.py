@@ -13,9 +13,9 @@ from skact.engine.layers import (
     StackedLinear,
 )
 from skact.engine.plan import WORTH_THREADS
-from skact.engine.thread_choice import ThreadChoice
 from skact.network import mlp
 from skact.noise import Noise
+from skact.thread_choice import ThreadChoice
 
 LANES, WIDTH, SIZE = 3, 6, 32
 

@@ -1,9 +1,10 @@
 """A step on a stack is the step of torch.optim in each lane."""
 
+import numpy as np
 import pytest
 import torch
 
-from skact.engine.optimizers import STACKED, coefficients_of, stacked_form
+from skact.engine.optimizers import STACKED, shared_coefficients_of, stacked_form
 
 BUILDERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
@@ -58,11 +59,25 @@ def test_other_options_have_no_stacked_form(build):
     assert stacked_form(build(weight())) is None
 
 
-def test_coefficients_differ_where_steps_do():
-    names = list(BUILDERS)
-    found = [coefficients_of(BUILDERS[name](weight())) for name in names]
-    assert found == [coefficients_of(BUILDERS[name](weight())) for name in names]
-    assert len(set(found)) == len(names)
+def test_lanes_share_a_call_unless_betas_or_eps_differ():
+    shared = {n: shared_coefficients_of(BUILDERS[n](weight())) for n in BUILDERS}
+    assert len({shared[name] for name in KINDS["sgd"]}) == 1
+    assert shared["adam"] == shared["adamw"] != shared["betas"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_number_of_calls_does_not_grow_with_that_of_learning_rates(kind, draw):
+    def count_calls(rates):
+        values = [draw(len(rates), 64)]
+        build = BUILDERS[KINDS[kind][0]]
+        optimizers = [build(weight()) for _ in rates]
+        for optimizer, rate in zip(optimizers, rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate
+        stacked = STACKED[kind](optimizers, values, [torch.zeros_like(values[0])])
+        stacked.begin_epoch(3)
+        return len(stacked.calls)
+
+    assert count_calls([0.1, 0.2, 0.3, 0.4, 0.5]) == count_calls([0.1])
 
 
 def build_stack(kind, draw):
@@ -111,6 +126,28 @@ def test_a_changed_learning_rate_counts_from_the_next_epoch_on(kind, draw):
     theirs[1].param_groups[0]["lr"] = 0.7
     take_steps(lanes, theirs, stacked, draw, (3,))
     assert_equal_values(lanes, stacked)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lanes_with_a_schedule_have_a_rate_for_each_step(kind, draw):
+    lanes, theirs, stacked = build_stack(kind, draw)
+    rates = {0: np.array([0.1, 0.05, 0.2]), 1: np.array([0.0, 0.3, 0.01])}
+    ours = [BUILDERS[n](weight()) for n in KINDS[kind]]  # `theirs` has other rates
+    stacked.optimizers = ours
+    for epoch in range(2):
+        stacked.begin_epoch(3, rates)
+        for step in range(3):
+            for i, block in enumerate(stacked.grads):
+                block.copy_(draw(*block.shape, seed=10 * epoch + step + i))
+                for lane, parameters in enumerate(lanes):
+                    parameters[i].grad = block[lane].clone()
+            for lane, of_steps in rates.items():
+                theirs[lane].param_groups[0]["lr"] = of_steps[step]
+            stacked.step()
+            for optimizer in theirs:
+                optimizer.step()
+    assert_equal_values(lanes, stacked)
+    assert [ours[lane].param_groups[0]["lr"] for lane in rates] == [0.2, 0.01]
 
 
 @pytest.mark.parametrize("kind", KINDS)

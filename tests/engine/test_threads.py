@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skact.engine import layers, stack
-from skact.engine.thread_choice import ThreadChoice
 from skact.engine.train import train
+from skact.thread_choice import ThreadChoice
 from skact.threads import use_threads
 
 

@@ -46,7 +46,17 @@ ODD_VALUES = [
 ]
 NAMES = [
     *("activation", "width", "depth", "hidden", "output_activation", "dropout", "norm"),
-    *("init", "optimizer", "lr", "momentum", "nesterov", "weight_decay", "batch_size"),
+    *(
+        "init",
+        "optimizer",
+        "lr",
+        "lr_schedule",
+        "warmup",
+        "momentum",
+        "nesterov",
+        "weight_decay",
+        "batch_size",
+    ),
     *("shuffle", "max_epochs", "early_stopping", "validation_fraction", "patience"),
     *("class_weight", "dtype", "random_state", "device", "callbacks", "train_split"),
     *("warm_start", "verbose", "criterion", "predict_nonlinearity", "use_caching"),

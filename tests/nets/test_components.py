@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Subset
 from skact import MLP, ActMLP, ActMLPRegressor
 from skact.engine.batches import row_order
 from skact.nets import components
-from skact.nets.rows import Rows, TrainingData
+from skact.parameters.rows import Rows, TrainingData
 
 X, Y = np.arange(20.0).reshape(10, 2), np.tile([0, 1], 5)
 

@@ -71,6 +71,9 @@ def planned(kind: Any = ActMLP, before: Any = None, **params: Any) -> Any:
     net.initialize()
     if before is not None:
         before(net)
+    for _, callback in net.callbacks_:
+        if isinstance(callback, LRScheduler):  # as a fit does with all callbacks
+            callback.on_train_begin(net)
     return plan_fit(net, rows, FitOptions(net.max_epochs, {}))
 
 
@@ -161,7 +164,18 @@ ON_THE_ENGINE: list[tuple[str, dict[str, Any], str]] = [
         {"early_stopping": True, "predict_nonlinearity": None},
         "looks",
     ),
-    ("a schedule", {"callbacks": [LRScheduler("StepLR", step_size=1)]}, "changes"),
+    ("a schedule", {"callbacks": [LRScheduler("StepLR", step_size=1)]}, "nobody"),
+    ("rates of steps", {"lr_schedule": "cosine"}, "nobody"),
+    (
+        "a function of the user",
+        {"callbacks": [LRScheduler("LambdaLR", lr_lambda=lambda epoch: 1.0)]},
+        "changes",
+    ),
+    (
+        "two schedules",
+        {"callbacks": [LRScheduler("StepLR", step_size=n) for n in (1, 2)]},
+        "looks",
+    ),
     ("prints elsewhere", {"callbacks__print_log__sink": lambda line: None}, "looks"),
     ("a callback", {"callbacks": [Epochs()]}, "changes"),
     ("a subclass that looks on", {"kind": OwnEpochs}, "changes"),

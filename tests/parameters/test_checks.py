@@ -60,6 +60,16 @@ WRONG = [
         {"momentum": 1},
         "The 'momentum' parameter of ActMLP must be a number in [0, 1), got 1.",
     ),
+    (
+        {"lr_schedule": "cosin"},
+        "The 'lr_schedule' parameter of ActMLP must be one of None, 'cosine', "
+        "'one_cycle', 'linear', 'exponential', got 'cosin'; did you mean 'cosine'.",
+    ),
+    (
+        {"warmup": 1.0},
+        "The 'warmup' parameter of ActMLP must be None or a number in [0, 1), got 1.0.",
+    ),
+    ({"warmup": True}, "must be None or a number in [0, 1), got True."),
     ({"nesterov": "yes"}, "must be True or False, got 'yes'."),
     (
         {"nesterov": True, "momentum": 0, "optimizer": "sgd"},

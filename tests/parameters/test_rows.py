@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skorch.dataset import Dataset
 from torch.utils.data import DataLoader, Subset
 
-from skact.nets.rows import (
+from skact.parameters.rows import (
     CollatedRows,
     EpochOrder,
     Rows,

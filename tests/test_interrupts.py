@@ -13,7 +13,7 @@ from skorch.callbacks import BatchScoring, Callback, EpochScoring
 from skorch.dataset import ValidSplit
 
 from skact import ActMLP, fused
-from skact.nets.interrupts import StopFit, StopRequest, count_interrupts
+from skact.interrupts import StopFit, StopRequest, count_interrupts
 
 X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
 

@@ -16,11 +16,8 @@ import torch
 from torch import nn
 from torch.utils import _python_dispatch
 
-# in-place kernels that step many parameters in one call, and the derivative of a loss
-FUNCTIONS = (
-    *("_fused_sgd_", "_fused_adam_", "_fused_adamw_"),
-    "_log_softmax_backward_data",
-)
+# a kernel that steps many parameters in one call, and the derivative of a loss
+FUNCTIONS = ("_fused_adamw_", "_log_softmax_backward_data")
 # overloads that write into a given tensor, and the derivatives of activations
 OPERATIONS = (
     *("elu.out", "elu_backward.grad_input"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skact.engine.thread_choice import ThreadChoice
+from skact.thread_choice import ThreadChoice
 
 
 def run(choice, seconds_of, n_steps):
