@@ -206,6 +206,7 @@ def compare(
         raise ValueError(f"rope must be a finite number >= 0, got {rope!r}.")
     if not (isinstance(alpha, Real) and 0 < alpha < 1):
         raise ValueError(f"alpha must be a number in (0, 1), got {alpha!r}.")
+    _check_test_ratio(test_ratio)
     frame = search
     if not isinstance(search, pd.DataFrame) or is_cv_results_frame(search):
         frame = to_frame(search, level="fold")
@@ -277,6 +278,32 @@ def _check_same_folds(frame: pd.DataFrame) -> None:
         )
 
 
+def _check_test_ratio(test_ratio: Any) -> None:
+    is_number = isinstance(test_ratio, Real) and not isinstance(test_ratio, bool)
+    if test_ratio is not None and not (is_number and 0 < test_ratio < np.inf):
+        raise ValueError(
+            f"test_ratio must be None or a finite number > 0, test rows over training "
+            f"rows, got {test_ratio!r}."
+        )
+
+
+def _columns_to_average(average: Any, frame: pd.DataFrame) -> list[str]:
+    if not isinstance(average, str) and not (
+        isinstance(average, Iterable) and all(isinstance(x, str) for x in average)
+    ):
+        raise TypeError(
+            f"average must be a column or a list of columns, got {average!r}."
+        )
+    repeats = [average] if isinstance(average, str) else list(average)
+    unknown = [x for x in repeats if x not in frame and x != "random_state"]
+    if unknown:
+        raise ValueError(
+            f"average={average!r}: there is no column {unknown[0]!r}; there are "
+            f"{list(frame.columns)}."
+        )
+    return [x if x in frame else x.rpartition("__")[2] for x in repeats]
+
+
 def _scores_of_candidates(
     frame: pd.DataFrame,
     schema: Schema,
@@ -300,7 +327,7 @@ def _scores_of_candidates(
             f"Candidates whose grid does not name {' or '.join(names)} are left out."
         )
         frame = frame[has_value]
-    repeats = [average] if isinstance(average, str) else list(average)
+    repeats = _columns_to_average(average, frame)
     cell = [
         x for x in _tried_columns(frame, schema) if x not in names and x not in repeats
     ]

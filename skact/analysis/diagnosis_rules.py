@@ -244,12 +244,14 @@ def _find_no_learning(columns: Columns, params: Mapping[str, Any]) -> Iterator[F
 
 def _find_overfitting(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
     train = _finite_losses(columns, "train_loss")
+    # early stopping goes back to its best epoch by itself: only a large rise matters
+    limit = OVERFITTING**3 if params.get("early_stopping") else OVERFITTING
     for name in ("fold_loss", "valid_loss"):
         losses = _finite_losses(columns, name)
         if len(losses) < 5 or len(train) != len(losses):
             continue
         low, last, at = float(losses.min()), float(losses[-1]), int(losses.argmin())
-        if last > OVERFITTING * low and train[-1] < train[at]:
+        if last > limit * low and train[-1] < train[at]:
             epoch = int(columns["epoch"][at])
             yield Finding(
                 "overfitting",

@@ -58,6 +58,13 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
 def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
     cv: Any = getattr(search, "cv", None)
     if isinstance(cv, list | tuple):
+        tests = {np.asarray(test).tobytes() for _, test in cv}
+        if len(tests) < len(cv):
+            raise ValueError(
+                f"The cv of the search has {len(cv)} folds, but only {len(tests)} "
+                f"different sets of test rows: a fold that is there twice would count "
+                f"as two."
+            )
         return float(np.mean([_count(test) / _count(train) for train, test in cv]))
     if isinstance(cv, PredefinedSplit):
         sizes = np.unique(cv.test_fold[cv.test_fold != -1], return_counts=True)[1]

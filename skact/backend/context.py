@@ -252,6 +252,6 @@ def _check_inner(inner: Any) -> None:
         raise ValueError(f"{allowed}, got {inner!r}. {error}.") from error
     if getattr(backend, "uses_threads", False):
         raise ValueError(
-            f"{allowed}, got {inner!r}, which has none: inner=None trains on several "
-            f"threads by itself."
+            f"{allowed}, got {inner!r}, which has none: inner=None trains in several "
+            f"processes by itself."
         )

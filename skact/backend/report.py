@@ -151,7 +151,9 @@ class Report:
         if len(self.stacks) > len(kinds):
             if self.waves > 1:
                 causes.append(f"there were {self.waves} waves")
-            if len(self.stacks) > len(kinds) * self.waves:
+            if self.on_workers:
+                causes.append("parts of stacks went to worker processes")
+            elif len(self.stacks) > len(kinds) * self.waves:
                 causes.append("a stack takes only so many networks")
         stacks = _counted(len(self.stacks), "stack")
         return f"{saved}; {stacks}, because {' and '.join(causes)}"

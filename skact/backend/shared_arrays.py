@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 import torch
+from joblib.externals.loky.backend import resource_tracker
 from torch import Tensor, nn
 
 from skact.engine.batches import Tables
@@ -36,6 +37,8 @@ class SharedArrays:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="skact-"))
+        # removes the folder if this process is killed
+        resource_tracker.register(str(self.folder), "folder")
         self._tables = Tables()
         self._stored: set[int] = set()
 
@@ -57,6 +60,7 @@ class SharedArrays:
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        resource_tracker.unregister(str(self.folder), "folder")
 
 
 def dump(value: Any) -> bytes:

@@ -73,6 +73,13 @@ def _allow_one_of(*values: Any) -> Allowed:
     )
 
 
+def _is_optimizer(value: Any) -> bool:
+    """Whether it is a class of optimizers, or a function that builds one."""
+    if isinstance(value, type):
+        return hasattr(value, "step") and value is not torch.optim.SparseAdam
+    return callable(value)
+
+
 def optimizer_class(value: Any) -> Any:
     """Return the class of an optimizer that is named in any case; else the value."""
     return OPTIMIZERS.get(value.lower(), value) if isinstance(value, str) else value
@@ -110,10 +117,7 @@ PARAMETERS: Mapping[str, Allowed] = {
     "norm": _allow_one_of(None, *NORMS),
     "init": _allow_one_of(*INITS),
     "optimizer": Allowed(
-        lambda value: (
-            not isinstance(optimizer_class(value), str)
-            and callable(optimizer_class(value))
-        ),
+        lambda value: _is_optimizer(optimizer_class(value)),
         f"one of {', '.join(map(repr, OPTIMIZERS))} or a class from torch.optim",
     ),
     "lr": Allowed(
@@ -216,6 +220,9 @@ _OPTIONAL_ITERABLE = Allowed(
 )
 # keywords for parts whose own errors come too late, or in words of their own
 KEYWORDS: Mapping[str, Allowed] = {
+    "optimizer__differentiable": Allowed(
+        lambda value: value is False, "False: a fit takes no gradient through its steps"
+    ),
     "iterator_train__batch_size": PARAMETERS["batch_size"],
     "iterator_valid__batch_size": PARAMETERS["batch_size"],
     "iterator_train__shuffle": _BOOL,

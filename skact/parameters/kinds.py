@@ -4,6 +4,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from skact.naming import short_name
 
@@ -25,11 +26,8 @@ def check_kind(values: Any, name: str) -> None:
     ValueError
         With the name of the column, if it has one.
     """
-    if np.ma.isMaskedArray(values):
-        raise ValueError(
-            f"{name} is a masked array: fill its masked values first, with "
-            f"{name}.filled(value)."
-        )
+    check_no_mask(values, name)
+    check_no_grad(values, name)
     dtypes = getattr(values, "dtypes", None)
     if hasattr(values, "columns") and dtypes is not None:
         columns = zip(values.columns, dtypes, strict=True)
@@ -45,6 +43,23 @@ def check_kind(values: Any, name: str) -> None:
                 + " Complex data not supported."
                 * (kind == "complex numbers")
             )
+
+
+def check_no_mask(values: Any, name: str) -> None:
+    """Raise if X or y is masked: a copy would show what the mask hides."""
+    if np.ma.isMaskedArray(values):
+        raise ValueError(
+            f"{name} is a masked array: fill its masked values first, with "
+            f"{name}.filled(value)."
+        )
+
+
+def check_no_grad(values: Any, name: str) -> None:
+    """Raise for a tensor that records gradients, which numpy cannot read."""
+    if getattr(values, "requires_grad", False):
+        raise ValueError(
+            f"{name} is a tensor that requires grad: pass {name}.detach()."
+        )
 
 
 def check_numbers(y: np.ndarray) -> None:
@@ -91,7 +106,8 @@ def _find_no_number(X: Any, y: Any) -> tuple[str, Any] | None:
     if hasattr(X, "columns") and hasattr(X, "iloc"):
         parts = [(f"Column {c!r} of X", X.iloc[:, i]) for i, c in enumerate(X.columns)]
     for place, part in [*parts, ("y", y)]:
-        array = np.asarray(part)
+        # a y of None is no y; sparse tables hold numbers
+        array = np.asarray([] if part is None or sp.issparse(part) else part)
         for value in array.flat if array.dtype.kind in "OSU" else ():
             try:
                 float(value)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from skact.parameters.kinds import check_no_grad
+
 # Within these powers of 2, no sum of weights leaves the range of float32. Weights
 # outside are scaled by a power of 2, because the loss does not depend on their scale.
 _SAFE_EXPONENTS = range(-40, 41)
@@ -60,6 +62,7 @@ def _read_numbers(values: Any) -> np.ndarray:
         raise TypeError(
             "sample_weight is a masked array: pass an array without a mask."
         )
+    check_no_grad(values, "sample_weight")
     array = np.asarray(values)
     if array.dtype.kind == "O":
         try:

@@ -31,6 +31,7 @@ from skact.quick_search.tables import (
 )
 from skact.quick_search.targets import (
     check_groups,
+    check_lengths,
     check_rows_of_classes,
     check_scores,
     read_target,
@@ -144,6 +145,7 @@ def search(
     check_groups(groups, cv)
     X = as_table(X)
     y, task = read_target(y, task)
+    check_lengths(X, y, sample_weight=sample_weight, groups=groups)
     if task == "classification":
         check_rows_of_classes(y, cv)
         check_scores(scoring, y)

@@ -1,7 +1,7 @@
 """From the columns that users have to the numbers that a net takes."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -12,6 +12,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from skact.parameters.kinds import check_no_mask
+
 _MAX_CATEGORIES = 50  # of a column of words; rarer words share a category
 _MIN_ROWS_OF_AN_ID = 20  # fewer rows can be all different by chance
 _SHARE_OF_AN_ID = 0.9  # of words that are all different: an id, or free text
@@ -19,7 +21,15 @@ _N_HASHES = 32  # columns for free text
 _ISO_DATE = r"\d{4}-\d{2}-\d{2}"  # and perhaps a time
 _DIGITS = r"[^A-Za-z]*\d[^A-Za-z]*"
 _MISSING = "<missing>"
-_MISSING_NUMBERS = ("", "?", "-", "--", ".", "NA", "N/A", "n/a", "null", "None")
+# what people write for "missing", in small letters and without spaces around
+_WORDS_FOR_MISSING = frozenset(
+    (
+        *("", "?", "-", "--", ".", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null"),
+        *("none", "missing", "unknown"),
+    )
+)
+# of the words that are not for "missing", a column of numbers or dates may hold others
+_SHARE_OF_NUMBERS = 0.9
 _DAY = np.timedelta64(1, "D")
 _DROPPED = ("constant", "id")
 _USES_OF_WORDS = {
@@ -34,8 +44,11 @@ def as_table(X: Any) -> Any:
 
     Arrays of numbers and sparse matrices are returned as they are.
     """
+    check_no_mask(X, "X")
     if isinstance(X, pd.DataFrame) or hasattr(X, "tocsr"):
         return X
+    if isinstance(X, Mapping):
+        return pd.DataFrame(X)
     if isinstance(X, pd.Series):  # a row of a frame
         return X.to_frame().T
     # asked first for `collect`: a lazy frame warns of `columns`
@@ -73,25 +86,33 @@ def kind_of_column(column: pd.Series) -> str:
         return "id" if is_running else "number"
     if _all_are(present, pd.Timedelta | np.timedelta64 | _type_of("timedelta")):
         return "duration"
-    if _all_are(present, _type_of("date")):
+    if _all_are(present, (_type_of("date"), pd.Period)):
         return "date"
     return _kind_of_words(present.map(str))
 
 
 def _kind_of_words(words: pd.Series) -> str:
     n, n_different = len(words), words.nunique()
-    different = words.drop_duplicates()
-    if n_different > _MAX_CATEGORIES:
-        numbers = different[~different.isin(_MISSING_NUMBERS)]
-        if pd.to_numeric(numbers, errors="coerce").notna().all():
+    told = words[~_are_for_missing(words)]
+    if n_different > _MAX_CATEGORIES and len(told):
+        are_numbers = pd.to_numeric(told, errors="coerce").notna()
+        if are_numbers.mean() >= _SHARE_OF_NUMBERS:
             return "number"
-    if different.str.match(_ISO_DATE).all() and _to_dates(different).notna().all():
+    are_dates = told.str.strip().str.match(_ISO_DATE)
+    has_dates = len(told) > 0 and are_dates.mean() >= _SHARE_OF_NUMBERS
+    if has_dates and _to_dates(told[are_dates]).notna().all():
         return "date"
     n_words = words.str.split().str.len().mean()
     is_unlike = n >= _MIN_ROWS_OF_AN_ID and n_different >= _SHARE_OF_AN_ID * n
     if is_unlike:
         return "id" if n_words < 2 else "text"
     return "text" if n_words >= 3 and n_different > _MAX_CATEGORIES else "category"
+
+
+def _are_for_missing(words: pd.Series) -> pd.Series:
+    """Whether each value is a word for "missing", such as "n/a"."""
+    plain = words.astype(object).map(str).str.strip().str.lower()
+    return plain.isin(_WORDS_FOR_MISSING)
 
 
 def check_no_infinity(values: np.ndarray, name: Any) -> None:
@@ -294,7 +315,7 @@ def _read_numbers(column: pd.Series, kind: str) -> np.ndarray:
     if column.dtype.kind == "O":  # words, or objects of any type
         is_lost = np.isnan(block.reshape(len(block), -1)[:, 0]) & is_present
         lost = column[is_lost]
-        lost = lost[~lost.isin(_MISSING_NUMBERS)]
+        lost = lost[~_are_for_missing(lost)]
         if len(lost):
             warnings.warn(
                 f"Column {column.name!r} of X holds what is no {kind}, such as "
@@ -319,8 +340,17 @@ def _to_word(value: Any) -> str:
 
 def _to_dates(column: pd.Series) -> pd.Series:
     is_of_objects = column.dtype.kind == "O"  # dates in words, or in both
+    if is_of_objects:
+        column = column.map(_to_timestamp)
     format = "ISO8601" if is_of_objects else None
-    return pd.to_datetime(column, utc=True, errors="coerce", format=format)
+    dates = pd.to_datetime(column, utc=True, errors="coerce", format=format)
+    return dates.dt.as_unit("s")  # nanoseconds reach only from 1677 to 2262
+
+
+def _to_timestamp(value: Any) -> Any:
+    if isinstance(value, pd.Period):
+        return value.to_timestamp()
+    return value.strip() if isinstance(value, str) else value
 
 
 def _to_date_parts(column: pd.Series) -> np.ndarray:
@@ -328,7 +358,7 @@ def _to_date_parts(column: pd.Series) -> np.ndarray:
     parts = [
         getattr(dates.dt, name) for name in ("year", "month", "day", "day_of_week")
     ]
-    days = (dates - pd.Timestamp(0, tz="UTC")) / _DAY
+    days = (dates - pd.Timestamp(0, tz="UTC").as_unit("s")) / _DAY
     return np.column_stack([*(p.astype(float) for p in parts), dates.dt.hour, days])
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skact.parameters.kinds import check_no_mask
+
 MAX_NUMBER_CLASSES = 20  # y with more different whole numbers is a regression
 _SCORES_OF_ONE_CLASS = ("f1", "precision", "recall", "jaccard")
 TASKS = ("classification", "regression")
@@ -72,6 +74,9 @@ def read_target(y: Any, task: str | None) -> tuple[np.ndarray, str]:
 
 
 def _to_array(y: Any) -> np.ndarray:
+    check_no_mask(y, "y")
+    if isinstance(y, str):
+        raise TypeError(f"y must hold the targets, got the word {y!r}: pass X[{y!r}].")
     if isinstance(y, pd.DataFrame | pd.Series):
         dtypes = y.dtypes if isinstance(y, pd.DataFrame) else [y.dtype]
         plain = all(isinstance(dtype, np.dtype) for dtype in dtypes)
@@ -110,8 +115,21 @@ def check_rows_of_classes(y: np.ndarray, n_splits: Any) -> None:
         )
 
 
+def check_lengths(X: Any, y: Any, **of_rows: Any) -> None:
+    """Refuse weights and groups that are not one for each row, before any fold."""
+    n_rows = len(y)
+    for name, values in {"X": X, **of_rows}.items():
+        if values is None or np.ndim(values) == 0:
+            continue
+        n = values.shape[0] if hasattr(values, "shape") else len(values)
+        if n != n_rows:
+            raise ValueError(f"{name} must have {n_rows} rows, as y has, got {n}.")
+
+
 def check_groups(groups: Any, cv: Any) -> None:
     """Refuse a splitter of groups without groups, and groups that nobody heeds."""
+    if groups is not None and pd.isna(np.asarray(groups, dtype=object)).any():
+        raise ValueError("groups must name a group for each row; some are missing.")
     if groups is not None and (cv is None or isinstance(cv, int | np.integer)):
         n = 5 if cv is None else cv
         raise ValueError(

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from skact.naming import short_name
 from skact.results.cv_results import (
     Results,
     is_search_or_results,
@@ -129,8 +130,9 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
     }
     saved = {"format": _FORMAT, "sha256": _checksum_of(content), "content": content}
     text = json.dumps(saved) + "\n"
-    folder = Path(folder)
+    folder = _path_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    _check_copies_are_ours(folder)
     _replace_files(folder, {RESULTS_FILE: text, **_copies_of(content)})
     # if another process saved meanwhile, the copies have to be those of its results
     while (latest := _read_text(folder / RESULTS_FILE)) != text:
@@ -139,6 +141,32 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
         if saved.get("format") != _FORMAT:
             return
         _replace_files(folder, _copies_of(saved["content"]))
+
+
+def _path_of(folder: Any) -> Path:
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"folder must be a path, got {short_name(folder)}.")
+    path = Path(folder)
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError):  # no file can have such a name
+        is_file = False
+    if is_file and path.name != RESULTS_FILE:
+        raise NotADirectoryError(f"folder must be a folder, and {path} is a file.")
+    return path.parent if is_file else path
+
+
+def _check_copies_are_ours(folder: Path) -> None:
+    """Refuse to write over a file of the user's."""
+    if (folder / RESULTS_FILE).exists():
+        return
+    for name in (_TABLE_FILE, _EPOCHS_FILE):
+        if (folder / name).is_file():
+            raise FileExistsError(
+                f"{folder / name} is there, and no {RESULTS_FILE} beside it: "
+                f"save_results would write over a file that it did not write. Choose "
+                f"another folder."
+            )
 
 
 def _checksum_of(content: Mapping[str, Any]) -> str:
@@ -224,7 +252,7 @@ def load_results(folder: str | os.PathLike[str]) -> SavedResults:
     ...     load_results(folder).cv_results_["mean_test_score"]
     array([0.9, 0.8])
     """
-    folder = Path(folder)
+    folder = _path_of(folder)
     try:
         is_there = (folder / RESULTS_FILE).is_file()
     except (OSError, ValueError):  # no file can have such a name

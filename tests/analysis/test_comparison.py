@@ -252,3 +252,29 @@ def test_a_frame_without_scores_says_what_it_lacks() -> None:
     frame = to_frame(results({"a": [0.9, 0.8], "b": [0.5, 0.5]}), "fold")
     with pytest.raises(ValueError, match="There are no scores of folds to compare"):
         compare(frame.drop(columns="test_score"))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"test_ratio": value}, "test_ratio must be None or a finite number > 0")
+        for value in (np.nan, 0, -1, True, "x")
+    ]
+    + [
+        ({"average": 3}, "average must be a column or a list of columns, got 3"),
+        ({"average": "random_sate"}, "there is no column 'random_sate'; there are"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_by_name(given, message) -> None:
+    X, y = load_iris(return_X_y=True)
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=3).fit(X, y)
+    with pytest.raises((TypeError, ValueError), match=message):
+        compare(search, by="C", **given)
+
+
+def test_a_fold_that_is_there_twice_does_not_count_as_two() -> None:
+    X, y = load_iris(return_X_y=True)
+    fold = np.arange(0, 150, 2), np.arange(1, 150, 2)
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=[fold] * 3).fit(X, y)
+    with pytest.raises(ValueError, match="3 folds, but only 1 different sets of test"):
+        compare(search, by="C")

@@ -23,6 +23,7 @@ from skact import compare
 from skact.analysis.comparison import ratio_of_fold_sizes
 
 X, y = load_iris(return_X_y=True)
+rows = np.arange(150)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +42,8 @@ X, y = load_iris(return_X_y=True)
         (TimeSeriesSplit(2), 3 / 4),
         (PredefinedSplit([0, 0, 1, 1]), 1),
         (PredefinedSplit([0, -1, -1, -1, 1]), 1 / 4),
-        ([(np.arange(150) < 100, np.arange(150) >= 100)] * 2, 1 / 2),
-        ([(np.arange(90), np.arange(90, 120))] * 3, 1 / 3),
+        ([(rows >= 50, rows < 50), (rows < 100, rows >= 100)], 1 / 2),
+        ([(rows[:90], rows[90 + i : 120 + i]) for i in range(3)], 1 / 3),
     ],
 )
 def test_the_ratio_of_rows_is_that_of_the_search(cv: Any, ratio: float) -> None:

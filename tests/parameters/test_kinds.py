@@ -117,3 +117,43 @@ def test_a_number_that_no_float_can_hold_is_named(table):
     for target in ([10**400] * 24, np.array([10**400, *[0.5] * 23], dtype=object)):
         with pytest.raises(ValueError, match=r"^y holds 1000.*too large for a float"):
             ActMLPRegressor().fit(X, target)
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(0, 9)])
+def test_the_wrong_number_of_columns_is_no_fault_of_y(rows):
+    X, y = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30) % 3
+    net = ActMLP(max_epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"^X has 2 features, but ActMLP is"):
+        net.predict(X[rows, :2])
+    with pytest.raises(ValueError, match=r"^Found array with dim 3"):
+        net.predict(X[rows].reshape(-1, 2, 2))
+
+
+@pytest.mark.parametrize("name", ["X", "sample_weight"])
+def test_a_tensor_that_requires_grad_is_named(name):
+    import torch
+
+    given = {"X": torch.ones(9, 2), "sample_weight": torch.ones(9)}
+    given[name].requires_grad_()
+    with pytest.raises(ValueError, match=rf"{name} is a tensor that requires grad"):
+        ActMLP(max_epochs=1).fit(y=np.arange(9) % 3, **given)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"optimizer": "SparseAdam"}, "'optimizer' parameter of ActMLP must be one of"),
+        ({"optimizer": "Linear"}, "'optimizer' parameter of ActMLP must be one of"),
+        (
+            {"optimizer__differentiable": True},
+            "'optimizer__differentiable' parameter of ActMLP must be False",
+        ),
+    ],
+)
+def test_an_optimizer_that_no_fit_can_use_is_named(parameters, message):
+    import torch
+
+    classes = {"SparseAdam": torch.optim.SparseAdam, "Linear": torch.nn.Linear}
+    parameters = {k: classes.get(v, v) for k, v in parameters.items()}
+    with pytest.raises(ValueError, match=message):
+        ActMLP(max_epochs=1, **parameters).fit(np.ones((9, 2)), np.arange(9) % 3)

@@ -1,5 +1,6 @@
 """Columns that users have become numbers for a net."""
 
+import datetime
 import pickle
 from decimal import Decimal
 
@@ -213,3 +214,50 @@ def test_the_result_says_what_was_done_with_columns() -> None:
     assert "Columns dropped as ids: key.\n" in str(found)
     with pytest.raises(ValueError, match="nothing but constants and ids"):
         TableEncoder().fit(frame[["key", "same"]])
+
+
+GAPS = [" ", "", "?", "nan", "NaN", "NULL", "missing", "n/a", "Unknown", None]
+
+
+@pytest.mark.parametrize("gap", GAPS)
+@pytest.mark.parametrize("share", [0.005, 0.3])
+def test_a_word_for_missing_makes_no_column_of_numbers_or_dates_another(gap, share):
+    rng = np.random.default_rng(0)
+    numbers = pd.Series([f"{value:.2f}" for value in rng.normal(50, 20, size=400)])
+    dates = pd.Series([f"2024-{i % 12 + 1:02}-{i % 28 + 1:02}" for i in range(400)])
+    rows = rng.random(400) < share
+    rows[7] = True
+    for column, kind in [(numbers, "number"), (dates, "date")]:
+        column[rows] = gap
+        assert kind_of_column(column) == kind
+        encoded = TableEncoder([kind]).fit_transform(column.to_frame("c"))
+        assert np.isfinite(encoded).all()
+
+
+def test_a_few_other_words_among_numbers_are_named_and_many_make_words():
+    column = pd.Series([f"{value:.3f}" for value in np.linspace(0, 1, 200)], name="c")
+    column[[3, 5]] = "broken"
+    assert kind_of_column(column) == "number"
+    with pytest.warns(UserWarning, match="holds what is no number, such as 'b"):
+        TableEncoder(["number"]).fit_transform(column.to_frame())
+    column[:100] = "broken"
+    assert kind_of_column(column) != "number"
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ["9999-12-31", "1200-01-01"] * 3,
+        [datetime.date(9999, 12, 31), datetime.date(1200, 1, 1)] * 3,
+        np.array(["9999-12-31", "1200-01-01"] * 3, "datetime64[s]"),
+        pd.period_range("2024-01", periods=6, freq="M"),
+        list(pd.period_range("2024-01-01", periods=6, freq="D")),
+    ],
+    ids=["words", "dates", "seconds", "months", "days"],
+)
+def test_dates_of_all_times_and_periods_are_dates(dates):
+    column = pd.Series(dates, name="c")
+    assert kind_of_column(column) == "date"
+    encoded = TableEncoder(["date"]).fit_transform(column.to_frame())
+    assert np.isfinite(encoded).all()
+    assert (np.ptp(encoded, axis=0) > 0).any()

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import GroupKFold, KFold, LeaveOneGroupOut
 
+from skact import search
 from skact.quick_search.targets import (
     check_groups,
     check_rows_of_classes,
@@ -65,3 +66,25 @@ def test_groups_and_their_splitter_come_together() -> None:
         check_groups(None, cv)
     check_groups(None, KFold(3))
     check_groups(None, [([0, 1], [2])])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"y": "target"}, "y must hold the targets, got the word 'target'"),
+        ({"X": np.ma.masked_array(np.ones((9, 2)), True)}, "X is a masked array"),
+        ({"y": np.ma.masked_array(np.arange(9), True)}, "y is a masked array"),
+        (
+            {"sample_weight": np.ones(5)},
+            "sample_weight must have 9 rows, as y",
+        ),
+        ({"groups": [1, None] * 4 + [2]}, "groups must name a group for each row"),
+        ({"X": {"a": range(5)}}, "X must have 9 rows, as y has, got 5"),
+    ],
+)
+def test_what_is_not_one_for_each_row_is_refused_before_any_fold(given, message):
+    rows = {"X": np.ones((9, 2)), "y": np.arange(9) % 3, "cv": GroupKFold(3)}
+    if "groups" not in given:
+        rows["cv"] = 3
+    with pytest.raises((TypeError, ValueError), match=message):
+        search(**{**rows, **given})

@@ -363,3 +363,32 @@ def test_several_searches_are_saved_one_by_one(search: Any, tmp_path: Path) -> N
     one, other = again(search, tmp_path / "a"), again(search, tmp_path / "b")
     frame = to_frame({"a": one, "b": other})
     assert len(frame) == 2 * len(to_frame(search))
+
+
+def test_a_table_of_the_users_own_is_not_written_over(tmp_path: Path) -> None:
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=2)
+    search.fit(*load_iris(return_X_y=True))
+    (tmp_path / "results.csv").write_text("mine")
+    with pytest.raises(FileExistsError, match="write over a file that it did not"):
+        save_results(search, tmp_path)
+    assert (tmp_path / "results.csv").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
+
+
+@pytest.mark.parametrize("call", [save_results, lambda search, f: load_results(f)])
+def test_a_folder_that_is_none_is_named(call: Any, tmp_path: Path) -> None:
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=2)
+    search.fit(*load_iris(return_X_y=True))
+    with pytest.raises(TypeError, match="folder must be a path, got None"):
+        call(search, None)
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(NotADirectoryError, match="folder must be a folder, and"):
+        call(search, file)
+
+
+def test_the_file_in_the_folder_stands_for_the_folder(tmp_path: Path) -> None:
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=2)
+    save_results(search.fit(*load_iris(return_X_y=True)), tmp_path)
+    results = load_results(tmp_path / "results.json")
+    assert results.search == "GridSearchCV"
