@@ -14,6 +14,7 @@ from sklearn.datasets import (
     load_wine,
 )
 from sklearn.preprocessing import scale
+from skorch.dataset import ValidSplit
 
 from skact import (
     ActivationMonitor,
@@ -168,8 +169,7 @@ FAULTS: dict[str, tuple[Any, Any, str, int | None, str]] = {
             "activation": "relu",
             "width": 300,
             "max_epochs": 60,
-            "early_stopping": True,
-            "patience": 100,
+            "train_split": ValidSplit(10),
         },
         noise,
         "overfitting",
