@@ -125,8 +125,9 @@ class Helpers:
         self._returned.clear()
         if self._is_refused:
             return
-        seconds = self._seconds + run.seconds
-        pace = seconds / max(self._cost + run.cost_done, 1.0)
+        pace = self._pace_with(run)
+        if pace is None:
+            return
         left = pace * (run.cost_left + sum(one.cost_left for one in waiting))
         if left < SECONDS_WORTH_A_MESSAGE:
             return
@@ -148,6 +149,13 @@ class Helpers:
                 break
         waiting.extend(self._returned)
         self._returned.clear()
+
+    def _pace_with(self, run: StackRun) -> float | None:
+        """Return seconds for a unit of cost, at first those of the last wave."""
+        cost = self._cost + run.cost_done
+        if cost:
+            self._pool.pace = (self._seconds + run.seconds) / cost
+        return self._pool.pace
 
     def _note_pace(self, run: StackRun) -> None:
         """Add up what earlier stacks of this process took."""

@@ -21,10 +21,13 @@ class WorkerPool:
     ----------
     n_workers : int
         Workers that were started; 0 before the start and after a breakdown.
+    pace : float or None
+        Seconds that this process took for a unit of cost; None before it is known.
     """
 
     def __init__(self) -> None:
         self.n_workers = 0
+        self.pace: float | None = None
         self._executor: Any = None
         self._first_words: list[Future] = []
         self._lock = threading.RLock()  # searches of several threads use the pool

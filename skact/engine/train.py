@@ -21,7 +21,7 @@ class Helpers(Protocol):
     """Whoever trains stacks elsewhere, such as worker processes."""
 
     def share(self, waiting: "deque[StackRun]", run: StackRun) -> None:
-        """Take stacks that wait, or lanes of the one in training, between epochs."""
+        """Take stacks that wait, or lanes of `run`, before and between its epochs."""
         ...
 
     def collect(self) -> Sequence[StackRun]:
@@ -84,6 +84,8 @@ def train(
                 waiting.extend(helpers.collect())
                 continue
             run = waiting.popleft()
+            if share is not None:
+                share(run)
             try:
                 run.train(progress, share)
             finally:

@@ -292,6 +292,7 @@ class Ready:
     """Stands in for the pool: workers that never do anything."""
 
     n_workers = n_ready = 3
+    pace = None
 
     def start(self, n):
         self.n_workers = n
@@ -371,6 +372,19 @@ def test_workers_start_only_when_the_rest_outlasts_their_start(make_run, monkeyp
         helpers.share(deque(), run)
         assert cold.n_workers == started
         assert not sent
+
+
+def test_work_is_shared_before_the_first_epoch_once_the_pace_is_known(
+    make_run, monkeypatch
+):
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", 0)
+    helpers, sent = helpers_with(ready := Ready(), monkeypatch)
+    run = make_run(8)
+    helpers.share(deque(), run)
+    assert not sent
+    ready.pace = 1e-6
+    helpers.share(deque(), run)
+    assert len(sent) == 3
 
 
 def test_one_lane_alone_is_not_given_away(make_run):

@@ -76,11 +76,10 @@ def test_every_lane_is_in_one_stack_of_its_group(lanes, most):
         assert len(stack) <= most
 
 
-def test_a_stack_of_large_networks_is_low_but_not_of_one():
-    large = [Lane("a", (), nbytes=2**26)] * 20
-    assert [len(stack) for stack in plan_stacks(large)] == [4] * 5
-    small = [Lane("a", (), nbytes=2**20)] * 20
-    assert [len(stack) for stack in plan_stacks(small)] == [20]
+def test_a_stack_holds_what_a_cache_holds_and_a_large_network_trains_alone():
+    for nbytes, sizes in [(2**26, [1] * 20), (2**22, [4] * 5), (2**19, [20])]:
+        lanes = [Lane("a", (), nbytes=nbytes)] * 20
+        assert [len(stack) for stack in plan_stacks(lanes)] == sizes
 
 
 @given(lane_lists)
