@@ -176,7 +176,7 @@ def _distinct_labels(y: np.ndarray) -> np.ndarray:
             return found
     try:
         check_classification_targets(y)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # TypeError: labels have no order
         types = sorted({type(value).__name__ for value in y.flat})
         if y.dtype.kind != "O":
             raise

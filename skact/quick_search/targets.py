@@ -12,6 +12,7 @@ from skact.parameters.kinds import check_no_mask
 
 MAX_NUMBER_CLASSES = 20  # y with more different whole numbers is a regression
 _SCORES_OF_ONE_CLASS = ("f1", "precision", "recall", "jaccard")
+_SMALLEST, _LARGEST = 1e-100, 1e100  # sizes of y
 TASKS = ("classification", "regression")
 
 
@@ -49,28 +50,35 @@ def read_target(y: Any, task: str | None) -> tuple[np.ndarray, str]:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     _check_present(values)
-    flat = values.ravel()
-    if values.dtype == object:
-        if all(isinstance(value, bool | np.bool_) for value in flat):
-            values = values.astype(bool)
-        elif all(isinstance(value, Real | Decimal) for value in flat):
-            numbers = values.astype(float)
-            is_whole = bool((numbers == np.round(numbers)).all())
-            values = numbers.astype(int) if is_whole else numbers
-        else:
-            values = values.astype(str)
-    is_number = values.dtype.kind in "iuf"
+    values = _of_one_type(values)
     if task is None:
-        several = values.ndim == 2
-        many = is_number and (several or _is_measure(values))
+        is_number = values.dtype.kind in "iuf"
+        many = is_number and (values.ndim == 2 or _is_measure(values))
         task = "regression" if many else "classification"
-    if task == "regression" and values.dtype.kind not in "iufb":
-        raise ValueError("task='regression' needs numbers in y, got words.")
-    if task == "classification" and values.ndim == 2:
+    if task == "regression":
+        _check_numbers(values)
+    elif values.ndim == 2:
         raise ValueError("y of several columns can only be searched as a regression.")
-    if task == "classification" and len(np.unique(values)) < 2:
+    elif len(np.unique(values)) < 2:
         raise ValueError(f"y has one class only: {values[0]!r}.")
     return values, task
+
+
+def _of_one_type(values: np.ndarray) -> np.ndarray:
+    """Return objects as booleans, numbers or words."""
+    if values.dtype.kind in "mMcV":
+        raise ValueError(
+            f"y holds values of type {values.dtype}: turn them into numbers or words."
+        )
+    if values.dtype != object:
+        return values
+    if all(isinstance(value, bool | np.bool_) for value in values.flat):
+        return values.astype(bool)
+    if not all(isinstance(value, Real | Decimal) for value in values.flat):
+        return values.astype(str)
+    numbers = values.astype(float)
+    is_whole = bool((numbers == np.round(numbers)).all())
+    return numbers.astype(int) if is_whole else numbers
 
 
 def _to_array(y: Any) -> np.ndarray:
@@ -94,6 +102,18 @@ def _check_present(values: np.ndarray) -> None:
         named = ", ".join(map(str, rows[:5])) + more
         raise ValueError(
             f"y is missing or infinite in {len(rows)} rows ({named}): drop these rows."
+        )
+
+
+def _check_numbers(values: np.ndarray) -> None:
+    """Refuse words, and numbers whose squares no float can hold."""
+    if values.dtype.kind not in "iufb":
+        raise ValueError("task='regression' needs numbers in y, got words.")
+    largest = float(np.abs(values.astype(float)).max())
+    if not (largest == 0 or _SMALLEST < largest < _LARGEST):
+        raise ValueError(
+            f"y has numbers of up to {largest:.3g}: scale it, so that the largest is "
+            f"between {_SMALLEST:g} and {_LARGEST:g}."
         )
 
 

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score
 
@@ -161,3 +162,17 @@ def test_labels_that_differ_in_nearly_every_row_are_warned_of_as_in_scikit_learn
     with pytest.warns(UserWarning, match="unique classes is greater than 50%"):
         net = ActMLP(max_epochs=1, random_state=0).fit(table, labels)
     assert net.score(table, labels) == np.mean(net.predict(table) == labels)
+
+
+@pytest.mark.parametrize(
+    ("y", "types"),
+    [
+        (["a"] * 15 + ["b"] * 14 + [None], "NoneType, str"),
+        ([None] + ["a", "b"] * 14 + ["a"], "NoneType, str"),
+        (pd.Series(["a"] * 15 + [1] * 15, dtype=object), "int, str"),
+    ],
+)
+def test_labels_without_an_order_are_named(y, types):
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    with pytest.raises(ValueError, match=f"^y holds labels of type {types}: labels"):
+        ActMLP(max_epochs=1).fit(X, y)
