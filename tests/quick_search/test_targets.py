@@ -94,5 +94,5 @@ def test_what_is_not_one_for_each_row_is_refused_before_any_fold(given, message)
 @pytest.mark.parametrize("size", [1.1e300, 1.1e-300])
 def test_numbers_whose_squares_no_float_can_hold_are_refused(size):
     y = np.arange(9) * size
-    with pytest.raises(ValueError, match="y has numbers of up to 8.8e"):
+    with pytest.raises(ValueError, match=r"y has numbers of up to 8\.8e"):
         read_target(y, "regression")
