@@ -208,6 +208,18 @@ def test_where_the_disk_is_full_all_is_trained_here(digits, monkeypatch, n_files
     assert_same_fits(together, [clone(net).fit(*digits) for net in nets])
 
 
+@pytest.mark.usefixtures("_at_once")
+def test_where_the_folder_for_temporary_files_is_gone_all_is_trained_here(
+    digits, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "removed"))
+    nets = [ActMLP(width=8, random_state=i, max_epochs=4) for i in range(4)]
+    together, report = fit_all(nets, *digits)
+    assert report.on_workers == 0
+    assert not report.failed
+    assert_same_fits(together, [clone(net).fit(*digits) for net in nets])
+
+
 class KillOnce:
     """Kills a worker when the first epochs are counted."""
 
