@@ -339,12 +339,24 @@ def _to_word(value: Any) -> str:
 
 
 def _to_dates(column: pd.Series) -> pd.Series:
+    """Return dates in UTC, in seconds: nanoseconds reach only from 1677 to 2262."""
     is_of_objects = column.dtype.kind == "O"  # dates in words, or in both
     if is_of_objects:
         column = column.map(_to_timestamp)
     format = "ISO8601" if is_of_objects else None
     dates = pd.to_datetime(column, utc=True, errors="coerce", format=format)
-    return dates.dt.as_unit("s")  # nanoseconds reach only from 1677 to 2262
+    seconds = dates.dt.tz_localize(None).to_numpy().astype("datetime64[s]")
+    if is_of_objects:  # pandas before 3 reads no dates outside of nanoseconds
+        for i in np.flatnonzero(np.isnat(seconds)):
+            seconds[i] = _to_far_date(column.iloc[i])
+    return pd.Series(seconds, index=column.index, name=column.name)
+
+
+def _to_far_date(value: Any) -> np.datetime64:
+    try:
+        return np.datetime64(str(value)[:10], "s")
+    except ValueError:
+        return np.datetime64("NaT", "s")
 
 
 def _to_timestamp(value: Any) -> Any:
@@ -358,7 +370,7 @@ def _to_date_parts(column: pd.Series) -> np.ndarray:
     parts = [
         getattr(dates.dt, name) for name in ("year", "month", "day", "day_of_week")
     ]
-    days = (dates - pd.Timestamp(0, tz="UTC").as_unit("s")) / _DAY
+    days = (dates - pd.Timestamp(0).as_unit("s")) / _DAY
     return np.column_stack([*(p.astype(float) for p in parts), dates.dt.hour, days])
 
 

@@ -23,7 +23,10 @@ KINDS = [ActMLP, ActMLPBinary, ActMLPRegressor]
         (DATES - DATES[0], "column 'when' of X holds times (timedelta64"),
         (DATES.tz_localize("UTC"), "column 'when' of X holds dates"),
         (DATES.to_period("D"), "Column 'when' of X holds Period('2020-01-01', 'D')"),
-        (DATES.astype(object), "Column 'when' of X holds Timestamp('2020-01-01"),
+        (
+            pd.Series(DATES.astype(object), dtype=object),
+            "Column 'when' of X holds Timestamp('2020-01-01",
+        ),
         (["u"] * 24, "Column 'when' of X holds 'u' of type str, which is no number"),
         (pd.Categorical(["u", "v"] * 12), "Column 'when' of X holds 'u' of type str"),
     ],
