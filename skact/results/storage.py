@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,15 +158,23 @@ def _path_of(folder: Any) -> Path:
 
 
 def _check_copies_are_ours(folder: Path) -> None:
-    """Refuse to write over a file of the user's."""
-    if (folder / RESULTS_FILE).exists():
-        return
-    for name in (_TABLE_FILE, _EPOCHS_FILE):
-        if (folder / name).is_file():
+    """Refuse to write over a file of the user's, or to remove it."""
+    saved: Any = None
+    with suppress(OSError, ValueError, RecursionError):  # a damaged file may be ours
+        saved = json.loads(_read_text(folder / RESULTS_FILE))
+    is_known = isinstance(saved, dict) and "format" in saved
+    ours = {RESULTS_FILE, _TABLE_FILE, _EPOCHS_FILE}
+    if not (folder / RESULTS_FILE).exists() or not (saved is None or is_known):
+        ours = set()
+    elif is_known and saved["format"] == _FORMAT:
+        content = saved.get("content")
+        if isinstance(content, dict) and content.get("epochs") is None:
+            ours.discard(_EPOCHS_FILE)
+    for name in (RESULTS_FILE, _TABLE_FILE, _EPOCHS_FILE):
+        if (folder / name).is_file() and name not in ours:
             raise FileExistsError(
-                f"{folder / name} is there, and no {RESULTS_FILE} beside it: "
-                f"save_results would write over a file that it did not write. Choose "
-                f"another folder."
+                f"{folder / name} is there, and save_results did not write it: it "
+                f"would be lost. Choose another folder."
             )
 
 

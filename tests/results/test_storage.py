@@ -365,14 +365,30 @@ def test_several_searches_are_saved_one_by_one(search: Any, tmp_path: Path) -> N
     assert len(frame) == 2 * len(to_frame(search))
 
 
-def test_a_table_of_the_users_own_is_not_written_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"results.csv": "mine"},
+        {"epochs.csv": "mine"},
+        {"results.json": '{"mine": 1}', "epochs.csv": "mine"},
+        {"results.json": "[1]"},
+        {"saved": "", "epochs.csv": "mine"},
+    ],
+)
+def test_a_file_of_the_users_own_is_not_written_over(
+    files: dict[str, str], tmp_path: Path
+) -> None:
     search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=2)
     search.fit(*load_iris(return_X_y=True))
-    (tmp_path / "results.csv").write_text("mine")
-    with pytest.raises(FileExistsError, match="write over a file that it did not"):
+    if files.pop("saved", None) is not None:
         save_results(search, tmp_path)
-    assert (tmp_path / "results.csv").read_text() == "mine"
-    assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
+        files = {"epochs.csv": "mine"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    with pytest.raises(FileExistsError, match="save_results did not write it"):
+        save_results(search, tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("call", [save_results, lambda search, f: load_results(f)])
