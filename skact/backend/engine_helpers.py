@@ -62,12 +62,13 @@ def train_with_workers(
         return train(jobs, **options)
     given = options.pop("stacks", None)
     stacks: list[StackReport] = [] if given is None else given
-    helpers = Helpers(n_processes - 1, stacks, options.get("progress"))
+    helpers = WorkerHelpers(n_processes - 1, stacks, options.get("progress"))
     try:
         training = train(jobs, stacks=stacks, helpers=helpers, **options)
     finally:
         helpers.close()
-    return replace(training, n_elsewhere=helpers.n_shared, n_lost=helpers.n_lost)
+    n_elsewhere, n_lost = len(helpers.shared), helpers.n_lost
+    return replace(training, n_elsewhere=n_elsewhere, n_lost=n_lost)
 
 
 @dataclass(eq=False)
@@ -79,7 +80,7 @@ class _Piece:
     counted: int = 0  # lane-epochs that the progress bar knows
 
 
-class Helpers:
+class WorkerHelpers:
     """Worker processes that train a part of one wave.
 
     Parameters
@@ -99,14 +100,15 @@ class Helpers:
         progress: Progress | None,
     ) -> None:
         self.n_workers, self.stacks, self.progress = n_workers, stacks, progress
-        self.n_shared = self.n_lost = 0
+        self.shared: set[int] = set()  # identities of outcomes that workers have had
+        self.n_lost = 0
         self._pool: WorkerPool = pool
         self._pieces: dict[Future, _Piece] = {}
         self._n_pieces = 0
         self._returned: list[StackRun] = []
-        self._shared: SharedArrays | None = None
+        self._files: SharedArrays | None = None
         self._counters: Any = None
-        self._is_refused = False  # something cannot be pickled
+        self._is_refused = False  # something cannot be sent, or no worker can start
         self._seconds = self._cost = 0.0  # of stacks that ended here
         self._known: StackRun | None = None
 
@@ -132,9 +134,9 @@ class Helpers:
         if left < SECONDS_WORTH_A_MESSAGE:
             return
         n_ready = min(self._pool.n_ready, self.n_workers)
-        if not self._pool.n_workers:
-            if left > SECONDS_WORTH_A_START:
-                self._pool.start(self.n_workers)
+        is_small = self._pool.n_workers < self.n_workers and not self._pieces
+        if is_small and left > SECONDS_WORTH_A_START:
+            self._start_workers()
             return
         n_idle = n_ready - len(self._pieces)
         if n_idle <= 0:
@@ -149,6 +151,12 @@ class Helpers:
                 break
         waiting.extend(self._returned)
         self._returned.clear()
+
+    def _start_workers(self) -> None:
+        try:
+            self._pool.start(self.n_workers)
+        except Exception:  # no more processes, or no semaphores, on this machine
+            self._is_refused = True
 
     def _pace_with(self, run: StackRun) -> float | None:
         """Return seconds for a unit of cost, at first those of the last wave."""
@@ -173,25 +181,25 @@ class Helpers:
             for i in run.active
         ]
         try:
-            if self._shared is None:
-                self._shared = SharedArrays()
-                self._counters = _open_counters(self._shared.folder, create=True)
+            if self._files is None:
+                self._files = SharedArrays()
+                self._counters = _open_counters(self._files.folder, create=True)
             self._counters[place] = 0
-            message = self._shared.dump((pairs, _settings()))
+            message = self._files.dump((pairs, _settings()))
             # in a file: loky hangs where a worker dies that has not read all of a pipe
-            message_file(self._shared.folder, place).write_bytes(message)
+            message_file(self._files.folder, place).write_bytes(message)
         except (pickle.PicklingError, TypeError, AttributeError, OSError):
             # something of the user's in a network, or a full disk
             self._is_refused = True
             self._returned += runs
             return
         try:
-            future = self._pool.submit(train_piece, str(self._shared.folder), place)
+            future = self._pool.submit(train_piece, str(self._files.folder), place)
         except Exception:  # the pool broke
             self._pool.stop()
             self._returned += runs
             return
-        self.n_shared += len(pairs)
+        self.shared.update(id(run.outcomes[i]) for run in runs for i in run.active)
         self._pieces[future] = _Piece(runs, place)
 
     # ---------------------------------------------------------------- receiving
@@ -215,26 +223,38 @@ class Helpers:
                 self._count(piece, int(self._counters[piece.place]))
                 continue
             del self._pieces[future]
-            if future.exception() is None:
-                self._accept(piece)
-                continue
-            # the worker died, or its disk was full: nothing has changed here
-            self._count(piece, 0)
-            self.n_lost += sum(len(run.active) for run in piece.runs)
-            self._returned += piece.runs
-            self._pool.stop()
+            try:
+                future.result()
+                file = message_file(self._folder, piece.place)
+                message = load(file.read_bytes(), self._folder)
+                file.unlink()
+            except Exception:
+                # the worker died, or its disk was full: nothing has changed here
+                self._count(piece, 0)
+                self.n_lost += sum(len(run.active) for run in piece.runs)
+                self._returned += piece.runs
+                self._pool.stop()
+            else:
+                self._accept(piece, *message)
+
+    @property
+    def _folder(self) -> Path:
+        assert self._files is not None
+        return self._files.folder
 
     def _count(self, piece: _Piece, n_done: int) -> None:
         more, piece.counted = n_done - piece.counted, n_done
         if self.progress is not None and more:
             self.progress(more)
 
-    def _accept(self, piece: _Piece) -> None:
-        """Fill networks, optimizers and outcomes from the message of a worker."""
-        assert self._shared is not None
-        file = message_file(self._shared.folder, piece.place)
-        results, stacks, n_done = load(file.read_bytes(), self._shared.folder)
-        file.unlink()
+    def _accept(
+        self,
+        piece: _Piece,
+        results: Sequence[Any],
+        stacks: Sequence[StackReport],
+        n_done: int,
+    ) -> None:
+        """Fill networks, optimizers and outcomes with what a worker has trained."""
         self._count(piece, n_done)
         self.stacks += stacks
         lanes = [(run, i) for run in piece.runs for i in run.active]
@@ -246,17 +266,19 @@ class Helpers:
 
     def close(self) -> None:
         """Stop workers that still train, keep what they did, and remove the files."""
-        if self._pieces:
-            self._counters[_STOP] = 1
+        try:
+            if self._pieces:
+                self._counters[_STOP] = 1
             end = time.monotonic() + _SECONDS_TO_STOP
             while self._pieces and time.monotonic() < end:
                 wait(self._pieces, _SECONDS_BETWEEN_LOOKS)
                 self._receive()
+        finally:  # also if Ctrl-C is pressed again
             if self._pieces:
                 self._pool.stop()
-        if self._shared is not None:
-            self._counters = None
-            self._shared.remove()
+            if self._files is not None:
+                self._counters = None
+                self._files.remove()
 
 
 def _take(cost: float, waiting: deque[StackRun], run: StackRun) -> list[StackRun]:
@@ -332,24 +354,21 @@ def _open_counters(folder: Path, *, create: bool = False) -> np.memmap:
 
 
 def _state_of(job: FitJob) -> tuple[list, ...]:
-    """Return parameters, the optimizer's state and rates, buffers, and noise."""
+    """Return parameters, the optimizer's state of each, buffers, and noise."""
     parameters = list(job.module.parameters())
     states = [job.optimizer.state.get(parameter) for parameter in parameters]
     noise = [module.noise for module in noisy_modules_of(job.module)]
-    rates = [group["lr"] for group in job.optimizer.param_groups]
     values = [parameter.data for parameter in parameters]
-    return values, states, rates, list(job.module.buffers()), noise
+    return values, states, list(job.module.buffers()), noise
 
 
 def _set_state(job: FitJob, state: tuple[list, ...]) -> None:
     module = job.module.train()
-    values, states, rates, buffers, noise = state
+    values, states, buffers, noise = state
     for parameter, data, known in zip(module.parameters(), values, states, strict=True):
         parameter.data = data
         if known is not None:
             job.optimizer.state[parameter] = known
-    for group, rate in zip(job.optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
     for buffer, data in zip(module.buffers(), buffers, strict=True):
         buffer.copy_(data)
     for noisy, of_rows in zip(noisy_modules_of(module), noise, strict=True):

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -11,7 +12,9 @@ import torch
 from joblib.externals.loky import ProcessPoolExecutor
 
 # workers that wait longer for work end themselves, as those of joblib
-_SECONDS_OF_PATIENCE = 300
+SECONDS_OF_PATIENCE = 300
+# workers are forgotten some seconds before, because one that ends would get no work
+_MARGIN = 30
 
 
 class WorkerPool:
@@ -19,40 +22,55 @@ class WorkerPool:
 
     Attributes
     ----------
-    n_workers : int
-        Workers that were started; 0 before the start and after a breakdown.
     pace : float or None
         Seconds that this process took for a unit of cost; None before it is known.
     """
 
     def __init__(self) -> None:
-        self.n_workers = 0
+        self._n_workers = 0
+        self._n_running = 0  # calls that have not ended
+        self._last_use = 0.0
         self.pace: float | None = None
         self._executor: Any = None
         self._first_words: list[Future] = []
         self._lock = threading.RLock()  # searches of several threads use the pool
 
     def start(self, n_workers: int) -> None:
-        """Begin to start workers, and do not wait for them."""
+        """Begin to start workers, and do not wait for them.
+
+        Fewer workers that are there end first, but not those that work.
+        """
         with self._lock:
-            if self.n_workers >= n_workers:
+            if self.n_workers >= n_workers or self._n_running:
                 return
             self.stop()
+            self._last_use = time.monotonic()
             self._executor = ProcessPoolExecutor(
                 n_workers,
-                timeout=_SECONDS_OF_PATIENCE,
+                timeout=SECONDS_OF_PATIENCE + _MARGIN,
                 initializer=_set_up_worker,
                 env={"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
             )
-            self.n_workers = n_workers
+            self._n_workers = n_workers
             self._first_words = [
                 self._executor.submit(os.getpid) for _ in range(n_workers)
             ]
 
     @property
+    def n_workers(self) -> int:
+        """Workers that were started; 0 before, after a breakdown, and after a pause."""
+        with self._lock:
+            idle = time.monotonic() - self._last_use
+            if self._n_workers and not self._n_running and idle > SECONDS_OF_PATIENCE:
+                self.stop()
+            return self._n_workers
+
+    @property
     def n_ready(self) -> int:
         """Number of workers that have started, as far as is known."""
         with self._lock:
+            if not self.n_workers:
+                return 0
             words = [word for word in self._first_words if word.done()]
             if any(word.exception() is not None for word in words):
                 self.stop()
@@ -62,13 +80,21 @@ class WorkerPool:
     def submit(self, work: Callable[..., Any], *arguments: Any) -> Future:
         """Have a worker call a function; the pool must have been started."""
         with self._lock:
-            return self._executor.submit(work, *arguments)
+            future = self._executor.submit(work, *arguments)
+            self._n_running += 1
+        future.add_done_callback(self._note_end)
+        return future
+
+    def _note_end(self, _: Future) -> None:
+        with self._lock:
+            self._n_running -= 1
+            self._last_use = time.monotonic()
 
     def stop(self) -> None:
         """End all workers at once, also those that work."""
         with self._lock:
             executor, self._executor = self._executor, None
-            self.n_workers, self._first_words = 0, []
+            self._n_workers, self._first_words = 0, []
         if executor is not None:
             executor.shutdown(wait=False, kill_workers=True)
 

@@ -18,10 +18,11 @@ from sklearn.model_selection import GridSearchCV
 
 from skact import ActMLP, ActMLPRegressor, TrainingLog, fused
 from skact.backend import engine_helpers
-from skact.backend.engine_helpers import Helpers
+from skact.backend.engine_helpers import WorkerHelpers
 from skact.backend.worker_pool import pool
 from skact.engine.jobs import Outcome
 from skact.engine.stack_run import StackRun
+from skact.noise import noisy_modules_of
 
 
 def wait_until(condition, seconds=120):
@@ -43,6 +44,7 @@ def workers():
 @pytest.fixture
 def _at_once(workers, monkeypatch):
     monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", 0)
+    workers.pace = None  # so that lanes are handed over after an epoch
     if not workers.n_workers:  # a test has killed them
         workers.start(2)
     wait_until(lambda: workers.n_ready == 2)
@@ -55,6 +57,8 @@ KINDS = {
     "batch norm": {"norm": "batch", "optimizer": "adamw"},
     "momentum": {"optimizer": "sgd", "momentum": 0.9, "dtype": "float64"},
     "random slopes": {"activation": "rrelu"},
+    "a schedule": {"lr_schedule": "cosine", "warmup": 0.2},
+    "early stopping": {"early_stopping": True, "patience": 3, "norm": "batch"},
 }
 
 
@@ -68,6 +72,15 @@ def assert_same_fits(ours, theirs):
         assert losses == losses_2
         for name, value in state.items():
             assert torch.equal(value, state_2[name]), name
+        assert (
+            one.optimizer_.param_groups[0]["lr"]
+            == (other.optimizer_.param_groups[0]["lr"])
+        )
+        noise, noise_2 = (
+            [part.noise for part in noisy_modules_of(net.module_)]
+            for net in (one, other)
+        )
+        assert noise == noise_2
         for parameter, twin in zip(
             one.module_.parameters(), other.module_.parameters(), strict=True
         ):
@@ -225,7 +238,7 @@ class KillOnce:
 
     def __init__(self, monkeypatch):
         self.done = False
-        send = Helpers._send
+        send = WorkerHelpers._send
 
         def send_and_kill(helpers, runs):
             send(helpers, runs)
@@ -234,7 +247,7 @@ class KillOnce:
                 for process in list(pool._executor._processes.values()):
                     os.kill(process.pid, signal.SIGKILL)
 
-        monkeypatch.setattr(Helpers, "_send", send_and_kill)
+        monkeypatch.setattr(WorkerHelpers, "_send", send_and_kill)
 
 
 @pytest.mark.usefixtures("_at_once")
@@ -245,6 +258,20 @@ def test_the_fits_of_a_worker_that_was_killed_are_trained_again(digits, monkeypa
     assert_same_fits(together, [clone(net).fit(*digits) for net in nets])
     assert report.lost > 0
     assert "trained again, because a worker process died" in str(report)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_results_that_cannot_be_read_are_trained_again(digits, monkeypatch):
+    def read(path, _read=Path.read_bytes):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", read)  # in this process, not in workers
+    nets = [ActMLP(width=8, random_state=i, max_epochs=8) for i in range(6)]
+    together, report = fit_all(nets, *digits)
+    assert report.lost > 0
+    assert not report.failed
+    assert report.on_workers <= len(nets)
+    assert_same_fits(together, [clone(net).fit(*digits) for net in nets])
 
 
 @pytest.mark.usefixtures("_at_once")
@@ -259,24 +286,24 @@ def test_after_ctrl_c_the_epochs_of_workers_are_kept_and_the_files_are_gone(
             folders.append(_make(*args, **kwargs)) or folders[-1]
         ),
     )
-    receive = Helpers._receive
+    receive = WorkerHelpers._receive
 
     def press(helpers):
         receive(helpers)
         if any(helpers._counters[piece.place] for piece in helpers._pieces.values()):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Helpers, "_receive", press)
+    monkeypatch.setattr(WorkerHelpers, "_receive", press)
     kept = []
-    close = Helpers.close
+    close = WorkerHelpers.close
 
     def note(helpers):
-        monkeypatch.setattr(Helpers, "_receive", receive)
+        monkeypatch.setattr(WorkerHelpers, "_receive", receive)
         runs = [run for piece in helpers._pieces.values() for run in piece.runs]
         close(helpers)
         kept.extend(len(o.records) for run in runs for o in run.outcomes)
 
-    monkeypatch.setattr(Helpers, "close", note)
+    monkeypatch.setattr(WorkerHelpers, "close", note)
     nets = [ActMLP(width=8, random_state=i, max_epochs=3000) for i in range(6)]
     with pytest.raises(KeyboardInterrupt), fused(n_jobs=3) as session:
         joblib.Parallel()(joblib.delayed(net.fit)(*digits) for net in nets)
@@ -346,7 +373,7 @@ def make_run(digits):
 
 
 def helpers_with(ready, monkeypatch):
-    helpers = Helpers(3, [], None)
+    helpers = WorkerHelpers(3, [], None)
     helpers._pool = ready
     sent = []
     monkeypatch.setattr(helpers, "_send", sent.append)
@@ -397,6 +424,24 @@ def test_work_is_shared_before_the_first_epoch_once_the_pace_is_known(
     ready.pace = 1e-6
     helpers.share(deque(), run)
     assert len(sent) == 3
+
+
+def test_where_no_worker_can_start_all_is_trained_here(make_run, monkeypatch):
+    class Barren(Ready):
+        n_workers = n_ready = 0
+
+        def start(self, n):
+            raise OSError(errno.ENOSYS, "no semaphores")
+
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_START", 0)
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", 0)
+    helpers, sent = helpers_with(Barren(), monkeypatch)
+    run, waiting = make_run(6), deque([make_run(2)])
+    run.seconds, run.cost_done = 10.0, run.cost_left
+    for _ in range(2):
+        helpers.share(waiting, run)
+    assert not sent
+    assert len(waiting) == 1
 
 
 def test_one_lane_alone_is_not_given_away(make_run):

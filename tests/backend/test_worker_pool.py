@@ -7,6 +7,7 @@ import time
 import pytest
 import torch
 
+from skact.backend import worker_pool
 from skact.backend.worker_pool import WorkerPool
 
 
@@ -41,3 +42,33 @@ def test_workers_do_not_hear_ctrl_c(pool):
     worker = pool.submit(os.getpid).result()
     os.kill(worker, signal.SIGINT)
     assert pool.submit(os.getpid).result() == worker
+
+
+def test_workers_that_have_waited_long_are_forgotten_but_none_that_works(
+    pool, monkeypatch
+):
+    pool.start(1)
+    wait_until(lambda: pool.n_ready == 1)
+    monkeypatch.setattr(worker_pool, "SECONDS_OF_PATIENCE", 0)
+    monkeypatch.setattr(pool, "_last_use", -1000.0)
+    work = pool.submit(time.sleep, 0.5)
+    assert pool.n_workers == pool.n_ready == 1
+    work.result()
+    wait_until(lambda: pool.n_workers == 0)
+    assert pool.n_ready == 0
+
+
+def test_more_workers_start_when_none_works(pool):
+    pool.start(1)
+    wait_until(lambda: pool.n_ready == 1)
+    work = pool.submit(time.sleep, 0.5)
+    pool.start(2)
+    assert pool.n_workers == 1
+    work.result()
+    wait_until(lambda: pool._n_running == 0)
+    pool.start(2)
+    assert pool.n_workers == 2
+    pool.start(1)
+    assert pool.n_workers == 2
+    # loky prints an error where it is stopped in the moment in which it starts
+    wait_until(lambda: pool.n_ready == 2)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skact.engine.batches import Tables
-from skact.engine.jobs import Outcome
+from skact.engine.jobs import Outcome, StoppingRule
 from skact.engine.stack_run import StackRun, is_portable
 from skact.engine.train import train
 
@@ -73,7 +73,7 @@ def test_a_lane_goes_on_elsewhere_as_if_nothing_had_happened(make_job, optimizer
 def test_a_stack_keeps_at_least_one_lane(make_run):
     run = make_run(3)
     part = run.split(1e30)
-    assert len(run.active), len(part.active) == (1, 2)
+    assert (len(run.active), len(part.active)) == (1, 2)
     assert run.split(1e30) is None
 
 
@@ -117,3 +117,15 @@ def test_stacks_that_wait_can_be_taken_whole(make_job):
     for job, other in zip(jobs, alone, strict=True):
         train([other])
         assert torch.equal(job.module.output.weight, other.module.output.weight)
+
+
+def test_a_rule_remembers_elsewhere_what_it_has_seen(make_job):
+    # of a loss that falls, a rule that wants it to rise sees the best in epoch 1
+    rule = StoppingRule("train_loss", 3, 0.0, "abs", False, True)
+    jobs = [
+        make_job(seed=i, n_epochs=9, lr=0.001 * (i + 1), stopping=rule)
+        for i in range(4)
+    ]
+    outcomes = train(jobs, helpers=SplitOften()).outcomes
+    assert [len(outcome.records) for outcome in outcomes] == [4] * 4
+    assert [outcome.stopping.best_epoch for outcome in outcomes] == [1] * 4
