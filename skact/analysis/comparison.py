@@ -9,9 +9,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import is_classifier
 
 from skact.analysis.fold_pairs import notes_on_pairs
-from skact.analysis.fold_sizes import ratio_of_fold_sizes
+from skact.analysis.fold_sizes import ratio_of_fold_sizes, searches_in
+from skact.analysis.paired_scores import (
+    notes_on_equal_folds,
+    scores_of_candidates,
+    select_scores,
+    tried_columns,
+)
 from skact.analysis.paired_tests import adjust_by_holm, paired_test
 from skact.analysis.verdict import verdict_of
 from skact.results.cv_results_frames import is_cv_results_frame
@@ -202,25 +209,25 @@ def compare(
         raise ValueError(
             f"select must be one of {list(_SELECTION_NOTES)}; got {select!r}."
         )
-    if not (isinstance(rope, Real) and 0 <= rope < np.inf):
+    if not (_is_number(rope) and 0 <= rope < np.inf):
         raise ValueError(f"rope must be a finite number >= 0, got {rope!r}.")
-    if not (isinstance(alpha, Real) and 0 < alpha < 1):
+    if not (_is_number(alpha) and 0 < alpha < 1):
         raise ValueError(f"alpha must be a number in (0, 1), got {alpha!r}.")
     _check_test_ratio(test_ratio)
     frame = search
     if not isinstance(search, pd.DataFrame) or is_cv_results_frame(search):
         frame = to_frame(search, level="fold")
-    names = [by] if isinstance(by, str) else list(by)
-    names = [x if x in frame else x.rpartition("__")[2] for x in names]
+    names = _names_of(by, frame)
     schema = schema_of_frame(frame, "fold")
     score = _score_column(schema, metric)
     _check_by(frame, schema, names)
     notes: list[str] = []
     if schema.has_models:
         _check_same_folds(frame)
+        _check_same_metric(search)
     notes += notes_on_pairs(search, schema.has_models)
-    table = _scores_of_candidates(frame, schema, names, score, average, notes)
-    scores = _select_scores(table, select)
+    table = scores_of_candidates(frame, schema, names, score, average, notes)
+    scores = select_scores(table, select)
     if scores.shape[1] < 2:
         raise ValueError(
             f"by={by!r}: there must be two values at least to compare, got "
@@ -230,6 +237,7 @@ def compare(
         raise ValueError(f"There must be two folds at least; got {len(scores)}.")
     if test_ratio is None:
         test_ratio = ratio_of_fold_sizes(search, len(scores), notes)
+    notes += notes_on_equal_folds(table)
     if table.index.get_level_values("value").duplicated().any():
         notes.append(_SELECTION_NOTES[select])
     notes += _notes_on_rope(scores, rope)
@@ -255,14 +263,27 @@ def _score_column(schema: Schema, metric: str | None) -> str:
     return wanted
 
 
-def _tried_columns(frame: pd.DataFrame, schema: Schema) -> list[str]:
-    """Return the columns that tell candidates apart."""
-    known = {*schema.params, *schema.resources, MODEL}
-    return [name for name in frame.columns if name in known]
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _names_of(by: Any, frame: pd.DataFrame) -> list[str]:
+    """Return the columns that `by` names, without the prefix of a pipeline."""
+    names = [by] if isinstance(by, str) else by
+    if not (
+        isinstance(names, Iterable)
+        and (names := list(names))
+        and all(isinstance(name, str) for name in names)
+    ):
+        raise TypeError(f"by must be a column or a list of columns, got {by!r}.")
+    names = [x if x in frame else x.rpartition("__")[2] for x in names]
+    if len(set(names)) < len(names):
+        raise ValueError(f"by={by!r} names a column twice.")
+    return names
 
 
 def _check_by(frame: pd.DataFrame, schema: Schema, names: Sequence[str]) -> None:
-    tried = _tried_columns(frame, schema)
+    tried = tried_columns(frame, schema)
     for name in names:
         if name not in tried:
             raise ValueError(f"by must name some of {tried!r}; got {name!r}.")
@@ -278,100 +299,30 @@ def _check_same_folds(frame: pd.DataFrame) -> None:
         )
 
 
+def _check_same_metric(search: Any) -> None:
+    """Raise ValueError if searches are known to have scored by different metrics."""
+    scorings = []
+    for one in searches_in(search):
+        scoring = getattr(one, "scoring", 0)
+        if scoring is None:  # the score of the estimator
+            scoring = "accuracy" if is_classifier(one.estimator) else "r2"
+        if isinstance(scoring, str):
+            scorings.append(scoring)
+    if len(set(scorings)) > 1:
+        raise ValueError(
+            f"The searches have different metrics, {list(dict.fromkeys(scorings))}: "
+            f"their scores cannot be compared."
+        )
+
+
 def _check_test_ratio(test_ratio: Any) -> None:
-    is_number = isinstance(test_ratio, Real) and not isinstance(test_ratio, bool)
-    if test_ratio is not None and not (is_number and 0 < test_ratio < np.inf):
+    if test_ratio is not None and not (
+        _is_number(test_ratio) and 0 < test_ratio < np.inf
+    ):
         raise ValueError(
             f"test_ratio must be None or a finite number > 0, test rows over training "
             f"rows, got {test_ratio!r}."
         )
-
-
-def _columns_to_average(average: Any, frame: pd.DataFrame) -> list[str]:
-    if not isinstance(average, str) and not (
-        isinstance(average, Iterable) and all(isinstance(x, str) for x in average)
-    ):
-        raise TypeError(
-            f"average must be a column or a list of columns, got {average!r}."
-        )
-    repeats = [average] if isinstance(average, str) else list(average)
-    unknown = [x for x in repeats if x not in frame and x != "random_state"]
-    if unknown:
-        raise ValueError(
-            f"average={average!r}: there is no column {unknown[0]!r}; there are "
-            f"{list(frame.columns)}."
-        )
-    return [x if x in frame else x.rpartition("__")[2] for x in repeats]
-
-
-def _scores_of_candidates(
-    frame: pd.DataFrame,
-    schema: Schema,
-    names: Sequence[str],
-    score: str,
-    average: str | Iterable[str],
-    notes: list[str],
-) -> pd.DataFrame:
-    """Return scores: a row for each value and cell, a column for each fold."""
-    if schema.resources:
-        last = frame["iter"].max()
-        if (frame["iter"] != last).any():
-            notes.append(
-                "Of successive halving only the last iteration is compared: earlier "
-                "candidates had fewer resources."
-            )
-        frame = frame[frame["iter"] == last]
-    has_value = frame[list(names)].notna().any(axis=1)
-    if not has_value.all():
-        notes.append(
-            f"Candidates whose grid does not name {' or '.join(names)} are left out."
-        )
-        frame = frame[has_value]
-    repeats = _columns_to_average(average, frame)
-    cell = [
-        x for x in _tried_columns(frame, schema) if x not in names and x not in repeats
-    ]
-    values = frame[names].apply(lambda row: _label_of_value(row, names), axis=1)
-    keyed = frame[[*cell, "fold", score]].assign(value=values)
-    failed = keyed.groupby(["value", *cell], sort=False, dropna=False)[score]
-    bad = int(failed.apply(lambda found: found.isna().any()).sum())
-    if bad:
-        left_out = (
-            "candidate failed on some fold and is"
-            if bad == 1
-            else "candidates failed on some fold and are"
-        )
-        notes.append(f"{bad} {left_out} left out.")
-    # numbers of cells, because a table of all combinations of values could be enormous
-    keyed["cell"] = keyed.groupby(["value", *cell], sort=False, dropna=False).ngroup()
-    places = keyed.groupby(["value", "cell", "fold"], sort=False)[score]
-    wide = places.agg(lambda found: found.mean(skipna=False)).unstack("fold")
-    return wide.dropna(axis=0, how="any")
-
-
-def _label_of_value(row: pd.Series, names: Sequence[str]) -> Any:
-    if len(names) == 1:
-        value = row[names[0]]
-        return value if isinstance(value, str) else f"{names[0]}={value}"
-    tried = [(name, row[name]) for name in names if not pd.isna(row[name])]
-    return ", ".join(v if isinstance(v, str) else f"{name}={v}" for name, v in tried)
-
-
-def _select_scores(table: pd.DataFrame, select: str) -> pd.DataFrame:
-    """Choose one score for each value of `by` on each fold: (folds, values)."""
-    chosen = {}
-    for value, cells in table.groupby(level="value", sort=False):
-        scores = cells.to_numpy()  # (cells, folds)
-        if select == "mean":
-            chosen[value] = scores.mean(axis=0)
-        elif select == "best":
-            chosen[value] = scores[scores.mean(axis=1).argmax()]
-        else:
-            others = scores.sum(axis=1, keepdims=True) - scores
-            # rounded, because sums of equal scores may differ in their last bits
-            best = others.round(12).argmax(axis=0)
-            chosen[value] = scores[best, np.arange(scores.shape[1])]
-    return pd.DataFrame(chosen, index=table.columns)
 
 
 def _notes_on_rope(scores: pd.DataFrame, rope: float) -> list[str]:

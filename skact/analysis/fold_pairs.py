@@ -4,7 +4,6 @@ from collections.abc import Hashable
 from numbers import Integral
 from typing import Any
 
-import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import (
     GridSearchCV,
@@ -14,7 +13,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 
-from skact.analysis.fold_sizes import searches_in
+from skact.analysis.fold_sizes import positions_of, searches_in
 
 _UNPAIRED = (
     "so the scores are not paired. Folds of the same number are set against each "
@@ -70,8 +69,7 @@ def _identity_of_folds(search: Any) -> Hashable | None:
         kind = StratifiedKFold if is_classifier(search.estimator) else KFold
         return repr(kind(int(cv)))
     if isinstance(cv, list | tuple):
-        parts = [np.asarray(rows) for pair in cv for rows in pair]
-        return tuple((part.dtype.kind, part.tobytes()) for part in parts)
+        return tuple(positions_of(rows).tobytes() for pair in cv for rows in pair)
     if isinstance(cv, PredefinedSplit):
         return cv.test_fold.tobytes()
     # of a custom splitter the repr may say nothing

@@ -58,14 +58,21 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
 def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
     cv: Any = getattr(search, "cv", None)
     if isinstance(cv, list | tuple):
-        tests = {np.asarray(test).tobytes() for _, test in cv}
+        tests = {positions_of(test).tobytes() for _, test in cv}
         if len(tests) < len(cv):
             raise ValueError(
                 f"The cv of the search has {len(cv)} folds, but only {len(tests)} "
                 f"different sets of test rows: a fold that is there twice would count "
                 f"as two."
             )
-        return float(np.mean([_count(test) / _count(train) for train, test in cv]))
+        return float(
+            np.mean(
+                [
+                    len(positions_of(test)) / len(positions_of(train))
+                    for train, test in cv
+                ]
+            )
+        )
     if isinstance(cv, PredefinedSplit):
         sizes = np.unique(cv.test_fold[cv.test_fold != -1], return_counts=True)[1]
         return float(np.mean(sizes / (len(cv.test_fold) - sizes)))
@@ -96,10 +103,10 @@ def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
     return 1 / (n_folds - 1)
 
 
-def _count(rows: Any) -> int:
-    """Return the number of rows of positions or of a mask."""
+def positions_of(rows: Any) -> np.ndarray:
+    """Return the sorted positions of rows, which a fold may give as a mask."""
     rows = np.asarray(rows)
-    return int(rows.sum()) if rows.dtype == bool else len(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else np.sort(rows)
 
 
 def _ratio_of_shuffle_split(cv: Any) -> float:

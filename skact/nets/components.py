@@ -144,7 +144,10 @@ def build_optimizer(net: Any) -> torch.optim.Optimizer:
     build = optimizer_class(net.optimizer)
     if named and build is torch.optim.SGD:
         flat.update(momentum=net.momentum, nesterov=bool(net.nesterov))
-    return build_torch_optimizer(build, *args, **{**flat, **params})
+    optimizer = build_torch_optimizer(build, *args, **{**flat, **params})
+    if not hasattr(optimizer, "param_groups"):
+        raise TypeError(f"it builds {optimizer!r}, which has no param_groups.")
+    return optimizer
 
 
 # ------------------------------------------------------------------ custom parts

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,13 @@ class Loop(ABC):
     def at_scheduled_rates(self, batches: Any) -> Any:
         """Return the batches of an epoch of skorch's loop, each at its rate."""
         net, schedule = self.net, self.plan.lr_schedule
+        with suppress(TypeError, NotImplementedError):  # a loader may have no length
+            if len(batches) == 0:
+                raise ValueError(
+                    f"{type(net).__name__} would train on no batch: iterator_train "
+                    f"drops the last one, and batch_size={net.batch_size} is more than "
+                    f"there are rows."
+                )
         if not isinstance(schedule, LRSchedule):
             return batches
         try:

@@ -223,6 +223,9 @@ KEYWORDS: Mapping[str, Allowed] = {
     "optimizer__differentiable": Allowed(
         lambda value: value is False, "False: a fit takes no gradient through its steps"
     ),
+    "optimizer__capturable": Allowed(
+        lambda value: value is False, "False: a fit captures no graph of its steps"
+    ),
     "iterator_train__batch_size": PARAMETERS["batch_size"],
     "iterator_valid__batch_size": PARAMETERS["batch_size"],
     "iterator_train__shuffle": _BOOL,

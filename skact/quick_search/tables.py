@@ -99,9 +99,10 @@ def _kind_of_words(words: pd.Series) -> str:
         if are_numbers.mean() >= _SHARE_OF_NUMBERS:
             return "number"
     are_dates = told.str.strip().str.match(_ISO_DATE)
-    has_dates = len(told) > 0 and are_dates.mean() >= _SHARE_OF_NUMBERS
-    if has_dates and _to_dates(told[are_dates]).notna().all():
-        return "date"
+    if are_dates.any():  # one that no calendar has, as 2024-02-30, is no date
+        are_dates &= _to_dates(told.where(are_dates)).notna()
+        if are_dates.mean() >= _SHARE_OF_NUMBERS:
+            return "date"
     n_words = words.str.split().str.len().mean()
     is_unlike = n >= _MIN_ROWS_OF_AN_ID and n_different >= _SHARE_OF_AN_ID * n
     if is_unlike:

@@ -85,6 +85,8 @@ def _to_array(y: Any) -> np.ndarray:
     check_no_mask(y, "y")
     if isinstance(y, str):
         raise TypeError(f"y must hold the targets, got the word {y!r}: pass X[{y!r}].")
+    if np.ndim(y) == 0:
+        raise TypeError(f"y must hold a target for each row, got {y!r}.")
     if isinstance(y, pd.DataFrame | pd.Series):
         dtypes = y.dtypes if isinstance(y, pd.DataFrame) else [y.dtype]
         plain = all(isinstance(dtype, np.dtype) for dtype in dtypes)
@@ -148,6 +150,7 @@ def check_lengths(X: Any, y: Any, **of_rows: Any) -> None:
 
 def check_groups(groups: Any, cv: Any) -> None:
     """Refuse a splitter of groups without groups, and groups that nobody heeds."""
+    check_no_mask(groups, "groups")
     if groups is not None and pd.isna(np.asarray(groups, dtype=object)).any():
         raise ValueError("groups must name a group for each row; some are missing.")
     if groups is not None and (cv is None or isinstance(cv, int | np.integer)):

@@ -154,7 +154,9 @@ def _path_of(folder: Any) -> Path:
         is_file = False
     if is_file and path.name != RESULTS_FILE:
         raise NotADirectoryError(f"folder must be a folder, and {path} is a file.")
-    return path.parent if is_file else path
+    # the file stands for its folder, also before it is there
+    names_file = path.name == RESULTS_FILE and not path.is_dir()
+    return path.parent if names_file else path
 
 
 def _check_copies_are_ours(folder: Path) -> None:

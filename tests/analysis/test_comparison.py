@@ -5,30 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from skact import ActMLP, compare, load_results, save_results, to_frame
 
 X, y = load_iris(return_X_y=True)
-
-
-def results(scores: dict[Any, Any], **more: Any) -> dict[str, Any]:
-    """Make the cv_results_ of candidates, by activation: (candidates, folds)."""
-    rows = [(name, row) for name, of in scores.items() for row in np.atleast_2d(of)]
-    table = np.array([row for _, row in rows], dtype=float)
-    means = table.mean(axis=1)
-    found = {
-        "params": [{}] * len(rows),
-        "param_activation": [name for name, _ in rows],
-        "mean_test_score": means,
-        "rank_test_score": stats.rankdata(-np.nan_to_num(means), "min").astype(int),
-    }
-    found |= {f"split{k}_test_score": table[:, k] for k in range(table.shape[1])}
-    return found | {f"param_{name}": values for name, values in more.items()}
 
 
 def test_the_published_example_comes_out_to_its_printed_digits(moons: Any) -> None:
@@ -58,7 +43,7 @@ def test_the_published_example_comes_out_to_its_printed_digits(moons: Any) -> No
     ("n_cells", "select"), [(1, "nested"), (3, "nested"), (3, "mean")]
 )
 def test_equal_candidates_seldom_differ(
-    equal_candidates: Any, n_cells: int, select: str
+    equal_candidates: Any, n_cells: int, select: str, results: Any
 ) -> None:
     """The rate of false alarms, of any of three pairs, is at most the level.
 
@@ -77,7 +62,9 @@ def test_equal_candidates_seldom_differ(
     assert alarms / 300 <= 0.05
 
 
-def test_choosing_by_the_same_folds_flatters_and_nested_choice_does_not() -> None:
+def test_choosing_by_the_same_folds_flatters_and_nested_choice_does_not(
+    results: Any,
+) -> None:
     """One value has one candidate, the other twenty that are no better."""
     rng = np.random.default_rng(1)
     gaps: dict[str, list[float]] = {"nested": [], "best": []}
@@ -90,35 +77,6 @@ def test_choosing_by_the_same_folds_flatters_and_nested_choice_does_not() -> Non
     assert np.mean(gaps["best"]) > 0.03
     error = np.std(gaps["nested"]) / np.sqrt(200)
     assert abs(np.mean(gaps["nested"])) < 3 * error
-
-
-def test_each_value_is_taken_as_select_says() -> None:
-    table = results(
-        {"a": [[0.9, 0.1, 0.5], [0.6, 0.7, 0.4]], "b": [0.5, 0.5, 0.5]},
-        lr=[0.1, 0.01, 0.1],
-    )
-    scores = {
-        select: compare(table, select=select, test_ratio=0.5).scores["a"].tolist()
-        for select in ("nested", "best", "mean")
-    }
-    # fold 0: the others' means are .3 and .55, so the second; fold 1: .7 and .5, the
-    # first; fold 2: .5 and .65, the second
-    assert scores["nested"] == [0.6, 0.1, 0.4]
-    assert scores["best"] == [0.6, 0.7, 0.4]
-    assert scores["mean"] == pytest.approx([0.75, 0.4, 0.45])
-
-
-def test_seeds_are_averaged_before_anything_is_chosen() -> None:
-    table = results(
-        {"a": [[0.9, 0.7], [0.5, 0.7]], "b": [[0.6, 0.6], [0.6, 0.6]]},
-        random_state=[0, 1, 0, 1],
-    )
-    found = compare(table, test_ratio=0.5)
-    assert found.scores["a"].tolist() == pytest.approx([0.7, 0.7])
-    chosen = compare(table, average=(), test_ratio=0.5)
-    assert chosen.scores["a"].tolist() != pytest.approx([0.7, 0.7])
-    assert "Each value took, for every fold," in chosen.verdict
-    assert "Each value took" not in found.verdict
 
 
 def test_a_search_of_any_estimator_and_all_that_to_frame_takes(tmp_path: Any) -> None:
@@ -159,7 +117,9 @@ def test_searches_of_other_folds_are_not_paired() -> None:
     assert "taken to have had the same rows." in compare(same, "model").verdict
 
 
-def test_a_rope_that_suits_an_accuracy_is_doubted_for_other_scores() -> None:
+def test_a_rope_that_suits_an_accuracy_is_doubted_for_other_scores(
+    results: Any,
+) -> None:
     table = results(
         {"a": [-3000.0, -2900.0, -3100.0], "b": [-3050.0, -2950.0, -3090.0]}
     )
@@ -186,16 +146,6 @@ def test_a_metric_can_be_named() -> None:
         compare(search, metric="f1")
 
 
-def test_what_failed_is_left_out_and_said() -> None:
-    table = results(
-        {"a": [[0.9, np.nan, 0.9], [0.6, 0.7, 0.4]], "b": [0.5, 0.5, 0.5]},
-        lr=[0.1, 0.01, 0.1],
-    )
-    found = compare(table, test_ratio=0.5)
-    assert found.scores["a"].tolist() == [0.6, 0.7, 0.4]
-    assert "1 candidate failed on some fold and is left out." in found.notes
-
-
 def test_of_halving_the_last_iteration_counts() -> None:
     search = HalvingGridSearchCV(
         ActMLP(random_state=0),
@@ -213,7 +163,7 @@ def test_of_halving_the_last_iteration_counts() -> None:
     assert "only the last iteration" in found.verdict
 
 
-def test_bad_input_is_named() -> None:
+def test_bad_input_is_named(results: Any) -> None:
     table = results({"a": [0.9, 0.8], "b": [0.5, 0.5]}, lr=[1, 2])
     with pytest.raises(
         ValueError, match=r"by must name some of \['activation', 'lr'\]"
@@ -233,22 +183,7 @@ def test_bad_input_is_named() -> None:
         compare(results({"a": [0.9], "b": [0.8]}))
 
 
-def test_many_values_of_many_parameters_take_no_more_room_than_candidates() -> None:
-    """A table of all their combinations would have 10**8 rows."""
-    rng = np.random.default_rng(0)
-    numbers = {name: rng.random(100).tolist() for name in ("a", "b", "c", "d")}
-    scores = {f"f{i}": rng.random((50, 4)) for i in range(2)}
-    assert len(compare(results(scores, **numbers)).frame) == 1
-
-
-def test_a_candidate_without_the_parameter_is_no_value_of_it() -> None:
-    grid = [{"C": [0.1, 1.0]}, {"gamma": [0.5]}]
-    found = compare(GridSearchCV(SVC(), grid, cv=3).fit(X, y), "C")
-    assert set(found.scores.columns) == {"C=0.1", "C=1.0"}
-    assert "Candidates whose grid does not name C are left out." in found.notes
-
-
-def test_a_frame_without_scores_says_what_it_lacks() -> None:
+def test_a_frame_without_scores_says_what_it_lacks(results: Any) -> None:
     frame = to_frame(results({"a": [0.9, 0.8], "b": [0.5, 0.5]}), "fold")
     with pytest.raises(ValueError, match="There are no scores of folds to compare"):
         compare(frame.drop(columns="test_score"))
@@ -262,19 +197,46 @@ def test_a_frame_without_scores_says_what_it_lacks() -> None:
     ]
     + [
         ({"average": 3}, "average must be a column or a list of columns, got 3"),
-        ({"average": "random_sate"}, "there is no column 'random_sate'; there are"),
+    ]
+    + [
+        ({"average": name}, rf"'{name}' is no column that tells .* are \['C', 'tol'\]")
+        for name in ("random_sate", "test_score", "fold")
+    ]
+    + [
+        ({"rope": True}, "rope must be a finite number >= 0, got True"),
+        ({"alpha": True}, "alpha must be a number in .0, 1., got True"),
+        ({"by": 3}, "by must be a column or a list of columns, got 3"),
+        ({"by": None}, "by must be a column or a list of columns, got None"),
+        ({"by": []}, r"by must be a column or a list of columns, got \[\]"),
+        ({"by": ["C", "C"]}, r"by=\['C', 'C'\] names a column twice"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_by_name(given, message) -> None:
     X, y = load_iris(return_X_y=True)
-    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=3).fit(X, y)
+    grid = {"C": [0.1, 1.0], "tol": [0.001, 0.01]}
+    search = GridSearchCV(SVC(), grid, cv=3).fit(X, y)
     with pytest.raises((TypeError, ValueError), match=message):
-        compare(search, by="C", **given)
+        compare(search, **{"by": "C"} | given)
 
 
-def test_a_fold_that_is_there_twice_does_not_count_as_two() -> None:
-    X, y = load_iris(return_X_y=True)
-    fold = np.arange(0, 150, 2), np.arange(1, 150, 2)
-    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=[fold] * 3).fit(X, y)
-    with pytest.raises(ValueError, match="3 folds, but only 1 different sets of test"):
+@pytest.mark.parametrize("again", [lambda rows: rows, np.flip])
+def test_a_fold_that_is_there_twice_does_not_count_as_two(again: Any) -> None:
+    train, test = np.arange(0, 150, 2), np.arange(1, 150, 2)
+    folds = [(train, test), (train, again(test))]
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=folds).fit(X, y)
+    with pytest.raises(ValueError, match="2 folds, but only 1 different sets of test"):
         compare(search, by="C")
+
+
+def test_scores_of_different_metrics_are_not_compared() -> None:
+    searches = [
+        GridSearchCV(KNeighborsClassifier(), grid, cv=3, scoring=scoring).fit(X, y)
+        for grid, scoring in [
+            ({"n_neighbors": [3]}, None),
+            ({"n_neighbors": [9]}, "neg_log_loss"),
+        ]
+    ]
+    with pytest.raises(ValueError, match=r"different metrics, .'accuracy', 'neg_"):
+        compare(searches, by="n_neighbors")
+    searches[1].set_params(scoring="accuracy").fit(X, y)
+    assert compare(searches, by="n_neighbors").metric == "test_score"

@@ -4,25 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from skact import Comparison, compare
 from skact.analysis.verdict import verdict_of
-
-
-def results(scores: dict[Any, Any], **more: Any) -> dict[str, Any]:
-    """Make the cv_results_ of candidates, by activation: (candidates, folds)."""
-    rows = [(name, row) for name, of in scores.items() for row in np.atleast_2d(of)]
-    table = np.array([row for _, row in rows], dtype=float)
-    means = table.mean(axis=1)
-    found = {
-        "params": [{}] * len(rows),
-        "param_activation": [name for name, _ in rows],
-        "mean_test_score": means,
-        "rank_test_score": stats.rankdata(-np.nan_to_num(means), "min").astype(int),
-    }
-    found |= {f"split{k}_test_score": table[:, k] for k in range(table.shape[1])}
-    return found | {f"param_{name}": values for name, values in more.items()}
 
 
 def test_the_verdict_on_it_is_the_published_one(moons: Any) -> None:
@@ -34,7 +18,7 @@ def test_the_verdict_on_it_is_the_published_one(moons: Any) -> None:
     assert "neither shown to be worse nor to be equivalent" in found.verdict
 
 
-def test_a_real_difference_is_found_and_equality_too() -> None:
+def test_a_real_difference_is_found_and_equality_too(results: Any) -> None:
     rng = np.random.default_rng(0)
     common = rng.normal(0.9, 0.03, size=10)
     table = results(
@@ -53,7 +37,7 @@ def test_a_real_difference_is_found_and_equality_too() -> None:
     assert "p < .001) is worse" in found.verdict
 
 
-def test_it_prints_the_verdict_and_the_table() -> None:
+def test_it_prints_the_verdict_and_the_table(results: Any) -> None:
     found = compare(results({"a": [0.9, 0.8, 0.7], "b": [0.5, 0.5, 0.6]}))
     assert str(found).startswith(
         "No winner is shown. Of 2 values of activation, a scores best: 0.8"

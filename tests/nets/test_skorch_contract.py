@@ -347,3 +347,17 @@ def test_a_net_pickles_when_its_unpicklable_callbacks_are_taken_off(iris):
 class _WithLock(Callback):
     def __init__(self):
         self.lock = threading.Lock()
+
+
+def test_a_loader_that_gives_no_batch_is_named():
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    net = ActMLP(batch_size=500, iterator_train__drop_last=True, max_epochs=2)
+    with pytest.raises(ValueError, match="would train on no batch: iterator_train"):
+        net.fit(X, np.arange(30) % 2)
+
+
+def test_a_function_that_builds_no_optimizer_is_named():
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    net = ActMLP(optimizer=lambda params, lr: 3, max_epochs=2)
+    with pytest.raises(TypeError, match=r"optimizer=.*it builds 3, which has no param_groups"):
+        net.fit(X, np.arange(30) % 2)

@@ -261,3 +261,13 @@ def test_dates_of_all_times_and_periods_are_dates(dates):
     encoded = TableEncoder(["date"]).fit_transform(column.to_frame())
     assert np.isfinite(encoded).all()
     assert (np.ptp(encoded, axis=0) > 0).any()
+
+
+@pytest.mark.parametrize("impossible", ["2020-02-30", "0000-00-00"])
+def test_a_date_that_no_calendar_has_is_a_gap_and_is_named(impossible):
+    days = pd.date_range("2020-01-01", periods=60)
+    column = pd.Series([str(day.date()) for day in days], name="c")
+    column[5] = impossible
+    assert kind_of_column(column) == "date"
+    with pytest.warns(UserWarning, match=f"no date, such as '{impossible}', in 1 of"):
+        TableEncoder(["date"]).fit_transform(column.to_frame())

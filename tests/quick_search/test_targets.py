@@ -71,6 +71,8 @@ def test_groups_and_their_splitter_come_together() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"y": None}, "y must hold a target for each row, got None"),
+        ({"groups": np.ma.masked_array(np.arange(9), True)}, "groups is a masked arr"),
         ({"y": "target"}, "y must hold the targets, got the word 'target'"),
         ({"X": np.ma.masked_array(np.ones((9, 2)), True)}, "X is a masked array"),
         ({"y": np.ma.masked_array(np.arange(9), True)}, "y is a masked array"),

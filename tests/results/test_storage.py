@@ -405,6 +405,8 @@ def test_a_folder_that_is_none_is_named(call: Any, tmp_path: Path) -> None:
 
 def test_the_file_in_the_folder_stands_for_the_folder(tmp_path: Path) -> None:
     search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=2)
-    save_results(search.fit(*load_iris(return_X_y=True)), tmp_path)
+    search.fit(*load_iris(return_X_y=True))
+    save_results(search, tmp_path / "results.json")  # also before it is there
+    assert (tmp_path / "results.json").is_file()
     results = load_results(tmp_path / "results.json")
     assert results.search == "GridSearchCV"

@@ -1,0 +1,115 @@
+"""The paired scores of the values of a hyperparameter, one for each fold."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skact.results.schema import MODEL, Schema
+
+
+def tried_columns(frame: pd.DataFrame, schema: Schema) -> list[str]:
+    """Return the columns that tell candidates apart."""
+    known = {*schema.params, *schema.resources, MODEL}
+    return [name for name in frame.columns if name in known]
+
+
+def _columns_to_average(average: Any, tried: list[str]) -> list[str]:
+    if not isinstance(average, str) and not (
+        isinstance(average, Iterable) and all(isinstance(x, str) for x in average)
+    ):
+        raise TypeError(
+            f"average must be a column or a list of columns, got {average!r}."
+        )
+    repeats = [average] if isinstance(average, str) else list(average)
+    repeats = [x if x in tried else x.rpartition("__")[2] for x in repeats]
+    unknown = [x for x in repeats if x not in tried and x != "random_state"]
+    if unknown:
+        raise ValueError(
+            f"average={average!r}: {unknown[0]!r} is no column that tells candidates "
+            f"apart; these are {tried}."
+        )
+    return repeats
+
+
+def scores_of_candidates(
+    frame: pd.DataFrame,
+    schema: Schema,
+    names: Sequence[str],
+    score: str,
+    average: str | Iterable[str],
+    notes: list[str],
+) -> pd.DataFrame:
+    """Return scores: a row for each value and cell, a column for each fold."""
+    if schema.resources:
+        last = frame["iter"].max()
+        if (frame["iter"] != last).any():
+            notes.append(
+                "Of successive halving only the last iteration is compared: earlier "
+                "candidates had fewer resources."
+            )
+        frame = frame[frame["iter"] == last]
+    has_value = frame[list(names)].notna().any(axis=1)
+    if not has_value.all():
+        notes.append(
+            f"Candidates whose grid does not name {' or '.join(names)} are left out."
+        )
+        frame = frame[has_value]
+    tried = tried_columns(frame, schema)
+    repeats = _columns_to_average(average, tried)
+    cell = [x for x in tried if x not in names and x not in repeats]
+    values = frame[names].apply(lambda row: _label_of_value(row, names), axis=1)
+    keyed = frame[[*cell, "fold", score]].assign(value=values)
+    failed = keyed.groupby(["value", *cell], sort=False, dropna=False)[score]
+    bad = int(failed.apply(lambda found: found.isna().any()).sum())
+    if bad:
+        left_out = (
+            "candidate failed on some fold and is"
+            if bad == 1
+            else "candidates failed on some fold and are"
+        )
+        notes.append(f"{bad} {left_out} left out.")
+    # numbers of cells, because a table of all combinations of values could be enormous
+    keyed["cell"] = keyed.groupby(["value", *cell], sort=False, dropna=False).ngroup()
+    places = keyed.groupby(["value", "cell", "fold"], sort=False)[score]
+    wide = places.agg(lambda found: found.mean(skipna=False)).unstack("fold")
+    return wide.dropna(axis=0, how="any")
+
+
+def _label_of_value(row: pd.Series, names: Sequence[str]) -> Any:
+    if len(names) == 1:
+        value = row[names[0]]
+        return value if isinstance(value, str) else f"{names[0]}={value}"
+    tried = [(name, row[name]) for name in names if not pd.isna(row[name])]
+    return ", ".join(v if isinstance(v, str) else f"{name}={v}" for name, v in tried)
+
+
+def select_scores(table: pd.DataFrame, select: str) -> pd.DataFrame:
+    """Choose one score for each value of `by` on each fold: (folds, values)."""
+    chosen = {}
+    for value, cells in table.groupby(level="value", sort=False):
+        scores = cells.to_numpy()  # (cells, folds)
+        if select == "mean":
+            chosen[value] = scores.mean(axis=0)
+        elif select == "best":
+            chosen[value] = scores[scores.mean(axis=1).argmax()]
+        else:
+            others = scores.sum(axis=1, keepdims=True) - scores
+            # rounded, because sums of equal scores may differ in their last bits
+            best = others.round(12).argmax(axis=0)
+            chosen[value] = scores[best, np.arange(scores.shape[1])]
+    return pd.DataFrame(chosen, index=table.columns)
+
+
+def notes_on_equal_folds(table: pd.DataFrame) -> list[str]:
+    """Return a note if folds have the scores of an earlier one, for each candidate."""
+    columns = table.T
+    repeated = columns.index[columns.duplicated() & (columns.nunique(axis=1) > 2)]
+    if repeated.empty:
+        return []
+    return [
+        f"Folds {[*repeated]} have the scores of an earlier fold, for each candidate: "
+        f"if they are the same rows, they count twice, and differences look surer than "
+        f"they are."
+    ]
