@@ -13,6 +13,7 @@ from skact.nets.base import BaseNet
 from skact.nets.inputs import check_finite
 from skact.nets.labels import LabelNet
 from skact.nets.not_fitted import check_is_fitted
+from skact.nets.prediction import check_columns
 from skact.parameters.kinds import check_numbers
 
 
@@ -315,8 +316,7 @@ class ActMLPBinary(LabelNet, NeuralNetBinaryClassifier):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_`; a single column of ones if `fit` saw one
-            class only.
+            Columns in the order of `classes_`; one column of ones if y had one class.
         """
         check_is_fitted(self)
         proba = super().predict_proba(X)
@@ -408,8 +408,7 @@ class ActMLPRegressor(BaseNet, NeuralNetRegressor):
             self.n_outputs_, self._is_y_1d = outputs, y.ndim == 1
         elif outputs != self.n_outputs_:
             raise ValueError(
-                f"y has {outputs} columns, but {type(self).__name__} was fitted with "
-                f"{self.n_outputs_}."
+                f"y has {outputs} columns, but in fit it had {self.n_outputs_}."
             )
         with np.errstate(over="ignore"):
             targets = y.reshape(len(y), outputs).astype(self.dtype_)
@@ -420,6 +419,7 @@ class ActMLPRegressor(BaseNet, NeuralNetRegressor):
         return self._shape_like_y(targets.cpu().numpy())
 
     def _shape_like_y(self, columns: np.ndarray) -> np.ndarray:
+        columns = check_columns(self, columns, self.n_outputs_)
         return columns[:, 0] if self._is_y_1d else columns
 
     def predict(self, X: Any) -> np.ndarray:

@@ -15,7 +15,12 @@ from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
 from skact.parameters.checks import dtype_name
-from skact.parameters.kinds import check_kind, name_what_is_no_number
+from skact.parameters.kinds import (
+    check_kind,
+    check_list,
+    check_no_gap,
+    name_what_is_no_number,
+)
 from skact.parameters.row_weights import combine_weights, read_sample_weight
 from skact.parameters.rows import Rows, TrainingData
 from skact.threads import map_in_threads
@@ -73,6 +78,8 @@ def read_table(
     if not is_float_table:
         check_kind(X, "X")
     check_kind(y, "y")
+    check_list(y)
+    check_no_gap(y)
     is_simple_y = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuU"
     try:
         X, y = validate_data(

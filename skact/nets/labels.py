@@ -4,12 +4,13 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 
 from skact.nets.base import BaseNet
-from skact.nets.prediction import describe_nan
+from skact.nets.prediction import check_columns, describe_nan
 from skact.parameters.row_weights import balanced_weight
 
 
@@ -32,7 +33,7 @@ class LabelNet(BaseNet):
 
     def _encode_targets(self, y: Any, *, reset: bool, classes: Any) -> tuple:
         found = _distinct_labels(y)
-        labels = found if classes is None else np.unique(classes)
+        labels = found if classes is None else _labels_given(classes)
         if reset:
             self._check_labels(labels)
             self.classes_inferred_ = labels
@@ -110,7 +111,7 @@ class LabelNet(BaseNet):
         ValueError
             If the network gives NaN for a row, because its values are too large.
         """
-        proba = self.predict_proba(X)
+        proba = check_columns(self, self.predict_proba(X), len(self.classes_))
         found = describe_nan(self, proba)
         if found is not None:
             raise ValueError(f"{found} Such a row has no label.")
@@ -164,6 +165,14 @@ def _is_label_array(y: Any, predicted: np.ndarray) -> bool:
         and y.dtype.kind == predicted.dtype.kind
         and 2 * len(np.unique(y)) < len(y)
     )
+
+
+def _labels_given(classes: Any) -> np.ndarray:
+    """Return the sorted labels of `partial_fit(classes=)`, or raise."""
+    labels = np.asarray(classes)
+    if labels.ndim != 1 or pd.isna(labels).any():
+        raise ValueError(f"classes must be a list of all labels, got {classes!r}.")
+    return _distinct_labels(labels)
 
 
 def _distinct_labels(y: np.ndarray) -> np.ndarray:

@@ -44,11 +44,27 @@ def probabilities(net: Any, X: Any) -> np.ndarray:
             if first.dtype == torch.bfloat16:  # of autocast; numpy has no such dtype
                 first = first.float()
             with blame(net, "predict_nonlinearity"):
-                parts.append(to_numpy(nonlinearity(first)))
+                part = to_numpy(nonlinearity(first))
+                if len(part) != len(first):
+                    raise ValueError(
+                        f"it turns {len(first)} rows into {len(part)}: predict_"
+                        f"nonlinearity must keep the rows."
+                    )
+                parts.append(part)
     values = np.concatenate(parts)
     found = describe_nan(net, values)
     if found is not None:
         warnings.warn(found, RuntimeWarning, stacklevel=3)
+    return values
+
+
+def check_columns(net: Any, values: np.ndarray, n_columns: int) -> np.ndarray:
+    """Return the values; raise if custom parts gave fewer columns than are wanted."""
+    if values.ndim != 2 or values.shape[1] < n_columns:
+        raise ValueError(
+            f"{type(net).__name__} cannot predict from outputs of shape {values.shape}:"
+            f" its module and its predict_nonlinearity must give {n_columns} columns."
+        )
     return values
 
 

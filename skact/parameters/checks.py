@@ -1,6 +1,7 @@
 """The allowed values of each hyperparameter, and the errors for all others."""
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -76,7 +77,8 @@ def _allow_one_of(*values: Any) -> Allowed:
 def _is_optimizer(value: Any) -> bool:
     """Whether it is a class of optimizers, or a function that builds one."""
     if isinstance(value, type):
-        return hasattr(value, "step") and value is not torch.optim.SparseAdam
+        abstract_or_sparse = torch.optim.Optimizer, torch.optim.SparseAdam
+        return hasattr(value, "step") and value not in abstract_or_sparse
     return callable(value)
 
 
@@ -207,7 +209,11 @@ PARAMETERS: Mapping[str, Allowed] = {
     ),
 }
 _LENGTH = Allowed(
-    lambda value: value is None or _is_int(value, 0), "None or an int >= 0"
+    lambda value: value is None or (_is_int(value, 0) and value <= sys.maxsize),
+    f"None or an int from 0 to {sys.maxsize}",
+)
+_OPTIONAL_BOOL = Allowed(
+    lambda value: value is None or _BOOL.is_met_by(value), "None, True or False"
 )
 _OPTIONAL_CALLABLE = Allowed(
     lambda value: value is None or callable(value), "None or a callable"
@@ -220,6 +226,15 @@ _OPTIONAL_ITERABLE = Allowed(
 )
 # keywords for parts whose own errors come too late, or in words of their own
 KEYWORDS: Mapping[str, Allowed] = {
+    **dict.fromkeys(
+        [
+            f"optimizer__{name}"
+            for name in ("amsgrad", "centered", "maximize", "nesterov")
+        ],
+        _BOOL,
+    ),
+    "optimizer__foreach": _OPTIONAL_BOOL,
+    "optimizer__fused": _OPTIONAL_BOOL,
     "optimizer__differentiable": Allowed(
         lambda value: value is False, "False: a fit takes no gradient through its steps"
     ),

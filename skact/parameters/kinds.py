@@ -4,7 +4,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
+import torch
 
 from skact.naming import short_name
 
@@ -28,6 +30,7 @@ def check_kind(values: Any, name: str) -> None:
     """
     check_no_mask(values, name)
     check_no_grad(values, name)
+    check_dtype_of_tensor(values, name)
     dtypes = getattr(values, "dtypes", None)
     if hasattr(values, "columns") and dtypes is not None:
         columns = zip(values.columns, dtypes, strict=True)
@@ -59,6 +62,67 @@ def check_no_grad(values: Any, name: str) -> None:
     if getattr(values, "requires_grad", False):
         raise ValueError(
             f"{name} is a tensor that requires grad: pass {name}.detach()."
+        )
+
+
+def check_dtype_of_tensor(values: Any, name: str) -> None:
+    """Raise for a tensor of a dtype that numpy does not have, such as bfloat16."""
+    if not isinstance(values, torch.Tensor):
+        return
+    try:
+        torch.empty(0, dtype=values.dtype).numpy()
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"{name} is a tensor of {values.dtype}, which numpy does not have: pass "
+            f"{name}.float()."
+        ) from error
+
+
+def check_list(y: Any) -> None:
+    """Raise if a y that is no array mixes things, which numpy turns into words.
+
+    ``np.asarray`` turns a gap among words into the word "nan", and 1 into "1".
+
+    Raises
+    ------
+    ValueError
+        Also if rows of a list differ in length.
+    """
+    if not isinstance(y, list | tuple):
+        return
+    try:
+        values = np.asarray(y)
+    except ValueError as error:
+        raise ValueError(
+            "y must have the same number of targets in each row; the rows of the list "
+            "differ in length."
+        ) from error
+    if values.dtype.kind in "US":
+        values = np.asarray(y, dtype=object)
+    elif values.dtype.kind != "O":
+        return
+    check_no_gap(values)
+    is_word = [isinstance(value, str | bytes) for value in values.flat]
+    if any(is_word) and not all(is_word):
+        value = values.flat[is_word.index(False)]
+        raise ValueError(
+            f"y holds {value!r} of type {type(value).__name__} beside words: "
+            f"labels must be all numbers or all strings."
+        )
+
+
+def check_no_gap(y: Any) -> None:
+    """Raise if objects, or values of an extension type of pandas, are missing in y."""
+    dtypes = [*y.dtypes] if isinstance(y, pd.DataFrame) else [getattr(y, "dtype", None)]
+    is_extension = pd.api.types.is_extension_array_dtype
+    if not any(is_extension(one) or getattr(one, "kind", "") == "O" for one in dtypes):
+        return  # scikit-learn names NaN in an array of numbers
+    missing = np.asarray(pd.isna(y))
+    rows = np.flatnonzero(missing.reshape(len(missing), -1).any(axis=1))
+    if len(rows):
+        raise ValueError(
+            f"y is missing in {len(rows)} of {len(missing)} rows; the first is row "
+            f"{rows[0]}: drop these rows."
         )
 
 

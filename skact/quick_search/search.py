@@ -20,15 +20,15 @@ from skact.callbacks.activation_monitor import ActivationMonitor
 from skact.callbacks.training_log import TrainingLog
 from skact.nets.estimators import ActMLP, ActMLPRegressor
 from skact.parameters.checks import dtype_name
-from skact.quick_search.folds import SharedFolds, SharedTransformer
-from skact.quick_search.result import SearchResult
-from skact.quick_search.tables import (
-    TableEncoder,
-    as_table,
+from skact.parameters.row_weights import read_sample_weight
+from skact.quick_search.column_kinds import (
     check_no_infinity,
     kind_of_column,
     warn_of_digits,
 )
+from skact.quick_search.folds import SharedFolds, SharedTransformer
+from skact.quick_search.result import SearchResult
+from skact.quick_search.tables import TableEncoder, as_table
 from skact.quick_search.targets import (
     check_groups,
     check_lengths,
@@ -143,14 +143,16 @@ def search(
     """
     _check_keywords(n_lr, cv, progress, width=width, depth=depth)
     check_groups(groups, cv)
+    if isinstance(X, pd.Series):  # to predict, it is a row
+        raise ValueError("X must be a table, got a Series: pass X.to_frame().")
     X = as_table(X)
     y, task = read_target(y, task)
     check_lengths(X, y, sample_weight=sample_weight, groups=groups)
+    read_sample_weight(sample_weight, len(y))  # raises, before all folds do
     if task == "classification":
         check_rows_of_classes(y, cv)
         check_scores(scoring, y)
-    if refit is None and isinstance(scoring, list | tuple | dict):
-        refit = next(iter(scoring))
+    refit = _score_to_refit(refit, scoring)
     log, regression = TrainingLog(), task == "regression"
     net = (ActMLPRegressor if regression else ActMLP)(
         random_state=random_state, dtype="float32"
@@ -265,6 +267,19 @@ def _check_whole(name: str, value: Any, low: int) -> None:
         raise ValueError(f"{name} must be an int >= {low}, got {value!r}.")
 
 
+def _score_to_refit(refit: Any, scoring: Any) -> Any:
+    """Return the score by which the best candidate is chosen, of several; else None."""
+    known = [scoring]
+    if isinstance(scoring, list | tuple | dict):
+        known = [*scoring]
+        refit = known[0] if refit is None else refit
+    if refit is not None and refit not in known:
+        names = [name for name in known if isinstance(name, str)]
+        allowed = f"None or one of {names}" if names else "None"
+        raise ValueError(f"refit must be {allowed}, got {refit!r}.")
+    return refit
+
+
 def _set_parameters(
     net: Any, parameters: dict[str, Any], max_epochs: int | None, n_rows: int
 ) -> Any:
@@ -276,7 +291,9 @@ def _set_parameters(
     callbacks = parameters.get("callbacks") or []
     if isinstance(callbacks, str):
         raise TypeError(f"callbacks must be a list, got {callbacks!r}.")
-    if max_epochs is None:
+    if max_epochs is not None:
+        _check_whole("max_epochs", max_epochs, 1)
+    else:
         per_epoch = -(-n_rows // parameters.get("batch_size", 128))
         enough = -(-_STEPS_TO_TRAIN // max(1, per_epoch))
         max_epochs = min(150, max(30, enough))

@@ -2,8 +2,6 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,31 +10,21 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-from skact.parameters.kinds import check_no_mask
-
-_MAX_CATEGORIES = 50  # of a column of words; rarer words share a category
-_MIN_ROWS_OF_AN_ID = 20  # fewer rows can be all different by chance
-_SHARE_OF_AN_ID = 0.9  # of words that are all different: an id, or free text
-_N_HASHES = 32  # columns for free text
-_ISO_DATE = r"\d{4}-\d{2}-\d{2}"  # and perhaps a time
-_DIGITS = r"[^A-Za-z]*\d[^A-Za-z]*"
-_MISSING = "<missing>"
-# what people write for "missing", in small letters and without spaces around
-_WORDS_FOR_MISSING = frozenset(
-    (
-        *("", "?", "-", "--", ".", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null"),
-        *("none", "missing", "unknown"),
-    )
+from skact.parameters.kinds import check_dtype_of_tensor, check_no_mask
+from skact.quick_search.column_kinds import (
+    MAX_CATEGORIES,
+    are_for_missing,
+    check_no_infinity,
+    is_missing,
+    kind_of_column,
+    to_dates,
+    to_numbers,
 )
-# of the words that are not for "missing", a column of numbers or dates may hold others
-_SHARE_OF_NUMBERS = 0.9
+
+_N_HASHES = 32  # columns for free text
+_MISSING = "<missing>"
 _DAY = np.timedelta64(1, "D")
 _DROPPED = ("constant", "id")
-_USES_OF_WORDS = {
-    "id": "drops as ids",
-    "category": "takes for categories",
-    "text": "hashes as free text",
-}
 
 
 def as_table(X: Any) -> Any:
@@ -45,8 +33,11 @@ def as_table(X: Any) -> Any:
     Arrays of numbers and sparse matrices are returned as they are.
     """
     check_no_mask(X, "X")
-    if isinstance(X, pd.DataFrame) or hasattr(X, "tocsr"):
+    check_dtype_of_tensor(X, "X")
+    if hasattr(X, "tocsr"):
         return X
+    if isinstance(X, pd.DataFrame):
+        return _decode_bytes(X)
     if isinstance(X, Mapping):
         return pd.DataFrame(X)
     if isinstance(X, pd.Series):  # a row of a frame
@@ -60,84 +51,32 @@ def as_table(X: Any) -> Any:
         raise ValueError(f"The rows of X must have equal lengths: {error}") from error
     if values.dtype.names:
         return pd.DataFrame({name: values[name] for name in values.dtype.names})
-    if values.ndim == 2 and values.dtype.kind not in "fiub":
+    if values.ndim != 2:
+        what = f"{X!r}" if values.ndim == 0 else f"an array of shape {values.shape}"
+        raise ValueError(
+            f"X must be a table of rows and columns, got {what[:80]}."
+            + " If X is one column, pass X.reshape(-1, 1)." * (values.ndim == 1)
+        )
+    if values.dtype.kind not in "fiub":
         # not of `values`: numpy makes one kind of a list of numbers and words
-        return pd.DataFrame(X if isinstance(X, list) else values)
+        return _decode_bytes(pd.DataFrame(X if isinstance(X, list) else values))
     return X
 
 
-def kind_of_column(column: pd.Series) -> str:
-    """Return "number", "date", "duration", "category", "text", "id" or "constant"."""
-    present = column[~_is_missing(column)]
-    if present.map(str).nunique() <= 1:
-        # of one value and gaps, the gaps tell the rows apart
-        return "category" if 0 < len(present) < len(column) else "constant"
-    n, dtype = len(present), column.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        return "category"
-    if pd.api.types.is_bool_dtype(dtype):
-        return "number"
-    if pd.api.types.is_complex_dtype(dtype):
-        raise TypeError(f"Column {column.name!r} of X holds complex numbers.")
-    if pd.api.types.is_numeric_dtype(dtype) or _all_are(present, (Real, Decimal)):
-        numbers = _to_numbers(present)
-        check_no_infinity(numbers, column.name)
-        is_running = n >= _MIN_ROWS_OF_AN_ID and bool((np.diff(numbers) == 1).all())
-        return "id" if is_running else "number"
-    if _all_are(present, pd.Timedelta | np.timedelta64 | _type_of("timedelta")):
-        return "duration"
-    if _all_are(present, (_type_of("date"), pd.Period)):
-        return "date"
-    return _kind_of_words(present.map(str))
-
-
-def _kind_of_words(words: pd.Series) -> str:
-    n, n_different = len(words), words.nunique()
-    told = words[~_are_for_missing(words)]
-    if n_different > _MAX_CATEGORIES and len(told):
-        are_numbers = pd.to_numeric(told, errors="coerce").notna()
-        if are_numbers.mean() >= _SHARE_OF_NUMBERS:
-            return "number"
-    are_dates = told.str.strip().str.match(_ISO_DATE)
-    if are_dates.any():  # one that no calendar has, as 2024-02-30, is no date
-        are_dates &= _to_dates(told.where(are_dates)).notna()
-        if are_dates.mean() >= _SHARE_OF_NUMBERS:
-            return "date"
-    n_words = words.str.split().str.len().mean()
-    is_unlike = n >= _MIN_ROWS_OF_AN_ID and n_different >= _SHARE_OF_AN_ID * n
-    if is_unlike:
-        return "id" if n_words < 2 else "text"
-    return "text" if n_words >= 3 and n_different > _MAX_CATEGORIES else "category"
-
-
-def _are_for_missing(words: pd.Series) -> pd.Series:
-    """Whether each value is a word for "missing", such as "n/a"."""
-    plain = words.astype(object).map(str).str.strip().str.lower()
-    return plain.isin(_WORDS_FOR_MISSING)
-
-
-def check_no_infinity(values: np.ndarray, name: Any) -> None:
-    """Refuse infinite values of a column, before folds fail of them one by one."""
-    if np.isinf(values).any():
-        raise ValueError(
-            f"Column {name!r} of X holds infinite values: replace them by numbers or "
-            f"by NaN."
-        )
-
-
-def warn_of_digits(column: pd.Series, kind: str) -> None:
-    """Warn of prices, shares and dates in words that are not read as such."""
-    if column.dtype.kind != "O" or kind not in _USES_OF_WORDS:
-        return
-    words = column.dropna().astype(object)
-    words = words[words.map(lambda value: isinstance(value, str))].drop_duplicates()
-    if len(words) > _MAX_CATEGORIES and words.str.fullmatch(_DIGITS).all():
-        warnings.warn(
-            f"Column {column.name!r} of X holds digits in words, such as "
-            f"{words.iloc[0]!r}, which search {_USES_OF_WORDS[kind]}: turn them into "
-            f"numbers or dates if they are.",
-            stacklevel=2,
-        )
+def _decode_bytes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return words for the bytes that some files, as of SAS, have in their place."""
+    columns = [frame.iloc[:, i] for i in range(frame.shape[1])]
+    is_of_bytes = [
+        column.dtype == object and pd.api.types.infer_dtype(column) == "bytes"
+        for column in columns
+    ]
+    if not any(is_of_bytes):
+        return frame
+    decoded = [
+        column.str.decode("utf-8", errors="replace") if is_bytes else column
+        for column, is_bytes in zip(columns, is_of_bytes, strict=True)
+    ]
+    return pd.concat(decoded, axis=1)
 
 
 def _to_pandas(X: Any) -> pd.DataFrame:
@@ -149,27 +88,6 @@ def _to_pandas(X: Any) -> pd.DataFrame:
     lazy = type(X).__name__ == "LazyFrame"
     how = "call its collect()" if lazy else "turn it into a pandas DataFrame"
     raise TypeError(f"X is a {type(X).__name__}, which search cannot read: {how}.")
-
-
-def _type_of(name: str) -> Any:
-    import datetime
-
-    return getattr(datetime, name)
-
-
-def _all_are(column: pd.Series, types: Any) -> bool:
-    return all(isinstance(value, types) for value in column.astype(object))
-
-
-def _is_missing(column: pd.Series) -> np.ndarray:
-    return column.isna().to_numpy(dtype=bool)
-
-
-def _to_numbers(column: pd.Series) -> np.ndarray:
-    """Return floats; what is missing, or no number, is NaN."""
-    if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype == object:
-        column = column.map(lambda v: float(v) if isinstance(v, Real | Decimal) else v)
-    return pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
@@ -217,7 +135,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if words is not None:
             self.encoder_ = OneHotEncoder(
                 handle_unknown="infrequent_if_exist",
-                max_categories=_MAX_CATEGORIES,
+                max_categories=MAX_CATEGORIES,
                 sparse_output=False,
                 dtype=np.float32,
             ).fit(words)
@@ -304,7 +222,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
 def _read_numbers(column: pd.Series, kind: str) -> np.ndarray:
     """Return the numbers of a column; what is missing, or of another kind, is NaN."""
-    is_present = ~_is_missing(column)
+    is_present = ~is_missing(column)
     others = "mM" if kind == "number" else "iufcb"
     if column.dtype.kind in others and is_present.any():
         raise TypeError(
@@ -316,7 +234,7 @@ def _read_numbers(column: pd.Series, kind: str) -> np.ndarray:
     if column.dtype.kind == "O":  # words, or objects of any type
         is_lost = np.isnan(block.reshape(len(block), -1)[:, 0]) & is_present
         lost = column[is_lost]
-        lost = lost[~_are_for_missing(lost)]
+        lost = lost[~are_for_missing(lost)]
         if len(lost):
             warnings.warn(
                 f"Column {column.name!r} of X holds what is no {kind}, such as "
@@ -329,7 +247,7 @@ def _read_numbers(column: pd.Series, kind: str) -> np.ndarray:
 
 def _to_words(column: pd.Series) -> np.ndarray:
     words = column.astype(object).map(_to_word).to_numpy(dtype=object, copy=True)
-    words[_is_missing(column)] = _MISSING
+    words[is_missing(column)] = _MISSING
     return words
 
 
@@ -339,35 +257,8 @@ def _to_word(value: Any) -> str:
     return str(int(value)) if is_whole else str(value)
 
 
-def _to_dates(column: pd.Series) -> pd.Series:
-    """Return dates in UTC, in seconds: nanoseconds reach only from 1677 to 2262."""
-    is_of_objects = column.dtype.kind == "O"  # dates in words, or in both
-    if is_of_objects:
-        column = column.map(_to_timestamp)
-    format = "ISO8601" if is_of_objects else None
-    dates = pd.to_datetime(column, utc=True, errors="coerce", format=format)
-    seconds = dates.dt.tz_localize(None).to_numpy().astype("datetime64[s]")
-    if is_of_objects:  # pandas before 3 reads no dates outside of nanoseconds
-        for i in np.flatnonzero(np.isnat(seconds)):
-            seconds[i] = _to_far_date(column.iloc[i])
-    return pd.Series(seconds, index=column.index, name=column.name)
-
-
-def _to_far_date(value: Any) -> np.datetime64:
-    try:
-        return np.datetime64(str(value)[:10], "s")
-    except ValueError:
-        return np.datetime64("NaT", "s")
-
-
-def _to_timestamp(value: Any) -> Any:
-    if isinstance(value, pd.Period):
-        return value.to_timestamp()
-    return value.strip() if isinstance(value, str) else value
-
-
 def _to_date_parts(column: pd.Series) -> np.ndarray:
-    dates = _to_dates(column)
+    dates = to_dates(column)
     parts = [
         getattr(dates.dt, name) for name in ("year", "month", "day", "day_of_week")
     ]
@@ -391,4 +282,4 @@ _PARTS = {
     "date": ("_year", "_month", "_day", "_weekday", "_hour", "_days"),
     "duration": ("_days",),
 }
-_READERS = {"number": _to_numbers, "date": _to_date_parts, "duration": _to_days}
+_READERS = {"number": to_numbers, "date": _to_date_parts, "duration": _to_days}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skact.parameters.kinds import check_no_mask
+from skact.parameters.kinds import check_dtype_of_tensor, check_list, check_no_mask
 
 MAX_NUMBER_CLASSES = 20  # y with more different whole numbers is a regression
 _SCORES_OF_ONE_CLASS = ("f1", "precision", "recall", "jaccard")
@@ -83,10 +83,12 @@ def _of_one_type(values: np.ndarray) -> np.ndarray:
 
 def _to_array(y: Any) -> np.ndarray:
     check_no_mask(y, "y")
+    check_dtype_of_tensor(y, "y")
     if isinstance(y, str):
         raise TypeError(f"y must hold the targets, got the word {y!r}: pass X[{y!r}].")
-    if np.ndim(y) == 0:
+    if not isinstance(y, list | tuple) and np.ndim(y) == 0:
         raise TypeError(f"y must hold a target for each row, got {y!r}.")
+    check_list(y)
     if isinstance(y, pd.DataFrame | pd.Series):
         dtypes = y.dtypes if isinstance(y, pd.DataFrame) else [y.dtype]
         plain = all(isinstance(dtype, np.dtype) for dtype in dtypes)

@@ -328,6 +328,6 @@ def test_a_callback_of_scikit_learn_is_taken_to_change_the_net() -> None:
 
 
 def test_the_net_says_how_it_was_trained() -> None:
-    for params in ({}, {"iterator_train__drop_last": True}):
+    for params in ({}, {"iterator_train__drop_last": True, "batch_size": 8}):
         net = ActMLP(width=4, max_epochs=1, random_state=0, **params).fit(X, y)
         assert net.trained_by_ == planned(**params).trained_by

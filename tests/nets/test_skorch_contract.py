@@ -359,5 +359,26 @@ def test_a_loader_that_gives_no_batch_is_named():
 def test_a_function_that_builds_no_optimizer_is_named():
     X = np.random.default_rng(0).normal(size=(30, 3))
     net = ActMLP(optimizer=lambda params, lr: 3, max_epochs=2)
-    with pytest.raises(TypeError, match=r"optimizer=.*it builds 3, which has no param_groups"):
+    with pytest.raises(
+        TypeError, match=r"optimizer=.*it builds 3, which has no param_groups"
+    ):
         net.fit(X, np.arange(30) % 2)
+
+
+@pytest.mark.parametrize(
+    ("nonlinearity", "message"),
+    [
+        (lambda output: output[:3], "must keep the rows"),
+        (lambda output: output[None], "must keep the rows"),
+        (lambda output: output.sum(1), r"outputs of shape \(30,\)"),
+        (lambda output: output[:, :0], r"outputs of shape \(30, 0\): its module and"),
+    ],
+)
+@pytest.mark.parametrize("kind", [ActMLP, ActMLPRegressor])
+def test_a_nonlinearity_that_loses_rows_or_columns_is_named(
+    kind, nonlinearity, message
+):
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    net = kind(predict_nonlinearity=nonlinearity, max_epochs=1)
+    with pytest.raises(ValueError, match=message):
+        net.fit(X, np.arange(30) % 2).predict(X)

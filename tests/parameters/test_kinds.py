@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor
 
@@ -151,12 +152,51 @@ def test_a_tensor_that_requires_grad_is_named(name):
             {"optimizer__differentiable": True},
             "'optimizer__differentiable' parameter of ActMLP must be False",
         ),
+        ({"optimizer": "Optimizer"}, "'optimizer' parameter of ActMLP must be one of"),
+        ({"optimizer__fused": 3}, "'optimizer__fused' .* must be None, True or False"),
+        ({"optimizer__amsgrad": "no"}, "'optimizer__amsgrad' .* must be True or False"),
     ],
 )
 def test_an_optimizer_that_no_fit_can_use_is_named(parameters, message):
-    import torch
-
-    classes = {"SparseAdam": torch.optim.SparseAdam, "Linear": torch.nn.Linear}
+    classes = {
+        "Optimizer": torch.optim.Optimizer,
+        "SparseAdam": torch.optim.SparseAdam,
+        "Linear": torch.nn.Linear,
+    }
     parameters = {k: classes.get(v, v) for k, v in parameters.items()}
     with pytest.raises(ValueError, match=message):
         ActMLP(max_epochs=1, **parameters).fit(np.ones((9, 2)), np.arange(9) % 3)
+
+
+WORDS = ["u", "v"] * 12
+GAP = [*WORDS[:5], None, *WORDS[6:]]
+
+
+@pytest.mark.parametrize("kind", [ActMLP, ActMLPRegressor])
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (GAP, "y is missing in 1 of 24 rows; the first is row 5"),
+        ([np.nan if word is None else word for word in GAP], "y is missing in 1 of 24"),
+        (pd.array(GAP, dtype="string"), "y is missing in 1 of 24 rows"),
+        (pd.Categorical(GAP), "y is missing in 1 of 24 rows"),
+        (pd.Series(GAP, dtype="category"), "y is missing in 1 of 24 rows"),
+        (np.array([np.nan, *y[1:]], dtype=object), "y is missing in 1 of 24 rows"),
+        (pd.array([None, *y[1:]], dtype="Int64"), "y is missing in 1 of 24 rows"),
+        ([1, *WORDS[1:]], "y holds 1 of type int beside words: labels must be all"),
+        ((*WORDS[1:], True), "y holds True of type bool beside words"),
+        ([[1], [1, 2]] * 12, "the rows of the list differ in length"),
+        (torch.tensor(y).bfloat16(), "y is a tensor of torch.bfloat16, which numpy"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_y_with_gaps_or_of_several_kinds_is_refused(kind, targets, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        kind().fit(X, targets)
+
+
+def test_a_table_of_a_dtype_that_numpy_lacks_is_refused():
+    with pytest.raises(
+        ValueError, match=r"X is a tensor of torch.bfloat16, .* X.float"
+    ):
+        ActMLP().fit(torch.tensor(X).bfloat16(), y)

@@ -1,51 +1,17 @@
 """Columns that users have become numbers for a net."""
 
-import datetime
 import pickle
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 
 from skact import search
-from skact.quick_search.tables import TableEncoder, as_table, kind_of_column
-
-N = 60
-NUMBERS = np.random.default_rng(0).normal(size=N)
-SECONDS = (NUMBERS * 1e6).astype(int)
-DATES = pd.Timestamp("2024-01-01") + pd.to_timedelta(SECONDS, unit="s")
-COLUMNS = {
-    "object": (pd.Series(NUMBERS, dtype=object), "number"),
-    "decimal": ([Decimal(repr(float(v))) for v in NUMBERS], "number"),
-    "nullable": (pd.array([True, None] * 29 + [False, True]), "number"),
-    "date": (DATES, "date"),
-    "date objects": ([d.date() for d in DATES], "date"),
-    "duration": (pd.to_timedelta(SECONDS, unit="s"), "duration"),
-    "mixed": ([1, 2.5, "three"] * 20, "category"),
-    "ordered": (pd.Categorical(["a", "b"] * 30, ordered=True), "category"),
-    "one or none": (["x", None] * 30, "category"),
-    "one number or none": ([1.0, np.nan] * 30, "category"),
-    "empty": ([np.nan] * N, "constant"),
-    "same": (["x"] * N, "constant"),
-    "running": (range(5, N + 5), "id"),
-    "unique": ([f"id{i}" for i in range(N)], "id"),
-    "nearly unique": (["id0", "id1", *(f"id{i}" for i in range(N - 2))], "id"),
-    "text": ([f"some long words {i}" for i in range(N)], "text"),
-    "names": ([f"Ann B{i}" for i in range(N)], "text"),
-    "phrases": (["it is late", "it is early"] * 30, "category"),
-    "numbers in words": ([f"{v:.3f}" for v in NUMBERS[1:]] + ["?"], "number"),
-    "few numbers in words": (["1", "02"] * 30, "category"),
-    "dates in words": ([str(d.date()) for d in DATES], "date"),
-    "times in words": ([d.isoformat() for d in DATES], "date"),
-}
-
-
-@pytest.mark.parametrize("name", COLUMNS)
-def test_each_column_is_known_for_what_it_is(name: str) -> None:
-    values, kind = COLUMNS[name]
-    assert kind_of_column(pd.Series(values)) == kind
+from skact.quick_search.column_kinds import kind_of_column
+from skact.quick_search.tables import TableEncoder, as_table
+from tests.quick_search.test_column_kinds import COLUMNS, DATES, NUMBERS, SECONDS, N
 
 
 def test_all_kinds_become_finite_numbers_with_names() -> None:
@@ -155,14 +121,6 @@ def test_lists_and_structured_arrays_are_tables() -> None:
         as_table([[1], [1, 2]])
 
 
-@pytest.mark.parametrize("word", ["${}", "{} %", "5/13/{}", "{},5"])
-def test_digits_in_words_that_are_not_read_are_said(word: str) -> None:
-    frame = pd.DataFrame({"n": NUMBERS, "w": [word.format(i) for i in range(N)]})
-    options = {"activations": ["relu"], "n_lr": 1, "max_epochs": 1, "progress": False}
-    with pytest.warns(UserWarning, match="Column 'w' of X holds digits in words"):
-        search(frame, NUMBERS > 0, cv=2, **options)
-
-
 def test_frames_of_other_libraries_are_read_or_refused() -> None:
     class Polars:
         columns = ("a", "b")
@@ -216,58 +174,26 @@ def test_the_result_says_what_was_done_with_columns() -> None:
         TableEncoder().fit(frame[["key", "same"]])
 
 
-GAPS = [" ", "", "?", "nan", "NaN", "NULL", "missing", "n/a", "Unknown", None]
-
-
-@pytest.mark.parametrize("gap", GAPS)
-@pytest.mark.parametrize("share", [0.005, 0.3])
-def test_a_word_for_missing_makes_no_column_of_numbers_or_dates_another(gap, share):
-    rng = np.random.default_rng(0)
-    numbers = pd.Series([f"{value:.2f}" for value in rng.normal(50, 20, size=400)])
-    dates = pd.Series([f"2024-{i % 12 + 1:02}-{i % 28 + 1:02}" for i in range(400)])
-    rows = rng.random(400) < share
-    rows[7] = True
-    for column, kind in [(numbers, "number"), (dates, "date")]:
-        column[rows] = gap
-        assert kind_of_column(column) == kind
-        encoded = TableEncoder([kind]).fit_transform(column.to_frame("c"))
-        assert np.isfinite(encoded).all()
-
-
-def test_a_few_other_words_among_numbers_are_named_and_many_make_words():
-    column = pd.Series([f"{value:.3f}" for value in np.linspace(0, 1, 200)], name="c")
-    column[[3, 5]] = "broken"
-    assert kind_of_column(column) == "number"
-    with pytest.warns(UserWarning, match="holds what is no number, such as 'b"):
-        TableEncoder(["number"]).fit_transform(column.to_frame())
-    column[:100] = "broken"
-    assert kind_of_column(column) != "number"
+def test_bytes_are_words_and_numbers() -> None:
+    """As pandas reads them from files of SAS."""
+    numbers = [f"{value:.3f}".encode() for value in NUMBERS]
+    frame = as_table(pd.DataFrame({"n": numbers, "w": [b"a", b"b"] * 30}))
+    assert [kind_of_column(frame[name]) for name in "nw"] == ["number", "category"]
+    encoder = TableEncoder().fit(frame)
+    assert encoder.get_feature_names_out().tolist() == ["n", "w_a", "w_b"]
+    assert kind_of_column(as_table(np.array([[b"a"], [b"b"]]))[0]) == "category"
 
 
 @pytest.mark.parametrize(
-    "dates",
+    ("X", "message"),
     [
-        ["9999-12-31", "1200-01-01"] * 3,
-        [datetime.date(9999, 12, 31), datetime.date(1200, 1, 1)] * 3,
-        np.array(["9999-12-31", "1200-01-01"] * 3, "datetime64[s]"),
-        pd.period_range("2024-01", periods=6, freq="M"),
-        list(pd.period_range("2024-01-01", periods=6, freq="D")),
+        (None, "X must be a table of rows and columns, got None"),
+        ("abc", "X must be a table of rows and columns, got 'abc'"),
+        (NUMBERS, r"got an array of shape \(60,\). If X is one column, pass X.reshape"),
+        (NUMBERS[None, None], r"got an array of shape \(1, 1, 60\)"),
+        (torch.ones(3, 2, dtype=torch.bfloat16), "X is a tensor of torch.bfloat16"),
     ],
-    ids=["words", "dates", "seconds", "months", "days"],
 )
-def test_dates_of_all_times_and_periods_are_dates(dates):
-    column = pd.Series(dates, name="c")
-    assert kind_of_column(column) == "date"
-    encoded = TableEncoder(["date"]).fit_transform(column.to_frame())
-    assert np.isfinite(encoded).all()
-    assert (np.ptp(encoded, axis=0) > 0).any()
-
-
-@pytest.mark.parametrize("impossible", ["2020-02-30", "0000-00-00"])
-def test_a_date_that_no_calendar_has_is_a_gap_and_is_named(impossible):
-    days = pd.date_range("2020-01-01", periods=60)
-    column = pd.Series([str(day.date()) for day in days], name="c")
-    column[5] = impossible
-    assert kind_of_column(column) == "date"
-    with pytest.warns(UserWarning, match=f"no date, such as '{impossible}', in 1 of"):
-        TableEncoder(["date"]).fit_transform(column.to_frame())
+def test_what_is_no_table_is_refused(X, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        as_table(X)

@@ -71,6 +71,18 @@ def test_groups_and_their_splitter_come_together() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"X": pd.Series(range(9))}, r"got a Series: pass X.to_frame\(\)"),
+        ({"sample_weight": -np.ones(9)}, "sample_weight must not be negative"),
+        ({"sample_weight": np.ones((9, 2))}, r"sample_weight must have shape \(9,\)"),
+        ({"max_epochs": 0}, "max_epochs must be an int >= 1, got 0"),
+        ({"refit": "nope"}, "refit must be None, got 'nope'"),
+        (
+            {"refit": "nope", "scoring": ["accuracy", "f1_macro"]},
+            r"refit must be None or one of \['accuracy', 'f1_macro'\], got 'nope'",
+        ),
+        ({"y": ["a", "b", np.nan] * 3}, "y is missing in 3 of 9 rows; the first is"),
+        ({"y": [1, "a", "b"] * 3}, "y holds 1 of type int beside words"),
+        ({"y": [[1], [1, 2], [1]] * 3}, "rows of the list differ in length"),
         ({"y": None}, "y must hold a target for each row, got None"),
         ({"groups": np.ma.masked_array(np.arange(9), True)}, "groups is a masked arr"),
         ({"y": "target"}, "y must hold the targets, got the word 'target'"),
