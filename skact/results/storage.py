@@ -147,7 +147,10 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
 def _path_of(folder: Any) -> Path:
     if not isinstance(folder, str | os.PathLike):
         raise TypeError(f"folder must be a path, got {short_name(folder)}.")
-    path = Path(folder)
+    text = os.fspath(folder)
+    if not isinstance(text, str) or not text or "\0" in text:  # "" would be "."
+        raise ValueError(f"folder must be the name of a folder, got {folder!r}.")
+    path = Path(text)
     try:
         is_file = path.is_file()
     except (OSError, ValueError):  # no file can have such a name
@@ -161,19 +164,22 @@ def _path_of(folder: Any) -> Path:
 
 def _check_copies_are_ours(folder: Path) -> None:
     """Refuse to write over a file of the user's, or to remove it."""
+    names = RESULTS_FILE, _TABLE_FILE, _EPOCHS_FILE
+    # looked for first: another process may write its results.json, then the copies
+    present = [name for name in names if (folder / name).is_file()]
     saved: Any = None
     with suppress(OSError, ValueError, RecursionError):  # a damaged file may be ours
         saved = json.loads(_read_text(folder / RESULTS_FILE))
     is_known = isinstance(saved, dict) and "format" in saved
-    ours = {RESULTS_FILE, _TABLE_FILE, _EPOCHS_FILE}
+    ours = set(names)
     if not (folder / RESULTS_FILE).exists() or not (saved is None or is_known):
         ours = set()
     elif is_known and saved["format"] == _FORMAT:
         content = saved.get("content")
         if isinstance(content, dict) and content.get("epochs") is None:
             ours.discard(_EPOCHS_FILE)
-    for name in (RESULTS_FILE, _TABLE_FILE, _EPOCHS_FILE):
-        if (folder / name).is_file() and name not in ours:
+    for name in present:
+        if name not in ours:
             raise FileExistsError(
                 f"{folder / name} is there, and save_results did not write it: it "
                 f"would be lost. Choose another folder."
@@ -275,6 +281,8 @@ def load_results(folder: str | os.PathLike[str]) -> SavedResults:
         )
     try:
         saved = json.loads(_read_text(folder / RESULTS_FILE))
+        if not (isinstance(saved, dict) and "format" in saved):
+            raise ValueError("it is JSON of another kind")
         content = _read_content(folder, saved)
         columns = {
             key: _make_array(cells, gaps_are_nan=_is_score_or_time(key))

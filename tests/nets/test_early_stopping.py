@@ -74,19 +74,24 @@ def check_is_nearly_best(history, i, score):
     assert history[i, score] == pytest.approx(best, rel=1e-5, abs=1e-6), score
 
 
+def assert_close_rows(history, other, i):
+    row, theirs = history[i], other[i]
+    assert row.keys() == theirs.keys()
+    for name in row.keys() - {"batches", "dur"}:
+        if name.endswith("_best") and row[name] != theirs[name]:
+            check_is_nearly_best(history, i, name.removesuffix("_best"))
+            continue
+        assert row[name] == pytest.approx(theirs[name], rel=1e-5, abs=1e-6), name
+        assert type(row[name]) is type(theirs[name]), name
+    for batch, their in zip(row["batches"], theirs["batches"], strict=True):
+        assert batch == pytest.approx(their, rel=1e-5, abs=1e-6)
+
+
 def assert_close_fits(net, other):
     """Equal to rounding."""
     assert len(net.history_) == len(other.history_)
-    for i, (row, theirs) in enumerate(zip(net.history_, other.history_, strict=True)):
-        assert row.keys() == theirs.keys()
-        for name in row.keys() - {"batches", "dur"}:
-            if name.endswith("_best") and row[name] != theirs[name]:
-                check_is_nearly_best(net.history_, i, name.removesuffix("_best"))
-                continue
-            assert row[name] == pytest.approx(theirs[name], rel=1e-5, abs=1e-6), name
-            assert type(row[name]) is type(theirs[name]), name
-        for batch, their in zip(row["batches"], theirs["batches"], strict=True):
-            assert batch == pytest.approx(their, rel=1e-5, abs=1e-6)
+    for i in range(len(net.history_)):
+        assert_close_rows(net.history_, other.history_, i)
     state = other.module_.state_dict()
     for name, value in net.module_.state_dict().items():
         torch.testing.assert_close(value, state[name], rtol=1e-5, atol=1e-6)
