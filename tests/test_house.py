@@ -16,7 +16,7 @@ FILES = {
     for path in sorted(ROOT.rglob("*.py"))
 }
 # where private names of a dependency may stand: one file for each
-SEAMS = {"skact._sklearn", "skact._torch", "skact.nets._skorch"}
+SEAMS = {"skact._sklearn", "skact._torch", "skact._skorch"}
 
 
 def attributes(tree):

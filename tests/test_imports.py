@@ -18,8 +18,9 @@ ORDER = [
     {
         *("skact.exceptions", "skact.threads", "skact.global_rng", "skact.naming"),
         *("skact.noise", "skact.interrupts", "skact.thread_choice"),
-        *("skact._sklearn", "skact._torch"),
+        *("skact._sklearn", "skact._skorch", "skact._torch"),
     },
+    {"skact.lr_schedules"},
     {"skact.activations"},
     {"skact.engine"},
     {"skact.network"},

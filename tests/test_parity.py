@@ -7,6 +7,7 @@ is the same, fused or not.
 """
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -16,16 +17,17 @@ from hypothesis import strategies as st
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import GradientNormClipping
 from skorch.dataset import ValidSplit
 from torch import nn
 from torch.nn import functional as F
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor, fused, list_activations
 from skact.engine.batches import Tables, row_order
-from skact.engine.jobs import FitJob, Seeds
-from skact.engine.lr_schedule import SCHEDULES, LRSchedule
+from skact.engine.jobs import FitJob, GradientClipping, Seeds
 from skact.engine.stack import Stack
 from skact.engine.train import train
+from skact.lr_schedules import SCHEDULES, LRSchedule
 from skact.network.mlp import MLP
 
 OPTIMIZERS = {
@@ -63,6 +65,7 @@ def make_job(
     weights=False,
     data_seed=0,
     lr_schedule=None,
+    clipping=None,
     **network,
 ):
     rng = np.random.default_rng(data_seed)
@@ -93,6 +96,7 @@ def make_job(
         module=module,
         optimizer=build(module.parameters()),
         lr_schedule=lr_schedule,
+        clipping=clipping,
     )
 
 
@@ -124,6 +128,12 @@ def train_by_torch(job):
             loss = (losses * weight[rows]).sum() / weight[rows].sum().clamp_min(tiny)
             job.optimizer.zero_grad()
             loss.backward()
+            if job.clipping is not None:
+                nn.utils.clip_grad_norm_(
+                    job.module.parameters(),
+                    job.clipping.max_norm,
+                    job.clipping.norm_type,
+                )
             job.optimizer.step()
             total += float(loss.detach()) * float(weight[rows].sum())
         history.append(total / float(weight.sum()))
@@ -191,6 +201,26 @@ def test_every_loss_and_output_is_autograd(kind, output_activation, hidden):
         }
         job, by_hand = make_job(**keywords), make_job(**keywords)
         train([job])
+        train_by_torch(by_hand)
+        assert_same(job, by_hand, atol=1e-9)
+
+
+@pytest.mark.parametrize("norm_type", [2.0, math.inf])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_clipped_gradients_are_those_of_torch(optimizer, norm_type):
+    def build(max_norm):
+        return make_job(
+            optimizer=optimizer,
+            norm="layer",
+            activation="prelu",
+            clipping=GradientClipping(max_norm, norm_type),
+        )
+
+    numbers = [0.01, 0.3, 1e9]
+    jobs = [build(number) for number in numbers]
+    train(jobs)
+    for job, number in zip(jobs, numbers, strict=True):
+        by_hand = build(number)
         train_by_torch(by_hand)
         assert_same(job, by_hand, atol=1e-9)
 
@@ -340,6 +370,7 @@ lanes = st.fixed_dictionaries(
         "rate": st.sampled_from([0.1, 0.5]),
         "schedule": st.sampled_from([None, *SCHEDULES]),
         "warmup": st.sampled_from([None, 0.0, 0.4]),
+        "max_norm": st.sampled_from([None, 0.01, 0.3]),
     }
 )
 groups = st.fixed_dictionaries(
@@ -352,6 +383,7 @@ groups = st.fixed_dictionaries(
         "batch_size": st.sampled_from([7, 16, 20, 59, 60, 61, -1]),
         "dropout": st.booleans(),
         "optimizer": st.sampled_from(["sgd", "nesterov", "adam", "adamw"]),
+        "norm_type": st.sampled_from([2.0, math.inf]),
     }
 )
 BUILDERS = {
@@ -373,8 +405,10 @@ def build_lane(group, lane):
     kind, lr, decay = group.pop("optimizer"), lane.pop("lr"), lane.pop("decay")
     rate, name, warmup = lane.pop("rate"), lane.pop("schedule"), lane.pop("warmup")
     schedule = LRSchedule(name, warmup, lr / 10, 2) if name or warmup else None
+    max_norm, norm_type = lane.pop("max_norm"), group.pop("norm_type")
     return make_job(
         lr_schedule=schedule,
+        clipping=max_norm and GradientClipping(max_norm, norm_type),
         **{**group, "dropout": rate if group["dropout"] else 0.0},
         **lane,
         optimizer=lambda p: BUILDERS[kind](p, lr, decay),
@@ -453,6 +487,8 @@ ESTIMATORS = {ActMLP: 3, ActMLPBinary: 2, ActMLPRegressor: None}
         {"lr_schedule": "one_cycle", "optimizer": "adamw", "weight_decay": 0.1},
         {"lr_schedule": "linear", "warmup": 0.3, "early_stopping": True},
         {"lr_schedule": "cosine", "optimizer": "sgd"},
+        {"callbacks": [GradientNormClipping(0.2)], "activation": "prelu"},
+        {"callbacks": [GradientNormClipping(0.1, "inf")], "norm": "batch"},
     ],
     ids=lambda params: "-".join(params),
 )

@@ -45,8 +45,8 @@ from torch.utils import _python_dispatch
 
 from skact import ActMLP, TrainingLog, fused, to_hiplot
 from skact import _sklearn as sklearn_seam
+from skact import _skorch as skorch_seam
 from skact import _torch as torch_seam
-from skact.nets import _skorch as skorch_seam
 
 RNG = np.random.default_rng(0)
 X, y = RNG.normal(size=(40, 3)), np.arange(40) % 2

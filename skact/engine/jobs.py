@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from skact.engine.lr_schedule import LRSchedule, RatesOfEpochs
+from skact.lr_schedules import LRSchedule, RatesOfEpochs
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,14 @@ class StoppingRule:
     load_best: bool  # whether the outcome gets the weights of the best epoch
 
 
+@dataclass(frozen=True)
+class GradientClipping:
+    """The largest norm of a network's gradients: see ``clip_grad_norm_`` of torch."""
+
+    max_norm: float
+    norm_type: float  # 2 or infinity
+
+
 @dataclass(frozen=True, eq=False)
 class FitJob:
     """All that the engine must know about one fit."""
@@ -106,6 +114,7 @@ class FitJob:
     module: Any  # the initialised MLP; it holds the weights when training ends
     optimizer: Any  # from torch.optim: its kind, coefficients and state
     lr_schedule: LRSchedule | RatesOfEpochs | None = None  # None: as in the optimizer
+    clipping: GradientClipping | None = None  # None: gradients are taken as they are
     hooks: Hooks | None = None  # None: nothing runs between epochs
     keeps_weights: bool = False  # whether the outcome gets the weights of each epoch
     kept_epochs: int = 0  # epochs whose weights the fit keeps, here or by its hooks

@@ -77,6 +77,12 @@ class Layout:
             most = max(sum(p.numel() for p in of_lane) for of_lane in learns)
             self.learned.append(self._add_segment((most,)))
 
+    @property
+    def segments(self) -> list[Segment]:
+        """The segments of all parameters."""
+        pairs = (*self.linear, *self.norm)
+        return [*(segment for pair in pairs for segment in pair), *self.learned]
+
     def _add_segment(self, shape: Sequence[int]) -> Segment:
         size = int(np.prod(shape))
         if size >= _MIN_BLOCK_VALUES and size % _ALIGNMENT == 0 and not self.is_lone:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from skact.engine.batches import Batches, Tables
 from skact.engine.early_stopping import BestWeights
+from skact.engine.gradient_clipping import StackedClipping
 from skact.engine.jobs import EpochRecord, FitJob, HeldOutScores, StoppingState
 from skact.engine.layers import Parameter
 from skact.engine.memory_layout import Layout, Segment, batch_norms_of
@@ -65,6 +66,10 @@ class Stack:
             [job.optimizer for job in jobs], self.values, self.grads
         )
         self.running = self._make_running()
+        rules = [job.clipping for job in jobs if job.clipping is not None]
+        self.clipping = (
+            StackedClipping(rules, self.layout, self.grads) if rules else None
+        )
         self.is_noisy = []
         self.detached_lanes: set[int] = set()
         self.copied_lanes: set[int] = set()

@@ -272,6 +272,7 @@ def traits_of_stack(job: FitJob) -> dict[str, str]:
         "dropout": dropout,
         "losses": job.loss,
         "optimizers": str(stacked_form(job.optimizer)),
+        "clipping": "" if job.clipping is None else "clipped gradients",
         "batches": batches,
         "validation": f"up to {held_out} held-out rows" if held_out else "",
         "dtypes": f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}",

@@ -64,6 +64,7 @@ class StepProgram:
     def bind_calls(self, batch: Batch) -> None:
         """List the calls of each step: one that fetches rows, and those after it."""
         all_forward, all_backward = [], []
+        clipping = self.stack.clipping
         for layer in self.layers:
             forward, backward = layer.calls(batch)
             all_forward += forward
@@ -75,6 +76,7 @@ class StepProgram:
                     *all_forward,
                     *self.loss.calls(step),
                     *itertools.chain(*reversed(all_backward)),
+                    *([] if clipping is None else clipping.calls()),
                 ],
             )
             for step, index in enumerate(self.index)

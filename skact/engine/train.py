@@ -3,13 +3,14 @@
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
 from skact.engine.activation_layers import activation_key
 from skact.engine.batches import Tables
 from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
+from skact.engine.memory_layout import activation_of
 from skact.engine.optimizers import shared_coefficients_of, stacked_form
 from skact.engine.plan import BatchShape, Lane, plan_stacks
 from skact.engine.stack_run import StackRun
@@ -107,6 +108,7 @@ def lane_of(job: FitJob) -> Lane:
         (kind, job.loss, str(weight.dtype), str(weight.device)),
         shape,
         shape_of_held_out(job.held_out),
+        None if job.clipping is None else (job.clipping.norm_type, *_learned(module)),
     )
     activations = [layer.activation for layer in module.hidden]
     order = [activation_key(a) for a in (*activations, module.output_activation)]
@@ -116,3 +118,12 @@ def lane_of(job: FitJob) -> Lane:
     values = 5 * sum(p.numel() for p in module.parameters()) + columns * shape.padded
     nbytes = values * weight.element_size()
     return Lane(group, (*order, shared_coefficients_of(job.optimizer)), nbytes)
+
+
+def _learned(module: Any) -> list[int]:
+    """Return how many values each activation learns."""
+    n_activations = len(module.hidden) + 1
+    return [
+        sum(p.numel() for p in activation_of(module, i).parameters())
+        for i in range(n_activations)
+    ]

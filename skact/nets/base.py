@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from skact._sklearn import DURING_FIT
+from skact._skorch import names_optimizer, nonlinearity_of
 from skact._torch import load_compiler
 from skact.engine.current_trainer import note_failure
 from skact.engine.jobs import Seeds
 from skact.interrupts import StopFit, StopRequest, count_interrupts
 from skact.nets import components, default_callbacks, prediction
-from skact.nets._skorch import names_optimizer, nonlinearity_of
 from skact.nets.batch_loss import WeightedLosses
 from skact.nets.blame import blame, blaming
 from skact.nets.divergence import check_loss, check_weights

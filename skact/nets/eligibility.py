@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Literal
 
-import torch
 from sklearn.base import is_classifier
 from skorch.callbacks import (
     BatchScoring,
@@ -18,6 +17,7 @@ from skorch.callbacks import (
     EpochScoring,
     EpochTimer,
     Freezer,
+    GradientNormClipping,
     LoadInitState,
     LRScheduler,
     TrainEndCheckpoint,
@@ -25,22 +25,17 @@ from skorch.callbacks import (
 )
 from skorch.dataset import Dataset
 from skorch.utils import to_numpy
-from torch import nn
 from torch.utils.data import DataLoader
 
 from skact._sklearn import callbacks_of
-from skact._torch import has_hooks
-from skact.engine.activation_layers import is_custom
-from skact.engine.custom_activations import fault_of_activation
-from skact.engine.lr_schedule import LRSchedule, RatesOfEpochs
-from skact.engine.optimizers import stacked_form
-from skact.engine.validation import can_validate
-from skact.nets._skorch import (
+from skact._skorch import (
     EPOCH_METHODS,
     PREDICTION_METHODS,
     TRAINING_METHODS,
     overridden_method,
 )
+from skact.engine.validation import can_validate
+from skact.lr_schedules import LRSchedule, RatesOfEpochs
 from skact.nets.components import has_custom_parts, has_held_out_rows
 from skact.nets.default_callbacks import (
     LearningRate,
@@ -49,9 +44,10 @@ from skact.nets.default_callbacks import (
     accuracy,
     score_of,
 )
+from skact.nets.gradient_clipping import clips_twice, is_stackable
 from skact.nets.held_out import has_no_batch_callbacks
 from skact.nets.lr_schedule import has_known_rates, known_rates, schedule_of
-from skact.network.mlp import MLP, BatchNorm, Dropout, Linear
+from skact.nets.stacked_forms import reason_against_stack
 from skact.parameters.fit_params import FitOptions
 from skact.parameters.rows import Rows, TrainingData, rows_of
 
@@ -64,14 +60,9 @@ _DEFAULT_CALLBACKS = {
     "print_log": QuietLog,
 }
 # callbacks that read the network and the optimizer between epochs, and change neither
-_READ_ONLY_CALLBACKS = {*_DEFAULT_CALLBACKS.values(), EpochScoring, EarlyStopping}
-# the layers that have a stacked form, and the values that their options must have
-_STACKED_LAYERS: dict[type, dict[str, Any]] = {
-    Linear: {},
-    Dropout: {},
-    nn.Identity: {},
-    nn.LayerNorm: {"eps": 1e-5},
-    BatchNorm: {"eps": 1e-5, "momentum": 0.1, "track_running_stats": True},
+_READ_ONLY_CALLBACKS = {
+    *_DEFAULT_CALLBACKS.values(),
+    *(EpochScoring, EarlyStopping, GradientNormClipping),
 }
 
 # What callbacks do with a net between epochs. "nobody": no callback reads the net, and
@@ -204,7 +195,7 @@ def _unusual_callback(net: Any) -> str | None:
             return f"the callback {name!r} freezes parameters"
         if _is_batchwise(callback, net.use_caching):
             return f"the callback {name!r} works batch by batch"
-    return None
+    return "two callbacks clip gradients" if clips_twice(net.callbacks_) else None
 
 
 def _is_batchwise(callback: Any, use_caching: Any) -> bool:
@@ -215,6 +206,8 @@ def _is_batchwise(callback: Any, use_caching: Any) -> bool:
         return bool(callback.on_train and cached)
     if isinstance(callback, BatchScoring):
         return bool(callback.on_train)
+    if is_stackable(callback):
+        return False
     if type(callback) is LRScheduler:
         return callback.step_every != "epoch"
     methods = [(getattr(callback, name), name) for name in _BATCH_HOOKS]
@@ -235,94 +228,6 @@ def _unusual_criterion(net: Any) -> str | None:
         if public and getattr(criterion, option) != default:
             options.append(option)
     return f"the criterion has options ({', '.join(options)})" if options else None
-
-
-def reason_against_stack(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
-    """Return why a network cannot train in a stack, or None if it can."""
-    reason = unstackable_part(module, optimizer)
-    if reason is not None:
-        return reason
-    layers: list[Any] = list(module.hidden)
-    activations = [(layer.activation, layer.linear.out_features) for layer in layers]
-    activations.append((module.output_activation, module.output.out_features))
-    for activation, width in activations:
-        if not is_custom(activation):
-            continue
-        x = torch.linspace(-3, 3, 2 * width).view(2, width).to(module.output.weight)
-        fault = fault_of_activation(activation, x)
-        if fault is not None:
-            return f"the activation {activation!r} {fault}"
-    return None
-
-
-def unstackable_part(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
-    """Return which part of a network or an optimizer no stack supports, or None.
-
-    Parameters
-    ----------
-    module : MLP
-    optimizer : torch.optim.Optimizer
-        Over the parameters of `module`.
-
-    Returns
-    -------
-    str or None
-        The end of a sentence that begins with "because".
-    """
-    if stacked_form(optimizer) is None:
-        return f"the optimizer {_describe_optimizer(optimizer)} has no stacked form"
-    if type(module) is not MLP:
-        return f"the module is a {type(module).__name__}"
-    if module.output.weight.device.type not in ("cpu", "cuda"):
-        return f"the device {module.output.weight.device} is not supported"
-    return (
-        _unusual_layer(module)
-        or _untrained_parameter(module, optimizer)
-        or _hooked_part(module, optimizer)
-    )
-
-
-def _unusual_layer(module: Any) -> str | None:
-    """Name the first layer that differs from those of MLP, or return None."""
-    parts: list[tuple[str, Any]] = [("output", module.output)]
-    for i, layer in enumerate(module.hidden):
-        names = ("linear", "norm", "dropout")
-        parts += [(f"hidden.{i}.{name}", getattr(layer, name)) for name in names]
-    for name, part in parts:
-        usual = _STACKED_LAYERS.get(type(part))
-        if usual is None or any(getattr(part, k) != v for k, v in usual.items()):
-            return f"{name} is {part!r}"
-    return None
-
-
-def _untrained_parameter(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
-    held = {id(p) for p in optimizer.param_groups[0]["params"]}
-    for name, parameter in module.named_parameters():
-        if not parameter.requires_grad or id(parameter) not in held:
-            return f"the parameter {name} is not trained"
-    return None
-
-
-def _hooked_part(module: Any, optimizer: torch.optim.Optimizer) -> str | None:
-    """Name the first part with code of a user, which no stack calls, or return None."""
-    for name, part in (*module.named_modules(), *module.named_parameters()):
-        if has_hooks(part):
-            return f"a hook is registered on {name or 'the module'}"
-        if "forward" in vars(part):
-            return f"forward of {name or 'the module'} was replaced"
-    if has_hooks(optimizer):
-        return "a hook is registered on the optimizer"
-    return None
-
-
-def _describe_optimizer(optimizer: torch.optim.Optimizer) -> str:
-    name = type(optimizer).__name__
-    options = ("dampening", "maximize", "amsgrad", "differentiable", "capturable")
-    groups = optimizer.param_groups
-    given = [f"{o}={groups[0][o]!r}" for o in options if groups[0].get(o)]
-    if len(groups) > 1:
-        given.append(f"{len(groups)} parameter groups")
-    return f"{name}({', '.join(given)})" if given else name
 
 
 # ------------------------------------------------------------------ callbacks
@@ -379,6 +284,8 @@ def _are_replaced(net: Any, has_held_out: bool) -> bool:
             monitors.append(callback.monitor)
         elif has_known_rates(callback):
             n_schedulers += 1
+        elif is_stackable(callback):
+            continue
         elif not (_is_default_callback(name, callback) or _is_accuracy(net, callback)):
             return False
         elif (score := score_of(callback)) is not None:

@@ -13,6 +13,7 @@ from typing import Any
 from skorch.callbacks import EarlyStopping, EpochTimer
 from torch import nn
 
+from skact._skorch import last_batches_of, write_epoch_start, write_score
 from skact._torch import note_step
 from skact.engine.early_stopping import asks_to_stop
 from skact.engine.jobs import (
@@ -23,16 +24,17 @@ from skact.engine.jobs import (
     StoppingRule,
     StoppingState,
 )
-from skact.engine.lr_schedule import RatesOfEpochs
 from skact.engine.train import train
 from skact.interrupts import StopRequest
-from skact.nets._skorch import last_batches_of, write_epoch_start, write_score
+from skact.lr_schedules import RatesOfEpochs
 from skact.nets.default_callbacks import LearningRate, score_of
 from skact.nets.divergence import check_held_out_loss, divergence_error
-from skact.nets.eligibility import FitPlan, has_custom_scoring, unstackable_part
+from skact.nets.eligibility import FitPlan, has_custom_scoring
+from skact.nets.gradient_clipping import clipping_of
 from skact.nets.held_out import held_out_of, write_held_out
 from skact.nets.loop import Loop
 from skact.nets.lr_schedule import has_known_rates, rewind_rate
+from skact.nets.stacked_forms import unstackable_part
 from skact.parameters.rows import Rows
 
 _ENGINE_LOSSES: dict[type, str] = {
@@ -101,6 +103,7 @@ class EngineLoop(Loop):
             module=net.module_,
             optimizer=net.optimizer_,
             lr_schedule=plan.lr_schedule,
+            clipping=clipping_of(net),
             hooks=None if is_unobserved else CallbackHooks(net, plan),
             keeps_weights=is_unobserved and self.epoch_weights is not None,
             kept_epochs=0 if self.epoch_weights is None else net.max_epochs,

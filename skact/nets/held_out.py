@@ -5,8 +5,8 @@ from typing import Any
 from skorch.callbacks import Callback, EpochScoring
 from skorch.exceptions import SkorchException
 
+from skact._skorch import last_batches_of
 from skact.engine.jobs import HeldOut, HeldOutScores
-from skact.nets._skorch import last_batches_of
 from skact.parameters.rows import Rows
 
 _COLLECTING_HANDLERS = {

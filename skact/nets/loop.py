@@ -11,9 +11,9 @@ from skorch.utils import is_dataset, to_numpy
 from skact._sklearn import callbacks_of
 from skact.engine.current_trainer import current_trainer
 from skact.engine.jobs import Seeds
-from skact.engine.lr_schedule import LRSchedule, at_rates, restore_rates
 from skact.engine.weights import Trajectory, Weights, weights_of
 from skact.global_rng import seed_generators
+from skact.lr_schedules import LRSchedule, at_rates, restore_rates
 from skact.nets.components import device_of
 from skact.nets.eligibility import FitPlan
 from skact.nets.weighted_scoring import weigh_scores

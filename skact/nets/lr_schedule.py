@@ -5,7 +5,7 @@ from typing import Any
 from skorch.callbacks import LRScheduler, WarmRestartLR
 
 from skact._torch import note_step
-from skact.engine.lr_schedule import KNOWN_SCHEDULERS, LRSchedule, RatesOfEpochs
+from skact.lr_schedules import KNOWN_SCHEDULERS, LRSchedule, RatesOfEpochs
 
 
 def has_schedule(net: Any) -> bool:

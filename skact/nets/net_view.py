@@ -10,9 +10,9 @@ from sklearn.base import is_classifier
 from skorch.utils import to_numpy
 from torch import Tensor, nn
 
+from skact._skorch import nonlinearity_of
 from skact.engine.batches import to_tensor
 from skact.engine.weights import Weights
-from skact.nets._skorch import nonlinearity_of
 from skact.nets.components import device_of, has_custom_parts, lend_generators
 from skact.nets.inputs import read_table, read_X
 from skact.network.forward import outputs_of_epochs

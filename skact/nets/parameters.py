@@ -9,7 +9,7 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
-from skact.nets._skorch import CONSTRUCTOR_ATTRIBUTES, callback_names
+from skact._skorch import CONSTRUCTOR_ATTRIBUTES, callback_names
 from skact.parameters.checks import check_parameters
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
 

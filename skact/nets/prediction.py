@@ -11,13 +11,13 @@ from skorch.helper import SliceDataset
 from skorch.utils import is_dataset, to_numpy
 from torch import Tensor
 
-from skact.engine.jobs import Seeds
-from skact.nets._skorch import (
+from skact._skorch import (
     PREDICTION_METHODS,
     nonlinearity_of,
     overridden_method,
     set_evaluation_mode,
 )
+from skact.engine.jobs import Seeds
 from skact.nets.blame import blame
 from skact.nets.components import has_custom_parts, lend_generators
 from skact.nets.divergence import describe_large_weights

@@ -6,7 +6,7 @@ from sklearn.metrics import check_scoring
 from skorch.callbacks import EpochScoring
 
 from skact._sklearn import accepts_sample_weight
-from skact.nets._skorch import replace_scoring, scoring_of
+from skact._skorch import replace_scoring, scoring_of
 
 
 class WeightedScoring:

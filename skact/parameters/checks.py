@@ -14,8 +14,8 @@ from skorch.callbacks import InputShapeSetter
 from skorch.dataset import Dataset
 
 from skact.activations.build import is_custom, make_activation
-from skact.engine.lr_schedule import SCHEDULES
 from skact.global_rng import seed_generators_temporarily
+from skact.lr_schedules import SCHEDULES
 from skact.network.mlp import INITS, NORMS, activation_per_layer
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
 

@@ -9,7 +9,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 
 from skact import ActMLP, DivergedError, fused
-from skact.engine.lr_schedule import LRSchedule
+from skact.lr_schedules import LRSchedule
 from skact.nets.lr_schedule import has_schedule, known_rates, schedule_of
 
 X = np.random.default_rng(0).normal(size=(83, 5))

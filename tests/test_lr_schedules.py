@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from skact.engine.lr_schedule import (
+from skact.lr_schedules import (
     KNOWN_SCHEDULERS,
     SCHEDULES,
     LRSchedule,
