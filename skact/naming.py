@@ -114,7 +114,7 @@ def _full_name(value: Any, with_place: bool = False) -> str:
     place = getattr(value, "__module__", None)
     if with_place and isinstance(name, str) and isinstance(place, str):
         text = f"{name} ({place})"
-    elif with_place and type(value).__repr__ is object.__repr__:
+    elif with_place and _has_no_repr(value):
         text = _describe_by(value, getattr(value, "__dict__", {}), {})
     for pattern, replacement in _REPR_REPLACEMENTS:
         text = pattern.sub(replacement, text)
@@ -158,6 +158,11 @@ def _describe_by(value: Any, params: Any, defaults: dict[str, Any]) -> str:
 
 def _name_inside(value: Any) -> str:
     return repr(value) if isinstance(value, str) else _full_name(value)
+
+
+def _has_no_repr(value: Any) -> bool:
+    """Whether the repr says nothing; skorch's ValidSplit defines such a one."""
+    return repr(value) == object.__repr__(value)
 
 
 def _is_plain(value: Any) -> bool:

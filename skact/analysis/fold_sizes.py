@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import (
-    GroupKFold,
+    GroupShuffleSplit,
     KFold,
-    LeaveOneGroupOut,
     LeaveOneOut,
     PredefinedSplit,
-    StratifiedGroupKFold,
     StratifiedKFold,
     TimeSeriesSplit,
 )
@@ -20,10 +18,7 @@ from skact._sklearn import default_test_size, n_folds_of_repetition
 from skact.results.cv_results import is_search_or_results, search_inside
 
 # each row is tested once, so all folds together test n rows and train (k - 1) n rows
-_PARTITIONS = (
-    *(KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold),
-    *(LeaveOneOut, LeaveOneGroupOut),
-)
+_PARTITIONS = (KFold, StratifiedKFold, LeaveOneOut)
 
 
 def searches_in(search: Any) -> list[Any]:
@@ -83,7 +78,8 @@ def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
         cv.gap,
     ) == (None, None, 0):
         return float(np.mean([1 / i for i in range(1, n_folds + 1)]))
-    if hasattr(cv, "test_size") and hasattr(cv, "train_size"):
+    is_by_groups = isinstance(cv, GroupShuffleSplit)  # its sizes count groups
+    if hasattr(cv, "test_size") and hasattr(cv, "train_size") and not is_by_groups:
         return _ratio_of_shuffle_split(cv)
     repeated = n_folds_of_repetition(cv)
     if repeated is not None:
@@ -98,7 +94,8 @@ def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
     ):
         raise ValueError(
             f"test_ratio is needed, test rows over training rows: cv={cv!r} does not "
-            f"say it."
+            f"say it. It is np.mean([len(test) / len(train) for train, test in "
+            f"cv.split(X, y, groups)])."
         )
     return 1 / (n_folds - 1)
 

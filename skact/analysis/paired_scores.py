@@ -74,7 +74,13 @@ def scores_of_candidates(
     keyed["cell"] = keyed.groupby(["value", *cell], sort=False, dropna=False).ngroup()
     places = keyed.groupby(["value", "cell", "fold"], sort=False)[score]
     wide = places.agg(lambda found: found.mean(skipna=False)).unstack("fold")
-    return wide.dropna(axis=0, how="any")
+    complete = wide.dropna(axis=0, how="any")
+    absent = len(wide) - len(complete) - bad
+    if absent > 0:
+        lacks = "candidate lacks the row of some fold and is"
+        lack = "candidates lack the row of some fold and are"
+        notes.append(f"{absent} {lacks if absent == 1 else lack} left out.")
+    return complete
 
 
 def _label_of_value(row: pd.Series, names: Sequence[str]) -> Any:

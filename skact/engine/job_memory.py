@@ -12,6 +12,8 @@ from skact.engine.plan import BatchShape
 # a task keeps its rows of X, and a transformer in front of the net keeps a copy; a fit
 # cannot know the number of transformers
 _COPIES_OF_X = 2
+# likewise its rows of a y of several columns, perhaps of a wider dtype, and predictions
+_COPIES_OF_COLUMNS = 5
 # parameters, gradients, directions and two states of the optimizer in the stack;
 # parameters and states again, when the network leaves the stack
 _COPIES_OF_NETWORK = 8
@@ -30,6 +32,8 @@ def bytes_of_arrays(job: FitJob) -> dict[int, int]:
     if held_out is not None:
         arrays += [held_out.targets, held_out.sample_weight, held_out.score_weight]
     sizes = {id(array): _bytes_of(array) for array in arrays if array is not None}
+    if job.targets.ndim == 2 and job.targets.shape[1] > 1:
+        sizes[id(job.targets)] *= _COPIES_OF_COLUMNS
     sizes[id(job.X)] = _COPIES_OF_X * _bytes_of(job.X)
     if sp.issparse(job.X):
         sizes[id(job.X)] += _bytes_of_table(job.X)

@@ -147,6 +147,9 @@ def build_optimizer(net: Any) -> torch.optim.Optimizer:
     optimizer = build_torch_optimizer(build, *args, **{**flat, **params})
     if not hasattr(optimizer, "param_groups"):
         raise TypeError(f"it builds {optimizer!r}, which has no param_groups.")
+    betas = optimizer.param_groups[0].get("betas", (0, 0))
+    if type(optimizer).__module__.startswith("torch.optim") and len(betas) != 2:
+        raise ValueError(f"optimizer__betas must be two numbers, got {betas!r}.")
     return optimizer
 
 

@@ -15,6 +15,7 @@ from skact.noise import LEVELS, Noise, NoisyModule
 
 NORMS = ("batch", "layer")
 INITS = ("auto", "torch")
+_ROWS_TO_CHECK = 12  # of what activations are tried with
 
 
 class Linear(nn.Linear):
@@ -160,13 +161,13 @@ class MLP(nn.Module):
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        widths = [n_features, *hidden]
+        widths = [n_features, *hidden, n_outputs]
         activations = activation_per_layer(activation, len(hidden))
         self.hidden = nn.ModuleList(
             Hidden(d_in, d_out, spec, norm, dropout, dtype)
             for d_in, d_out, spec in zip(widths, hidden, activations, strict=False)
         )
-        self.output = Linear(widths[-1], n_outputs, dtype=dtype)
+        self.output = Linear(widths[-2], n_outputs, dtype=dtype)
         self.output_activation = (
             nn.Identity()
             if output_activation is None
@@ -178,11 +179,13 @@ class MLP(nn.Module):
         linears: list[Any] = [*(layer.linear for layer in self.hidden), self.output]
         for linear, gain in zip(linears, [*gains, 1.0], strict=True):
             _init_linear(linear, gain if init == "auto" else None, generator)
-        for layer, spec, width in zip(self.hidden, activations, hidden, strict=True):
-            if not isinstance(spec, str) or is_custom(spec):
-                _check_output_shape(
-                    layer.activation, spec, torch.zeros(2, width, dtype=dtype)
-                )
+        built = [(layer.activation, "activation") for layer in self.hidden]
+        built.append((self.output_activation, "output_activation"))
+        specs = zip(built, [*activations, output_activation], widths[1:], strict=True)
+        for (module, name), spec, width in specs:
+            if _needs_check(spec):
+                x = torch.zeros(_ROWS_TO_CHECK, width, dtype=dtype)
+                _check_output_shape(name, module, spec, x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, n_features) to (B, n_outputs)."""
@@ -242,10 +245,17 @@ def activation_per_layer(activation: Any, n_layers: int) -> tuple:
     return tuple(activation)
 
 
-def _check_output_shape(activation: Any, spec: Any, x: Tensor) -> None:
+def _needs_check(spec: Any) -> bool:
+    """Whether an activation is a user's, or has parameters of a user's."""
+    if isinstance(spec, str) and not is_custom(spec):
+        return "(" in spec
+    return spec is not None
+
+
+def _check_output_shape(name: str, activation: Any, spec: Any, x: Tensor) -> None:
     """Raise if the activation changes the shape or the dtype of a tensor."""
     requirement = (
-        f"activation={activation_name(spec)} must turn a tensor of shape (rows, width)"
+        f"{name}={activation_name(spec)} must turn a tensor of shape (rows, width)"
     )
     try:
         with torch.random.fork_rng(devices=[]):  # it may draw in eval mode, too

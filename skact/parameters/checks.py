@@ -82,6 +82,10 @@ def _is_optimizer(value: Any) -> bool:
     return callable(value)
 
 
+def _is_false(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_) and not value
+
+
 def optimizer_class(value: Any) -> Any:
     """Return the class of an optimizer that is named in any case; else the value."""
     return OPTIMIZERS.get(value.lower(), value) if isinstance(value, str) else value
@@ -179,7 +183,7 @@ PARAMETERS: Mapping[str, Allowed] = {
         "'disable' (scikit-learn's, such as a TrainingLog, go to set_callbacks)",
     ),
     "train_split": Allowed(
-        lambda value: value is None or value is False or callable(value),
+        lambda value: value is None or callable(value) or _is_false(value),
         "None, False or a callable such as skorch.dataset.ValidSplit(5)",
     ),
     "warm_start": _BOOL,

@@ -35,6 +35,8 @@ _USES_OF_WORDS = {
 def kind_of_column(column: pd.Series) -> str:
     """Return "number", "date", "duration", "category", "text", "id" or "constant"."""
     present = column[~is_missing(column)]
+    if column.dtype == object:
+        _check_no_arrays(present)
     if present.map(str).nunique() <= 1:
         # of one value and gaps, the gaps tell the rows apart
         return "category" if 0 < len(present) < len(column) else "constant"
@@ -50,11 +52,22 @@ def kind_of_column(column: pd.Series) -> str:
         check_no_infinity(numbers, column.name)
         is_running = n >= _MIN_ROWS_OF_AN_ID and bool((np.diff(numbers) == 1).all())
         return "id" if is_running else "number"
-    if _all_are(present, pd.Timedelta | np.timedelta64 | _type_of("timedelta")):
+    times = pd.Timedelta | np.timedelta64 | _type_of("timedelta") | _type_of("time")
+    if _all_are(present, times):
         return "duration"
     if _all_are(present, (_type_of("date"), pd.Period)):
         return "date"
     return _kind_of_words(present.map(str))
+
+
+def _check_no_arrays(column: pd.Series) -> None:
+    """Refuse arrays and lists in cells, whose text may leave their middle out."""
+    for value in column:
+        if hasattr(value, "__len__") and not isinstance(value, str | bytes):
+            raise TypeError(
+                f"Column {column.name!r} of X holds a {type(value).__name__} in a cell:"
+                f" give each of its numbers a column, as with np.vstack."
+            )
 
 
 def _kind_of_words(words: pd.Series) -> str:
@@ -63,6 +76,7 @@ def _kind_of_words(words: pd.Series) -> str:
     if n_different > MAX_CATEGORIES and len(told):
         are_numbers = pd.to_numeric(told, errors="coerce").notna()
         if are_numbers.mean() >= _SHARE_OF_NUMBERS:
+            check_no_infinity(to_numbers(told[are_numbers]), words.name)
             return "number"
     are_dates = told.str.strip().str.match(_ISO_DATE)
     if are_dates.any():  # one that no calendar has, as 2024-02-30, is no date

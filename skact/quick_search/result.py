@@ -32,10 +32,12 @@ class SearchResult:
         The history of every fit.
     report : Report
         Report on the fused fits.
+    test_ratio : float or None, default=None
+        Test rows over training rows of a fold, for `compare`; None: it reads `cv`.
 
     Attributes
     ----------
-    search_, best_estimator_, log_, report_
+    search_, best_estimator_, log_, report_, test_ratio_
         The parameters.
     best_params_ : dict
         Hyperparameters of the net: activation, lr, width, ...
@@ -54,10 +56,15 @@ class SearchResult:
     """
 
     def __init__(
-        self, search: GridSearchCV, best: Any, log: TrainingLog, report: Any
+        self,
+        search: GridSearchCV,
+        best: Any,
+        log: TrainingLog,
+        report: Any,
+        test_ratio: float | None = None,
     ) -> None:
         self.search_, self.best_estimator_ = search, best
-        self.log_, self.report_ = log, report
+        self.log_, self.report_, self.test_ratio_ = log, report, test_ratio
         self.best_score_ = float(search.best_score_)
         self.best_params_ = {
             name.removeprefix("net__"): value
@@ -86,7 +93,7 @@ class SearchResult:
 
     def compare(self, by: str | Sequence[str] = "activation", **options: Any) -> Any:
         """Test differences between activations by :func:`~skact.compare`."""
-        return compare(self.search_, by, **options)
+        return compare(self.search_, by, **{"test_ratio": self.test_ratio_} | options)
 
     def diagnose(self) -> Diagnosis:
         """Find candidates that train badly by :func:`~skact.diagnose`."""

@@ -142,6 +142,8 @@ def search(
     (True, ['activation', 'depth', 'lr', 'width'])
     """
     _check_keywords(n_lr, cv, progress, width=width, depth=depth)
+    if isinstance(scoring, list | tuple | dict | set) and not scoring:
+        raise ValueError(f"scoring must name a score, got {scoring!r}.")
     check_groups(groups, cv)
     if isinstance(X, pd.Series):  # to predict, it is a row
         raise ValueError("X must be a table, got a Series: pass X.to_frame().")
@@ -193,7 +195,16 @@ def search(
         same = pipeline.set_params(**found.best_params_)
         best = TransformedTargetRegressor(same, transformer=target)
         best.fit(X, y, **weights)
-    return SearchResult(found, best, log, session.report)
+    ratio = _ratio_of_folds(cv, y, groups)
+    return SearchResult(found, best, log, session.report, ratio)
+
+
+def _ratio_of_folds(cv: Any, y: np.ndarray, groups: Any) -> float | None:
+    """Return test rows over training rows, by the folds of a splitter; else None."""
+    if not hasattr(cv, "split"):
+        return None
+    folds = cv.split(np.zeros((len(y), 1)), y, groups)
+    return float(np.mean([len(test) / len(train) for train, test in folds]))
 
 
 def _reads_rows(scoring: Any) -> bool:
@@ -224,6 +235,8 @@ def _make_preprocessing(X: Any) -> Any:
                 check_no_infinity(column, i)
         imputer = SimpleImputer(keep_empty_features=True)
         return make_pipeline(imputer, StandardScaler())
+    if any(isinstance(name, float) and np.isnan(name) for name in X.columns):
+        raise ValueError("A column of X has no name (nan): give it one.")
     columns = [X.iloc[:, i] for i in range(X.shape[1])]
     # the kinds are read once, without y: so each fold has the same columns
     kinds = [kind_of_column(column) for column in columns]
@@ -289,7 +302,7 @@ def _set_parameters(
             raise TypeError(f"{name} is tried by the search: give it {how}.")
     _check_names(net, parameters)
     callbacks = parameters.get("callbacks") or []
-    if isinstance(callbacks, str):
+    if not isinstance(callbacks, list | tuple):
         raise TypeError(f"callbacks must be a list, got {callbacks!r}.")
     if max_epochs is not None:
         _check_whole("max_epochs", max_epochs, 1)

@@ -1,5 +1,6 @@
 """From the columns that users have to the numbers that a net takes."""
 
+import datetime
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -267,6 +268,10 @@ def _to_date_parts(column: pd.Series) -> np.ndarray:
 
 
 def _to_days(column: pd.Series) -> np.ndarray:
+    if column.dtype == object:  # a time of the day counts from midnight
+        column = column.map(
+            lambda v: str(v)[:15] if isinstance(v, datetime.time) else v
+        )
     return (pd.to_timedelta(column, errors="coerce") / _DAY).to_numpy(float)
 
 

@@ -47,11 +47,14 @@ def read_target(y: Any, task: str | None) -> tuple[np.ndarray, str]:
             f"task must be 'classification', 'regression' or None, got {task!r}."
         )
     values = _to_array(y)
+    if len(values) == 0:
+        raise ValueError("y holds no rows.")
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     _check_present(values)
     values = _of_one_type(values)
     if task is None:
+        _check_not_one_hot(values)
         is_number = values.dtype.kind in "iuf"
         many = is_number and (values.ndim == 2 or _is_measure(values))
         task = "regression" if many else "classification"
@@ -62,6 +65,16 @@ def read_target(y: Any, task: str | None) -> tuple[np.ndarray, str]:
     elif len(np.unique(values)) < 2:
         raise ValueError(f"y has one class only: {values[0]!r}.")
     return values, task
+
+
+def _check_not_one_hot(values: np.ndarray) -> None:
+    if values.ndim != 2 or values.dtype.kind not in "biuf":
+        return
+    if np.isin(values, (0, 1)).all() and (values.sum(axis=1) == 1).all():
+        raise ValueError(
+            "y looks like one column for each class: pass y.argmax(axis=1), or "
+            "task='regression' if it holds numbers."
+        )
 
 
 def _of_one_type(values: np.ndarray) -> np.ndarray:
@@ -142,6 +155,8 @@ def check_rows_of_classes(y: np.ndarray, n_splits: Any) -> None:
 def check_lengths(X: Any, y: Any, **of_rows: Any) -> None:
     """Refuse weights and groups that are not one for each row, before any fold."""
     n_rows = len(y)
+    if len(getattr(X, "shape", ())) == 2 and X.shape[1] == 0:
+        raise ValueError("X has no columns.")
     for name, values in {"X": X, **of_rows}.items():
         if values is None or np.ndim(values) == 0:
             continue
@@ -153,6 +168,11 @@ def check_lengths(X: Any, y: Any, **of_rows: Any) -> None:
 def check_groups(groups: Any, cv: Any) -> None:
     """Refuse a splitter of groups without groups, and groups that nobody heeds."""
     check_no_mask(groups, "groups")
+    if isinstance(groups, str):
+        raise TypeError(
+            f"groups must hold a group for each row, got the word {groups!r}: pass "
+            f"X[{groups!r}]."
+        )
     if groups is not None and pd.isna(np.asarray(groups, dtype=object)).any():
         raise ValueError("groups must name a group for each row; some are missing.")
     if groups is not None and (cv is None or isinstance(cv, int | np.integer)):

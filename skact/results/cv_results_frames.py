@@ -39,11 +39,11 @@ def columns_of_frame(frame: pd.DataFrame) -> dict[str, list[Any]]:
     """Return the columns of ``cv_results_``, as far as the frame still has them.
 
     Of a parameter, a gap of the frame may be None, NaN, or no parameter of the
-    candidate: ``params`` says which. In a file it is a text that Python may be able to
-    read; if not, a gap means that the candidate does not have the parameter.
+    candidate: ``params`` says which. In a file it is a text, in which a gap is None if
+    the text says so; else the candidate does not have the parameter.
     """
-    rows = len(frame)
-    params = [_dict_of(x) for x in frame.get(_PARAMS, pd.Series([None] * rows))]
+    texts = frame.get(_PARAMS, pd.Series([None] * len(frame))).tolist()
+    params = [_dict_of(x) for x in texts]
     columns: dict[str, list[Any]] = {}
     for name, label in zip(map(str, frame.columns), frame.columns, strict=True):
         cells, gaps = frame[label].tolist(), frame[label].isna().tolist()
@@ -52,8 +52,10 @@ def columns_of_frame(frame: pd.DataFrame) -> dict[str, list[Any]]:
         if name.startswith("param_"):
             key = name.removeprefix("param_")
             columns[name] = [
-                one.get(key, MISSING) if one is not None else (MISSING if gap else cell)
-                for one, cell, gap in zip(params, cells, gaps, strict=True)
+                one.get(key, MISSING)
+                if one is not None
+                else (_meaning_of_gap(key, text) if gap else cell)
+                for one, text, cell, gap in zip(params, texts, cells, gaps, strict=True)
             ]
         elif RESULT_NAME.fullmatch(name):
             columns[name] = cells
@@ -62,6 +64,12 @@ def columns_of_frame(frame: pd.DataFrame) -> dict[str, list[Any]]:
                 MISSING if gap else cell for cell, gap in zip(cells, gaps, strict=True)
             ]
     return columns
+
+
+def _meaning_of_gap(key: str, text: Any) -> Any:
+    """Return None if the text of a dict says so; else the mark of a missing cell."""
+    says_none = re.search(rf"{re.escape(repr(key))}: None(?=[,}}])", str(text))
+    return None if says_none else MISSING
 
 
 def _dict_of(value: Any) -> Mapping[str, Any] | None:

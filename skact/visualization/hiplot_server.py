@@ -66,7 +66,11 @@ def _open(base: Path, uri: str) -> Experiment:
     folder = (base / unquote(parts.netloc + parts.path).lstrip("/")).resolve()
     if not folder.is_relative_to(base):
         raise ValueError(f"{uri!r} leads out of the folder that is served.")
-    level = parse_qs(parts.query).get("level", ["candidate"])[-1]
+    query = parse_qs(parts.query, keep_blank_values=True)
+    unknown = [name for name in query if name != "level"]
+    if unknown:
+        raise ValueError(f"there is no {unknown[0]!r}: after ? may stand level=.")
+    level = query.get("level", ["candidate"])[-1]
     check_level(level)
     try:
         return to_hiplot(load_results(folder), level)
@@ -77,7 +81,8 @@ def _open(base: Path, uri: str) -> Experiment:
 def _describe_folders(base: Path) -> str:
     """Say which addresses can be opened."""
     folders = sorted(path.parent for path in base.rglob(RESULTS_FILE))
-    names = [f"{_SCHEME}{path.relative_to(base).as_posix()}" for path in folders]
+    paths = [path.relative_to(base).as_posix() for path in folders]
+    names = [_SCHEME + path.replace("?", "%3F").replace("#", "%23") for path in paths]
     if not names:
         return "Nothing can be opened: the served folder has no saved results."
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""

@@ -8,7 +8,9 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    GroupShuffleSplit,
     KFold,
+    LeaveOneGroupOut,
     LeaveOneOut,
     LeavePGroupsOut,
     PredefinedSplit,
@@ -32,7 +34,6 @@ rows = np.arange(150)
         (None, 1 / 4),
         (3, 1 / 2),
         (KFold(4), 1 / 3),
-        (GroupKFold(4), 1 / 3),
         (RepeatedKFold(n_splits=4, n_repeats=3), 1 / 3),
         (ShuffleSplit(5, test_size=0.25), 1 / 3),
         (ShuffleSplit(5), 1 / 9),
@@ -82,3 +83,17 @@ def test_searches_with_the_same_splitter_tell_the_ratio() -> None:
     found = compare(searches, "model")
     assert found.test_ratio == pytest.approx(1 / 3)
     assert "Taken as" not in found.verdict
+
+
+@pytest.mark.parametrize(
+    "cv", [GroupKFold(3), LeaveOneGroupOut(), GroupShuffleSplit(4, random_state=0)]
+)
+def test_of_folds_of_groups_the_ratio_is_asked_for(cv) -> None:
+    """Groups differ in size; splitters of groups count groups, not rows."""
+    X, y = load_iris(return_X_y=True)
+    groups = np.repeat(np.arange(6), [5, 5, 5, 5, 5, 125])
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=cv)
+    rows = np.random.default_rng(0).permutation(150)
+    search.fit(X[rows], y[rows], groups=groups)
+    with pytest.raises(ValueError, match=r"test_ratio is needed.*in cv.split\(X, y, g"):
+        compare(search, by="C")

@@ -8,7 +8,7 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 
-from skact import compare
+from skact import compare, to_frame
 
 X, y = load_iris(return_X_y=True)
 
@@ -78,3 +78,14 @@ def test_folds_of_equal_scores_are_doubted_where_the_splitter_is_not_known(
     assert "Folds [2] have the scores of an earlier fold" in found.verdict
     other = compare(results({k: rng.random(4) for k in "abc"}), test_ratio=0.5)
     assert "earlier fold" not in other.verdict
+
+
+def test_a_candidate_without_a_row_for_some_fold_is_left_out_and_said() -> None:
+    search = GridSearchCV(SVC(), {"C": [0.01, 0.1, 1.0]}, cv=3).fit(X, y)
+    frame = to_frame(search, level="fold")
+    found = compare(frame[~((frame["fold"] == 0) & (frame["C"] == 0.1))], "C")
+    assert set(found.scores.columns) == {"C=0.01", "C=1.0"}
+    assert "1 candidate lacks the row of some fold and is left out." in found.notes
+    rest = frame[~((frame["fold"] == 0) & (frame["C"] != 1.0))]
+    with pytest.raises(ValueError, match="2 candidates lack the row of some fold and"):
+        compare(rest, "C")

@@ -18,6 +18,11 @@ def test_arrays_count_by_identity_and_X_twice(make_job):
     assert id(None) not in bytes_of_arrays(make_job(X=X))
 
 
+def test_a_y_of_several_columns_counts_with_its_copies(make_job):
+    job = make_job(X=X, targets=np.zeros((20, 7)))
+    assert bytes_of_arrays(job)[id(job.targets)] == 5 * 20 * 7 * 8
+
+
 def test_a_sparse_X_counts_as_the_table_that_trains_too(make_job, monkeypatch):
     sparse = sp.csr_matrix(np.eye(20))
     stored = sparse.data.nbytes + sparse.indices.nbytes + sparse.indptr.nbytes

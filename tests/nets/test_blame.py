@@ -40,7 +40,18 @@ X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
         ({"iterator_train__num_workers": 10**12}, ValueError, "an int from 0 to 256"),
         ({"iterator_train__nosuch": 0}, TypeError, "nosuch"),
         ({"dataset__length": 99}, ValueError, "dataset__length"),
-        ({"output_activation": len}, TypeError, "must return a tensor, got int"),
+        ({"output_activation": len}, ValueError, "of the same shape, got int"),
+        ({"optimizer__betas": (0.9, 0.99, 0.9)}, ValueError, "optimizer__betas"),
+        (
+            {"activation": "elu(alpha=1e39)", "dtype": "float32"},
+            ValueError,
+            "activation=elu(alpha=1e39)",
+        ),
+        (
+            {"output_activation": lambda x: torch.cat([x, x], 1)},
+            ValueError,
+            "output_activation=lambda must turn a tensor",
+        ),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -152,7 +152,7 @@ class Gradients(Callback):
 )
 def test_callbacks_find_the_gradients_of_the_last_batch_on_both_loops(kind, params):
     net = a_net(kind, callbacks=[Gradients()], **params).fit(X, y)
-    other = a_net(kind, callbacks=[Gradients(), GradientNormClipping(1e9)], **params)
+    other = a_net(kind, callbacks=[Gradients(), GradientNormClipping(1e9, 1)], **params)
     other.fit(X, y)
     assert net.trained_by_ == "the engine" != other.trained_by_
     for ours, theirs in zip(net.history, other.history, strict=True):
@@ -217,6 +217,7 @@ def test_a_rate_of_zero_changes_no_weight(optimizer, loop):
 @LOOPS
 def test_train_split_false_holds_out_nothing(loop):
     net = a_net(train_split=False, **loop).fit(X, y)
+    a_net(train_split=np.False_, **loop).fit(X, y)
     assert "valid_loss" not in net.history[-1]
     held_out = a_net(train_split=False, early_stopping=True, **loop).fit(X, y)
     assert "valid_loss" in held_out.history[-1]

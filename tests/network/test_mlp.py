@@ -271,9 +271,9 @@ def test_copies_and_pickles_are_equal_and_independent():
 @pytest.mark.parametrize(
     ("activation", "message"),
     [
-        (lambda x: x.sum(), "into one of the same shape, got () for (2, 5)"),
-        (lambda x: x[:, :3], "into one of the same shape, got (2, 3) for (2, 5)"),
-        (lambda x: x.detach().numpy(), "same shape, got ndarray for (2, 5)"),
+        (lambda x: x.sum(), "into one of the same shape, got () for (12, 5)"),
+        (lambda x: x[:, :3], "into one of the same shape, got (12, 3) for (12, 5)"),
+        (lambda x: x.detach().numpy(), "same shape, got ndarray for (12, 5)"),
         (np.tanh, "activation=tanh must turn a tensor of shape (rows, width) into"),
         (nn.PReLU(7), "activation=PReLU(num_parameters=7) must turn a tensor"),
     ],

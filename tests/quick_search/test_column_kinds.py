@@ -122,3 +122,25 @@ def test_names_that_begin_with_letters_are_not_said_to_be_numbers() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_of_digits(column, kind_of_column(column))
+
+
+@pytest.mark.parametrize("cell", [np.ones(3), [1, 2], {"a": 1}])
+def test_arrays_in_cells_are_refused(cell) -> None:
+    column = pd.Series([cell, *[cell] * 30], name="embedding")
+    with pytest.raises(TypeError, match=r"'embedding' of X holds a \w+ in a cell"):
+        kind_of_column(column)
+
+
+def test_times_of_the_day_count_from_midnight() -> None:
+    times = [datetime.time(i % 24, i) for i in range(N)]
+    frame = pd.DataFrame({"t": times})
+    assert kind_of_column(frame["t"]) == "duration"
+    hours = np.array([one.hour + one.minute / 60 for one in times])
+    found = TableEncoder().fit_transform(frame)[:, 0]
+    np.testing.assert_allclose(found, (hours - hours.mean()) / hours.std(), atol=1e-5)
+
+
+def test_infinity_in_words_is_refused_before_any_fold() -> None:
+    words = [f"{value:.3f}" for value in NUMBERS[1:]] + ["inf"]
+    with pytest.raises(ValueError, match="Column 'c' of X holds infinite values"):
+        kind_of_column(pd.Series(words, name="c"))

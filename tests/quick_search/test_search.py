@@ -264,3 +264,13 @@ def test_keywords_are_checked_before_training(options: dict, message: str) -> No
 def test_a_numpy_integer_is_a_width() -> None:
     found = search(X, y, width=np.int64(8), cv=2, **OPTIONS)
     assert found.best_params_["width"] == 8
+
+
+def test_folds_of_groups_are_compared_by_their_true_sizes():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(90, 3)), np.arange(90) % 2
+    groups = np.repeat(np.arange(4), [10, 10, 10, 60])
+    options = OPTIONS | {"activations": ["relu", "tanh"]}
+    found = search(X, y, cv=GroupKFold(2), groups=groups, **options)
+    assert found.comparison.test_ratio == pytest.approx((30 / 60 + 60 / 30) / 2)
+    assert "relu" in str(found)

@@ -74,6 +74,16 @@ def test_groups_and_their_splitter_come_together() -> None:
         ({"X": pd.Series(range(9))}, r"got a Series: pass X.to_frame\(\)"),
         ({"sample_weight": -np.ones(9)}, "sample_weight must not be negative"),
         ({"sample_weight": np.ones((9, 2))}, r"sample_weight must have shape \(9,\)"),
+        ({"X": pd.DataFrame(index=range(9))}, "X has no columns"),
+        ({"X": np.ones((0, 2)), "y": []}, "y holds no rows"),
+        (
+            {"X": pd.DataFrame(np.ones((9, 2)), columns=[np.nan, 1.0])},
+            "A column of X has no name",
+        ),
+        ({"groups": "g"}, r"groups must hold .*, got the word 'g': pass X\['g'\]"),
+        ({"scoring": []}, r"scoring must name a score, got \[\]"),
+        ({"callbacks": 3}, "callbacks must be a list, got 3"),
+        ({"y": np.eye(3, dtype=int)[np.arange(9) % 3]}, "y looks like one column for"),
         ({"max_epochs": 0}, "max_epochs must be an int >= 1, got 0"),
         ({"refit": "nope"}, "refit must be None, got 'nope'"),
         (

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
@@ -101,3 +101,17 @@ def test_several_tables_stand_in_one_frame() -> None:
     frame = to_frame({"one": table, "two": SEARCH})
     assert frame["model"].value_counts().to_dict() == {"one": 8, "two": 8}
     assert set(to_frame([table, table])["model"]) == {"results #1", "results #2"}
+
+
+@pytest.mark.parametrize("rates", [np.logspace(-3, -1, 2), [0.1, 0.2]])
+def test_none_stays_none_in_a_csv_file_whatever_stands_beside(rates, tmp_path):
+    steps = [None, StandardScaler(), "passthrough"]
+    grid = {"svc__tol": rates, "svc__class_weight": [None, "balanced"], "scale": steps}
+    pipeline = Pipeline([("scale", None), ("svc", SVC())])
+    search = GridSearchCV(pipeline, grid, cv=2).fit(*load_iris(return_X_y=True))
+    pd.DataFrame(search.cv_results_).to_csv(tmp_path / "found.csv", index=False)
+    table = to_frame(pd.read_csv(tmp_path / "found.csv"))
+    for name in ("class_weight", "scale"):
+        expected = to_frame(search)[name].astype(str).tolist()
+        assert table[name].astype(str).tolist() == expected
+    assert set(table["class_weight"]) == {"None", "balanced"}

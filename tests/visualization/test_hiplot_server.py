@@ -15,6 +15,9 @@ from typing import Any
 import hiplot
 import pytest
 from hiplot.fetchers import NoFetcherFound
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+from sklearn.svm import SVC
 
 from skact import hiplot_fetcher, save_results, to_hiplot
 
@@ -139,3 +142,19 @@ def test_the_server_says_what_can_be_opened(server: str) -> None:
     error = ask(server, "skact://nosuch")["error"]
     assert "there are no saved results" in error
     assert "skact://run 1/digits" in error
+
+
+def test_words_that_an_address_does_not_have_are_refused(root: Path) -> None:
+    with pytest.raises(NoFetcherFound, match=r"there is no 'levle': after \? may"):
+        hiplot_fetcher(root)("skact://nosuch?levle=fold")
+
+
+@pytest.mark.parametrize("name", ["run#2", "why?", "50%"])
+def test_addresses_that_are_offered_can_be_opened(name: str, tmp_path: Path) -> None:
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=2)
+    save_results(search.fit(*load_iris(return_X_y=True)), tmp_path / name)
+    fetch = hiplot_fetcher(tmp_path)
+    with pytest.raises(NoFetcherFound) as raised:
+        fetch("skact://nosuch")
+    offered = str(raised.value).partition("can be opened: ")[2].rstrip(".")
+    assert len(fetch(offered).datapoints) == 2
