@@ -156,5 +156,5 @@ def test_addresses_that_are_offered_can_be_opened(name: str, tmp_path: Path) -> 
     fetch = hiplot_fetcher(tmp_path)
     with pytest.raises(NoFetcherFound) as raised:
         fetch("skact://nosuch")
-    offered = str(raised.value).partition("can be opened: ")[2].rstrip(".")
+    offered = str(raised.value).partition("can be opened: ")[2].rstrip(".'")
     assert len(fetch(offered).datapoints) == 2
