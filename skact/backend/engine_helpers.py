@@ -26,8 +26,9 @@ from skact.engine.stack_run import StackRun, is_portable
 from skact.engine.train import train
 from skact.noise import noisy_modules_of
 
-# what is left must take longer than this, or workers are not started: a worker needs
-# some seconds until it can train
+# what is left, and what was trained lately without workers, must take longer than this,
+# or workers are not started: a worker needs some seconds until it can train. So one
+# search of a second starts none, but who searches again and again gets them
 SECONDS_WORTH_A_START = 4.0
 # what is left must take longer than this to be shared with workers that wait
 SECONDS_WORTH_A_MESSAGE = 0.1
@@ -37,8 +38,10 @@ _CAUTION = 0.8
 # after Ctrl-C, workers may finish the epoch that they train
 _SECONDS_TO_STOP = 5.0
 _SECONDS_BETWEEN_LOOKS = 0.05
+# what a worker has left must take longer than this to be called back and shared anew
+_SECONDS_WORTH_A_RECALL = 0.25
 _STOP = 0  # place of the order to stop, before the places of pieces, in the file
-_MOST_PIECES = 4096
+_MOST_PIECES = 4096  # behind their places stand the orders to give a piece back
 
 
 def train_with_workers(
@@ -78,6 +81,17 @@ class _Piece:
     runs: list[StackRun]
     place: int  # where the worker counts its epochs
     counted: int = 0  # lane-epochs that the progress bar knows
+    is_recalled: bool = False
+
+    def __post_init__(self) -> None:
+        self.cost = sum(run.cost_left for run in self.runs)
+        self.n_epochs = sum(run.epochs_left for run in self.runs)
+        self.n_lanes = sum(len(run.active) for run in self.runs)
+
+    @property
+    def cost_left(self) -> float:
+        """About how much work is left, as far as the worker has told."""
+        return self.cost * (1 - self.counted / max(self.n_epochs, 1))
 
 
 class WorkerHelpers:
@@ -135,7 +149,7 @@ class WorkerHelpers:
             return
         n_ready = min(self._pool.n_ready, self.n_workers)
         is_small = self._pool.n_workers < self.n_workers and not self._pieces
-        if is_small and left > SECONDS_WORTH_A_START:
+        if is_small and left + self._pool.seconds_without > SECONDS_WORTH_A_START:
             self._start_workers()
             return
         n_idle = n_ready - len(self._pieces)
@@ -184,7 +198,7 @@ class WorkerHelpers:
             if self._files is None:
                 self._files = SharedArrays()
                 self._counters = _open_counters(self._files.folder, create=True)
-            self._counters[place] = 0
+            self._counters[place] = self._counters[_MOST_PIECES + place] = 0
             message = self._files.dump((pairs, _settings()))
             # in a file: loky hangs where a worker dies that has not read all of a pipe
             message_file(self._files.folder, place).write_bytes(message)
@@ -205,8 +219,12 @@ class WorkerHelpers:
     # ---------------------------------------------------------------- receiving
 
     def collect(self) -> list[StackRun]:
-        """Wait until a worker has ended; return what must be trained here after all."""
+        """Wait until a worker has ended; return what must be trained here after all.
+
+        Workers that have much left give it back, and it is shared anew.
+        """
         while self._pieces and not self._returned:
+            self._recall()
             done, _ = wait(
                 self._pieces, _SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED
             )
@@ -215,6 +233,14 @@ class WorkerHelpers:
                 break
         returned, self._returned = self._returned, []
         return returned
+
+    def _recall(self) -> None:
+        """Ask the worker that has most left to give back what it has not finished."""
+        piece = max(self._pieces.values(), key=lambda one: one.cost_left)
+        seconds = (self._pool.pace or 0.0) * piece.cost_left
+        if piece.n_lanes > 1 and seconds > _SECONDS_WORTH_A_RECALL:
+            piece.is_recalled = True
+            self._counters[_MOST_PIECES + piece.place] = 1
 
     def _receive(self) -> None:
         """Take what workers have finished, and tell the progress bar."""
@@ -236,6 +262,9 @@ class WorkerHelpers:
                 self._pool.stop()
             else:
                 self._accept(piece, *message)
+                if piece.is_recalled:
+                    rests = (run.rest() for run in piece.runs)
+                    self._returned += [rest for rest in rests if rest is not None]
 
     @property
     def _folder(self) -> Path:
@@ -266,6 +295,9 @@ class WorkerHelpers:
 
     def close(self) -> None:
         """Stop workers that still train, keep what they did, and remove the files."""
+        if self._pool.n_workers < self.n_workers:
+            own = 0.0 if self._known is None else self._known.seconds
+            self._pool.seconds_without += self._seconds + own
         try:
             if self._pieces:
                 self._counters[_STOP] = 1
@@ -287,7 +319,9 @@ def _take(cost: float, waiting: deque[StackRun], run: StackRun) -> list[StackRun
     for one in reversed(list(waiting)):
         if cost <= 0:
             return taken
-        if one.cost_left <= 1.25 * cost and all(map(is_portable, one.jobs)):
+        # a lone network cannot be split: better too much than nothing
+        most = (2.0 if len(one.active) == 1 else 1.25) * cost
+        if one.cost_left <= most and all(map(is_portable, one.jobs)):
             waiting.remove(one)
             taken.append(one)
             cost -= one.cost_left
@@ -321,7 +355,7 @@ def train_piece(folder_name: str, place: int) -> None:
 
     def count(n_epochs: int) -> None:
         counters[place] += n_epochs
-        if counters[_STOP]:
+        if counters[_STOP] or counters[_MOST_PIECES + place]:
             raise KeyboardInterrupt
 
     _apply(settings)
@@ -349,8 +383,8 @@ def _open_counters(folder: Path, *, create: bool = False) -> np.memmap:
     file = folder / "counters"
     if create:
         # written, because touching a mapped page ends the process if the disk is full
-        file.write_bytes(bytes(8 * _MOST_PIECES))
-    return np.memmap(file, np.int64, "r+", shape=_MOST_PIECES)
+        file.write_bytes(bytes(8 * 2 * _MOST_PIECES))
+    return np.memmap(file, np.int64, "r+", shape=2 * _MOST_PIECES)
 
 
 def _state_of(job: FitJob) -> tuple[list, ...]:

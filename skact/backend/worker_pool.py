@@ -24,6 +24,8 @@ class WorkerPool:
     ----------
     pace : float or None
         Seconds that this process took for a unit of cost; None before it is known.
+    seconds_without : float
+        Seconds of training since there were too few workers.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,7 @@ class WorkerPool:
         self._n_running = 0  # calls that have not ended
         self._last_use = 0.0
         self.pace: float | None = None
+        self.seconds_without = 0.0
         self._executor: Any = None
         self._first_words: list[Future] = []
         self._lock = threading.RLock()  # searches of several threads use the pool
@@ -44,7 +47,7 @@ class WorkerPool:
             if self.n_workers >= n_workers or self._n_running:
                 return
             self.stop()
-            self._last_use = time.monotonic()
+            self._last_use, self.seconds_without = time.monotonic(), 0.0
             self._executor = ProcessPoolExecutor(
                 n_workers,
                 timeout=SECONDS_OF_PATIENCE + _MARGIN,

@@ -71,14 +71,18 @@ class StackRun:
         return StackReport(lanes, self.seconds, traits_of_stack(self.jobs[0]))
 
     @property
+    def epochs_left(self) -> int:
+        """Lane-epochs that are left, if no lane stops early."""
+        return sum(map(self._epochs_left_of, self.active))
+
+    def _epochs_left_of(self, i: int) -> int:
+        return self.jobs[i].n_epochs - len(self.outcomes[i].records)
+
+    @property
     def cost_left(self) -> float:
         """About how much work is left; only ratios mean something."""
-        left = [
-            self.jobs[i].n_epochs - len(self.outcomes[i].records) for i in self.active
-        ]
-        return sum(left) * self._cost_of_lane + max(left, default=0) * (
-            self._cost_of_stack
-        )
+        longest = max(map(self._epochs_left_of, self.active), default=0)
+        return self.epochs_left * self._cost_of_lane + longest * self._cost_of_stack
 
     def split(self, cost: float) -> "StackRun | None":
         """Part with lanes of about this cost, between two epochs.
@@ -98,12 +102,19 @@ class StackRun:
         self.release_stack()
         self.active = [i for i in self.active if i not in given]
         self.given.update(given)
-        return StackRun(
-            [self.jobs[i] for i in given],
-            [self.outcomes[i] for i in given],
-            self.tables,
-            self.n_threads,
+        return self._run_of(given)
+
+    def rest(self) -> "StackRun | None":
+        """Return the training of the lanes that are not over; None if all are."""
+        left = [i for i in self.active if not self.outcomes[i].is_over]
+        return self._run_of(left) if left else None
+
+    def _run_of(self, lanes: Sequence[int]) -> "StackRun":
+        jobs, outcomes = (
+            [self.jobs[i] for i in lanes],
+            [self.outcomes[i] for i in lanes],
         )
+        return StackRun(jobs, outcomes, self.tables, self.n_threads)
 
     def train(
         self,

@@ -1,6 +1,7 @@
 """Worker processes train a part of a search: nothing shows it but the time."""
 
 import errno
+import functools
 import os
 import signal
 import tempfile
@@ -112,6 +113,40 @@ def test_a_fit_on_workers_is_the_fit_alone(digits, kind):
     together, report = fit_all(nets, X, y)
     assert report.on_workers > 0
     assert report.n_fused == len(nets)
+    assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fit_that_workers_give_back_is_the_fit_alone(digits, kind, monkeypatch):
+    """Workers are told, before they begin, to give back what one epoch leaves."""
+    submit, given_back = engine_helpers.pool.submit, []
+
+    def submit_and_recall(work, folder, place):
+        counters = engine_helpers._open_counters(Path(folder))
+        counters[engine_helpers._MOST_PIECES + place] = 1
+        return submit(work, folder, place)
+
+    def rest(run):
+        found = original(run)
+        given_back.append(found is not None)
+        return found
+
+    original = StackRun.rest
+    piece = functools.partial(engine_helpers._Piece, is_recalled=True)
+    monkeypatch.setattr(engine_helpers.pool, "submit", submit_and_recall)
+    monkeypatch.setattr(engine_helpers, "_Piece", piece)
+    monkeypatch.setattr(StackRun, "rest", rest)
+    X, y = digits
+    settings = {"width": 16, "max_epochs": 12, "batch_size": 30, "random_state": 0}
+    nets = [
+        ActMLP(**{**settings, "lr": 0.01 * (1 + i % 3), **KINDS[kind]})
+        for i in range(9)
+    ]
+    together, report = fit_all(nets, X, y)
+    assert any(given_back)
+    assert report.n_fused == len(nets)
+    assert report.lost == 0
     assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
 
 
@@ -332,6 +367,7 @@ class Ready:
 
     n_workers = n_ready = 3
     pace = None
+    seconds_without = 0.0
 
     def start(self, n):
         self.n_workers = n
@@ -411,6 +447,22 @@ def test_workers_start_only_when_the_rest_outlasts_their_start(make_run, monkeyp
         helpers.share(deque(), run)
         assert cold.n_workers == started
         assert not sent
+
+
+def test_who_searches_again_and_again_gets_workers(make_run, monkeypatch):
+    class Cold(Ready):
+        n_workers = n_ready = 0
+
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_START", 4.0)
+    cold = Cold()
+    for n_searches in range(3):
+        assert cold.n_workers == 0, n_searches
+        run = make_run(6)
+        helpers, _ = helpers_with(cold, monkeypatch)
+        run.seconds, run.cost_done = 1.9, 9 * run.cost_left  # .2 seconds are left
+        helpers.share(deque(), run)
+        helpers.close()
+    assert cold.n_workers == 3
 
 
 def test_work_is_shared_before_the_first_epoch_once_the_pace_is_known(
