@@ -31,7 +31,7 @@ from searches import Timed, end_processes, processes, run, scores
 from sklearn.datasets import load_digits, make_classification
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
-from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.callbacks import EarlyStopping, GradientNormClipping, LRScheduler
 from skorch.dataset import ValidSplit
 from torch import Tensor, nn
 
@@ -61,6 +61,10 @@ def cosine() -> list:
     return [("schedule", policy)]
 
 
+def clipping() -> list:
+    return [("clipping", GradientNormClipping(1.0))]
+
+
 _12 = {"activation": list(COMMON), "lr": list(RATES)}
 CASES = [
     Case("bare", _12, peers=("scikit-learn", "skorch")),
@@ -73,6 +77,7 @@ CASES = [
     Case("dropout", _12, {"dropout": 0.2}, peers=("skorch",)),
     Case("batch norm", _12, {"norm": "batch"}),
     Case("cosine schedule", _12, callbacks=cosine, peers=("skorch",)),
+    Case("clipped gradients", _12, callbacks=clipping, peers=("skorch",)),
     Case("gelu, silu, mish", {**_12, "activation": ["gelu", "silu", "mish"]}),
     Case("48 rates x 3", {"lr": list(np.geomspace(1e-4, 0.1, 48))}, folds=3),
     Case("400 rates x 3", {"lr": list(np.geomspace(1e-4, 0.1, 400))}, folds=3),
