@@ -26,7 +26,7 @@ from skact.engine.jobs import Seeds
 from skact.interrupts import StopFit, StopRequest, count_interrupts
 from skact.nets import components, default_callbacks, prediction
 from skact.nets.batch_loss import WeightedLosses
-from skact.nets.blame import blame, blaming
+from skact.nets.blame import blame, blame_callbacks, blaming
 from skact.nets.divergence import check_loss, check_weights
 from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
@@ -389,7 +389,8 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
     def _call_skorch_callbacks(self, method_name: str, params: dict[str, Any]) -> None:
         """Call a hook of skorch's callbacks; say if validation rows are missing."""
         try:
-            super().notify(method_name, **params)
+            with blame_callbacks(self):
+                super().notify(method_name, **params)
         except Exception as error:
             if "valid_" not in str(error) or components.has_held_out_rows(self):
                 raise

@@ -53,10 +53,16 @@ def has_known_rates(callback: Any) -> bool:
 
 def known_rates(net: Any, n_epochs: int) -> RatesOfEpochs | None:
     """Return the rates that skorch's scheduler will set in a fit, if it is known."""
-    for _, callback in net.callbacks_:
+    for name, callback in net.callbacks_:
         if has_known_rates(callback):
             scheduler, first_epoch = callback.lr_scheduler_, len(net.history_)
-            return RatesOfEpochs.from_scheduler(scheduler, first_epoch, n_epochs)
+            try:
+                return RatesOfEpochs.from_scheduler(scheduler, first_epoch, n_epochs)
+            except (TypeError, ValueError, ZeroDivisionError) as error:
+                raise ValueError(
+                    f"The callback {name!r} of {type(net).__name__} cannot set rates: "
+                    f"{type(scheduler).__name__} raised {error!r}."
+                ) from error
     return None
 
 

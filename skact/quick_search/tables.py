@@ -68,13 +68,14 @@ def _decode_bytes(frame: pd.DataFrame) -> pd.DataFrame:
     """Return words for the bytes that some files, as of SAS, have in their place."""
     columns = [frame.iloc[:, i] for i in range(frame.shape[1])]
     is_of_bytes = [
-        column.dtype == object and pd.api.types.infer_dtype(column) == "bytes"
+        getattr(column.dtype, "kind", "") == "S"
+        or (column.dtype == object and pd.api.types.infer_dtype(column) == "bytes")
         for column in columns
     ]
     if not any(is_of_bytes):
         return frame
     decoded = [
-        column.str.decode("utf-8", errors="replace") if is_bytes else column
+        column.astype(object).str.decode("utf-8", "replace") if is_bytes else column
         for column, is_bytes in zip(columns, is_of_bytes, strict=True)
     ]
     return pd.concat(decoded, axis=1)

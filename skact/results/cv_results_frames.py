@@ -45,6 +45,10 @@ def columns_of_frame(frame: pd.DataFrame) -> dict[str, list[Any]]:
     texts = frame.get(_PARAMS, pd.Series([None] * len(frame))).tolist()
     params = [_dict_of(x) for x in texts]
     columns: dict[str, list[Any]] = {}
+    named = {str(name) for name in frame.columns}
+    for key in dict.fromkeys(key for one in params if one for key in one):
+        if f"param_{key}" not in named:  # the columns were left out, the dicts were not
+            columns[f"param_{key}"] = [(one or {}).get(key, MISSING) for one in params]
     for name, label in zip(map(str, frame.columns), frame.columns, strict=True):
         cells, gaps = frame[label].tolist(), frame[label].isna().tolist()
         if _INDEX_OF_CSV.fullmatch(name) or name == _PARAMS:

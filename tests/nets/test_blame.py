@@ -5,6 +5,13 @@ import re
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import (
+    EarlyStopping,
+    EpochScoring,
+    GradientNormClipping,
+    LRScheduler,
+)
+from skorch.dataset import ValidSplit
 from torch import nn
 
 from skact import ActMLP, DivergedError
@@ -83,3 +90,52 @@ def test_a_method_is_decorated_and_keeps_its_name():
     assert Net.broken.__doc__ == "Break."
     with pytest.raises(ValueError, match="Net cannot use width=7: KeyError: 'x'"):
         Net(width=7).broken()
+
+
+def scores_by_nothing(net, X, y):
+    raise KeyError("of the user's")
+
+
+SPLIT = {"train_split": ValidSplit(3)}
+
+
+@pytest.mark.parametrize(
+    ("params", "kind", "message"),
+    [
+        (
+            {"callbacks": [EarlyStopping(monitor="val_loss")], **SPLIT},
+            ValueError,
+            "The callback 'EarlyStopping' of ActMLP, EarlyStopping(",
+        ),
+        (
+            {"callbacks": [LRScheduler("StepLR", step_size=0)]},
+            ValueError,
+            "The callback 'LRScheduler' of ActMLP",
+        ),
+        (
+            {"callbacks": [LRScheduler("ExponentialLR", gamma="x")]},
+            ValueError,
+            "The callback 'LRScheduler' of ActMLP",
+        ),
+        (
+            {"callbacks": [GradientNormClipping("x")]},
+            ValueError,
+            "The callback 'GradientNormClipping' of ActMLP",
+        ),
+        (
+            {"verbose": 1, "callbacks__print_log__sink": 3},
+            TypeError,
+            "The callback 'print_log' of ActMLP",
+        ),
+        (
+            {"callbacks": [EpochScoring(scores_by_nothing)], **SPLIT},
+            KeyError,
+            "of the user's",
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_error_in_a_callback_of_skorch_names_it(params, kind, message):
+    X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
+    with pytest.raises(kind, match=re.escape(message)):
+        ActMLP(max_epochs=3, random_state=0, **params).fit(X, y)

@@ -182,6 +182,9 @@ def test_bytes_are_words_and_numbers() -> None:
     encoder = TableEncoder().fit(frame)
     assert encoder.get_feature_names_out().tolist() == ["n", "w_a", "w_b"]
     assert kind_of_column(as_table(np.array([[b"a"], [b"b"]]))[0]) == "category"
+    fixed = pd.DataFrame(index=range(len(numbers)))
+    fixed["n"], fixed["w"] = np.array(numbers, "S"), np.array(["a", "b"] * 30, "S")
+    assert (TableEncoder().fit_transform(fixed) == encoder.transform(frame)).all()
 
 
 @pytest.mark.parametrize(

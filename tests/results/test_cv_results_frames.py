@@ -115,3 +115,12 @@ def test_none_stays_none_in_a_csv_file_whatever_stands_beside(rates, tmp_path):
         expected = to_frame(search)[name].astype(str).tolist()
         assert table[name].astype(str).tolist() == expected
     assert set(table["class_weight"]) == {"None", "balanced"}
+
+
+def test_parameters_are_read_from_params_if_their_columns_were_left_out():
+    grid = {"C": [0.1, 1.0], "gamma": ["scale", 0.1]}
+    search = GridSearchCV(SVC(), grid, cv=3).fit(*load_iris(return_X_y=True))
+    names = ["params", "mean_test_score", "std_test_score", "rank_test_score"]
+    found = to_frame(pd.DataFrame(search.cv_results_)[names])
+    for name in grid:
+        assert found[name].tolist() == to_frame(search)[name].tolist()
