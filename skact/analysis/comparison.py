@@ -21,6 +21,7 @@ from skact.analysis.paired_scores import (
 )
 from skact.analysis.paired_tests import adjust_by_holm, paired_test
 from skact.analysis.verdict import verdict_of
+from skact.naming import short_name
 from skact.results.cv_results_frames import is_cv_results_frame
 from skact.results.frames import to_frame
 from skact.results.schema import (
@@ -224,7 +225,7 @@ def compare(
     notes: list[str] = []
     if schema.has_models:
         _check_same_folds(frame)
-        _check_same_metric(search)
+        notes += _check_same_metric(search)
     notes += notes_on_pairs(search, schema.has_models)
     table = scores_of_candidates(frame, schema, names, score, average, notes)
     scores = select_scores(table, select)
@@ -299,20 +300,27 @@ def _check_same_folds(frame: pd.DataFrame) -> None:
         )
 
 
-def _check_same_metric(search: Any) -> None:
-    """Raise ValueError if searches are known to have scored by different metrics."""
-    scorings = []
+def _check_same_metric(search: Any) -> list[str]:
+    """Raise if searches had different metrics; return a note if that is not known."""
+    scorings, others = [], []
     for one in searches_in(search):
         scoring = getattr(one, "scoring", 0)
+        scoring = getattr(scoring, "scoring", scoring)  # of a scorer of a log
         if scoring is None:  # the score of the estimator
             scoring = "accuracy" if is_classifier(one.estimator) else "r2"
         if isinstance(scoring, str):
             scorings.append(scoring)
+        elif callable(scoring):
+            others.append(short_name(scoring))
     if len(set(scorings)) > 1:
         raise ValueError(
             f"The searches have different metrics, {list(dict.fromkeys(scorings))}: "
             f"their scores cannot be compared."
         )
+    names = list(dict.fromkeys([*scorings, *others]))
+    if not others or len(names) < 2:
+        return []
+    return [f"The searches are taken to have had the same metric, by scoring={names}."]
 
 
 def _check_test_ratio(test_ratio: Any) -> None:

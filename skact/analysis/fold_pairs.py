@@ -14,6 +14,7 @@ from sklearn.model_selection import (
 )
 
 from skact.analysis.fold_sizes import positions_of, searches_in
+from skact.naming import short_name
 
 _UNPAIRED = (
     "so the scores are not paired. Folds of the same number are set against each "
@@ -48,7 +49,7 @@ def notes_on_pairs(search: Any, has_models: bool) -> list[str]:
     if None in folds:
         return [f"{rows} and folds, which is not known from what was given."]
     if len(set(folds)) > 1:
-        splitters = list(dict.fromkeys(repr(one.cv) for one in searches))
+        splitters = list(dict.fromkeys(short_name(one.cv) for one in searches))
         return [f"{rows}. Their folds differ, by cv={splitters}, {_UNPAIRED}"]
     return [f"{rows}."]
 

@@ -15,6 +15,7 @@ from sklearn.model_selection import (
 )
 
 from skact._sklearn import default_test_size, n_folds_of_repetition
+from skact.naming import short_name
 from skact.results.cv_results import is_search_or_results, search_inside
 
 # each row is tested once, so all folds together test n rows and train (k - 1) n rows
@@ -38,9 +39,9 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
     said: list[str] = []
     searches = searches_in(search)
     ratios = [_ratio_of_search(one, n_folds, said) for one in searches]
-    if max(ratios) - min(ratios) > 1e-12:
+    if max(ratios) - min(ratios) > 0.01 * max(ratios):  # a row more or less is equal
         splitters = list(
-            dict.fromkeys(repr(getattr(one, "cv", None)) for one in searches)
+            dict.fromkeys(short_name(getattr(one, "cv", None)) for one in searches)
         )
         raise ValueError(
             f"test_ratio is needed, test rows over training rows: the searches have "

@@ -218,6 +218,12 @@ def _find_cv_results(search: Any) -> Mapping[str, Any]:
             "obj must have columns 'rank_test_<metric>' and 'mean_test_<metric>' as "
             f"cv_results_ has; got a dict with the keys {list(results)!r}."
         )
+    single = [key for key, values in results.items() if not hasattr(values, "__len__")]
+    if single:
+        raise ValueError(
+            f"obj must have columns, with a value for each candidate; {single[0]!r} is "
+            f"{results[single[0]]!r}. Give to_frame the whole cv_results_."
+        )
     lengths = {key: len(values) for key, values in results.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
@@ -240,3 +241,16 @@ def test_scores_of_different_metrics_are_not_compared() -> None:
         compare(searches, by="n_neighbors")
     searches[1].set_params(scoring="accuracy").fit(X, y)
     assert compare(searches, by="n_neighbors").metric == "test_score"
+
+
+def test_metrics_that_are_not_known_to_be_the_same_are_noted() -> None:
+    f1 = make_scorer(f1_score, average="macro")
+    searches = [
+        GridSearchCV(SVC(), {"C": [number]}, cv=3, scoring=scoring).fit(X, y)
+        for number, scoring in [(0.1, f1), (1.0, "accuracy")]
+    ]
+    assert "taken to have had the same metric, by scoring=" in str(
+        compare(searches, by="C")
+    )
+    searches[1].set_params(scoring=f1).fit(X, y)
+    assert "same metric" not in str(compare(searches, by="C"))

@@ -16,6 +16,7 @@ from sklearn.model_selection import (
     PredefinedSplit,
     RepeatedKFold,
     ShuffleSplit,
+    StratifiedKFold,
     StratifiedShuffleSplit,
     TimeSeriesSplit,
 )
@@ -97,3 +98,17 @@ def test_of_folds_of_groups_the_ratio_is_asked_for(cv) -> None:
     search.fit(X[rows], y[rows], groups=groups)
     with pytest.raises(ValueError, match=r"test_ratio is needed.*in cv.split\(X, y, g"):
         compare(search, by="C")
+
+
+def test_folds_that_differ_by_a_row_are_equal_and_no_message_lists_rows() -> None:
+    X, y = load_iris(return_X_y=True)
+    X, y = X[:99], y[:99] > 0
+    searches = [
+        GridSearchCV(SVC(), {"C": [number]}, cv=cv).fit(X, y)
+        for number, cv in [
+            (0.1, StratifiedKFold(4)),
+            (1.0, [*StratifiedKFold(4).split(X, y)]),
+        ]
+    ]
+    assert compare(searches, by="C").test_ratio == pytest.approx(1 / 3, rel=0.01)
+    assert len(str(compare(searches, by="C"))) < 3000

@@ -124,3 +124,11 @@ def test_parameters_are_read_from_params_if_their_columns_were_left_out():
     found = to_frame(pd.DataFrame(search.cv_results_)[names])
     for name in grid:
         assert found[name].tolist() == to_frame(search)[name].tolist()
+
+
+def test_records_of_candidates_are_refused():
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=2)
+    search.fit(*load_iris(return_X_y=True))
+    records = pd.DataFrame(search.cv_results_).to_dict("records")
+    with pytest.raises(ValueError, match="must have columns, with a value for each"):
+        to_frame(records)
