@@ -1,12 +1,22 @@
-"""Small real data, the same for every test."""
+"""Small real data and results of searches, the same for every test."""
 
 import os
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
+from scipy import stats
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_iris,
+    make_moons,
+)
+from sklearn.model_selection import GridSearchCV, RepeatedStratifiedKFold
 from sklearn.preprocessing import scale
+from sklearn.svm import SVC
 
 from skact.backend import engine_helpers
 
@@ -65,3 +75,38 @@ def client():
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.fixture(scope="session")
+def moons() -> Any:
+    """The search of scikit-learn's example 'Statistical comparison of models'."""
+    data, target = make_moons(noise=0.352, random_state=1, n_samples=100)
+    grid = [
+        {"kernel": ["linear"]},
+        {"kernel": ["poly"], "degree": [2, 3]},
+        {"kernel": ["rbf"]},
+    ]
+    cv = RepeatedStratifiedKFold(n_splits=10, n_repeats=10, random_state=0)
+    search = GridSearchCV(SVC(random_state=0), grid, scoring="roc_auc", cv=cv)
+    return search.fit(data, target)
+
+
+@pytest.fixture
+def results() -> Any:
+    """The cv_results_ of given scores."""
+    return _results
+
+
+def _results(scores: dict[Any, Any], **more: Any) -> dict[str, Any]:
+    """Make the cv_results_ of candidates, by activation: (candidates, folds)."""
+    rows = [(name, row) for name, of in scores.items() for row in np.atleast_2d(of)]
+    table = np.array([row for _, row in rows], dtype=float)
+    means = table.mean(axis=1)
+    found = {
+        "params": [{}] * len(rows),
+        "param_activation": [name for name, _ in rows],
+        "mean_test_score": means,
+        "rank_test_score": stats.rankdata(-np.nan_to_num(means), "min").astype(int),
+    }
+    found |= {f"split{k}_test_score": table[:, k] for k in range(table.shape[1])}
+    return found | {f"param_{name}": values for name, values in more.items()}

@@ -1,6 +1,6 @@
 """The ratio of test rows to training rows of a fold, by the splitter of a search."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -61,14 +61,7 @@ def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
                 f"different sets of test rows: a fold that is there twice would count "
                 f"as two."
             )
-        return float(
-            np.mean(
-                [
-                    len(positions_of(test)) / len(positions_of(train))
-                    for train, test in cv
-                ]
-            )
-        )
+        return ratio_of_folds(cv)
     if isinstance(cv, PredefinedSplit):
         sizes = np.unique(cv.test_fold[cv.test_fold != -1], return_counts=True)[1]
         return float(np.mean(sizes / (len(cv.test_fold) - sizes)))
@@ -101,10 +94,16 @@ def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
     return 1 / (n_folds - 1)
 
 
+def ratio_of_folds(folds: Iterable[tuple[Any, Any]]) -> float:
+    """Return the mean of test rows over training rows of folds."""
+    sizes = [[len(positions_of(rows)) for rows in pair] for pair in folds]
+    return float(np.mean([n_test / n_train for n_train, n_test in sizes]))
+
+
 def positions_of(rows: Any) -> np.ndarray:
     """Return the sorted positions of rows, which a fold may give as a mask."""
     rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else np.sort(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else np.sort(rows).astype(np.intp)
 
 
 def _ratio_of_shuffle_split(cv: Any) -> float:

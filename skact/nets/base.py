@@ -341,6 +341,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
     ) -> None:
         """Run an epoch as skorch does; the loop may set learning rates."""
         if training and self._loop is not None:
+            self._loop.check_has_batches(iterator)
             iterator = self._loop.at_scheduled_rates(iterator)
         super().run_single_epoch(iterator, training, *args, **kwargs)
 

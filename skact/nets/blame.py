@@ -115,8 +115,8 @@ def _callback_in(error: Exception, callbacks: Any) -> tuple[str, Any] | None:
         for name, callback in callbacks:
             if own is callback and _library_of(type(callback).__module__) is not None:
                 found = name, callback
-    # a ValueError that skorch raises itself is clear
-    is_clear = type(error) is ValueError and library == "skorch"
+    # a ValueError that skorch or skact raises itself is clear
+    is_clear = type(error) is ValueError and library in ("skorch", "skact")
     return None if library is None or is_clear else found
 
 

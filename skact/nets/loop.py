@@ -76,16 +76,19 @@ class Loop(ABC):
     def train_epochs(self) -> None:
         """Train the epochs of this fit."""
 
-    def at_scheduled_rates(self, batches: Any) -> Any:
-        """Return the batches of an epoch of skorch's loop, each at its rate."""
-        net, schedule = self.net, self.plan.lr_schedule
+    def check_has_batches(self, batches: Any) -> None:
+        """Raise if an epoch of skorch's loop would train on nothing."""
         with suppress(TypeError, NotImplementedError):  # a loader may have no length
             if len(batches) == 0:
                 raise ValueError(
-                    f"{type(net).__name__} would train on no batch: iterator_train "
-                    f"drops the last one, and batch_size={net.batch_size} is more than "
-                    f"there are rows."
+                    f"{type(self.net).__name__} would train on no batch: "
+                    f"iterator_train gives none. If it drops the last one, "
+                    f"batch_size={self.net.batch_size} is more than there are rows."
                 )
+
+    def at_scheduled_rates(self, batches: Any) -> Any:
+        """Return the batches of an epoch of skorch's loop, each at its rate."""
+        net, schedule = self.net, self.plan.lr_schedule
         if not isinstance(schedule, LRSchedule):
             return batches
         try:

@@ -47,8 +47,8 @@ def probabilities(net: Any, X: Any) -> np.ndarray:
                 part = to_numpy(nonlinearity(first))
                 if len(part) != len(first):
                     raise ValueError(
-                        f"it turns {len(first)} rows into {len(part)}: predict_"
-                        f"nonlinearity must keep the rows."
+                        f"predict_nonlinearity must keep the rows, but turns "
+                        f"{len(first)} into {len(part)}."
                     )
                 parts.append(part)
     values = np.concatenate(parts)
@@ -59,8 +59,8 @@ def probabilities(net: Any, X: Any) -> np.ndarray:
 
 
 def check_columns(net: Any, values: np.ndarray, n_columns: int) -> np.ndarray:
-    """Return the values; raise if custom parts gave fewer columns than are wanted."""
-    if values.ndim != 2 or values.shape[1] < n_columns:
+    """Return the values; raise if custom parts gave another number of columns."""
+    if values.ndim != 2 or values.shape[1] != n_columns:
         raise ValueError(
             f"{type(net).__name__} cannot predict from outputs of shape {values.shape}:"
             f" its module and its predict_nonlinearity must give {n_columns} columns."

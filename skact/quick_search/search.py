@@ -4,6 +4,7 @@ import difflib
 import importlib.util
 import inspect
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from numbers import Integral
 from typing import Any
 
@@ -15,6 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skact.activations.param_grids import activation_grid
+from skact.analysis.fold_sizes import ratio_of_folds
 from skact.backend.context import fused
 from skact.callbacks.activation_monitor import ActivationMonitor
 from skact.callbacks.training_log import TrainingLog
@@ -195,16 +197,12 @@ def search(
         same = pipeline.set_params(**found.best_params_)
         best = TransformedTargetRegressor(same, transformer=target)
         best.fit(X, y, **weights)
-    ratio = _ratio_of_folds(cv, y, groups)
+    ratio = None
+    # a splitter of the user's may not split twice; nothing that was trained is lost
+    if hasattr(cv, "split"):
+        with suppress(Exception):
+            ratio = ratio_of_folds(cv.split(X, y, groups))
     return SearchResult(found, best, log, session.report, ratio)
-
-
-def _ratio_of_folds(cv: Any, y: np.ndarray, groups: Any) -> float | None:
-    """Return test rows over training rows, by the folds of a splitter; else None."""
-    if not hasattr(cv, "split"):
-        return None
-    folds = cv.split(np.zeros((len(y), 1)), y, groups)
-    return float(np.mean([len(test) / len(train) for train, test in folds]))
 
 
 def _reads_rows(scoring: Any) -> bool:

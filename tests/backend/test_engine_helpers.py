@@ -95,6 +95,14 @@ def assert_same_fits(ours, theirs):
                     assert torch.equal(value, states[1][name]), name
 
 
+def nets_of(kind):
+    settings = {"width": 16, "max_epochs": 12, "batch_size": 30, "random_state": 0}
+    return [
+        ActMLP(**{**settings, "lr": 0.01 * (1 + i % 3), **KINDS[kind]})
+        for i in range(9)
+    ]
+
+
 def fit_all(nets, X, y, **settings):
     with fused(n_jobs=3, **settings) as session:
         fitted = joblib.Parallel()(joblib.delayed(clone(net).fit)(X, y) for net in nets)
@@ -104,12 +112,7 @@ def fit_all(nets, X, y, **settings):
 @pytest.mark.usefixtures("_at_once")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_fit_on_workers_is_the_fit_alone(digits, kind):
-    X, y = digits
-    settings = {"width": 16, "max_epochs": 12, "batch_size": 30, "random_state": 0}
-    nets = [
-        ActMLP(**{**settings, "lr": 0.01 * (1 + i % 3), **KINDS[kind]})
-        for i in range(9)
-    ]
+    (X, y), nets = digits, nets_of(kind)
     together, report = fit_all(nets, X, y)
     assert report.on_workers > 0
     assert report.n_fused == len(nets)
@@ -137,12 +140,7 @@ def test_a_fit_that_workers_give_back_is_the_fit_alone(digits, kind, monkeypatch
     monkeypatch.setattr(engine_helpers.pool, "submit", submit_and_recall)
     monkeypatch.setattr(engine_helpers, "_Piece", piece)
     monkeypatch.setattr(StackRun, "rest", rest)
-    X, y = digits
-    settings = {"width": 16, "max_epochs": 12, "batch_size": 30, "random_state": 0}
-    nets = [
-        ActMLP(**{**settings, "lr": 0.01 * (1 + i % 3), **KINDS[kind]})
-        for i in range(9)
-    ]
+    (X, y), nets = digits, nets_of(kind)
     together, report = fit_all(nets, X, y)
     assert any(given_back)
     assert report.n_fused == len(nets)

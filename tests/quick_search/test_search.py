@@ -274,3 +274,40 @@ def test_folds_of_groups_are_compared_by_their_true_sizes():
     found = search(X, y, cv=GroupKFold(2), groups=groups, **options)
     assert found.comparison.test_ratio == pytest.approx((30 / 60 + 60 / 30) / 2)
     assert "relu" in str(found)
+
+
+class ByYear:
+    """A splitter of the user's that reads a column of X."""
+
+    def split(self, X, y=None, groups=None):
+        for year in (2020, 2021, 2022):
+            is_test = (X["year"] == year).to_numpy()
+            yield np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        return 3
+
+
+class Once(ByYear):
+    """It splits only once."""
+
+    used = False
+
+    def split(self, X, y=None, groups=None):
+        if self.used:
+            raise RuntimeError("used up")
+        self.used = True
+        return super().split(X, y, groups)
+
+
+def test_a_splitter_of_ones_own_may_read_columns_and_loses_no_search():
+    years = np.repeat([2020, 2021, 2022], [30, 30, 60])
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"year": years, "a": rng.normal(size=120)})
+    options = OPTIONS | {"activations": ["relu", "tanh"]}
+    found = search(frame, frame["a"] > 0, cv=ByYear(), **options)
+    expected = (30 / 90 + 30 / 90 + 60 / 60) / 3
+    assert found.comparison.test_ratio == pytest.approx(expected)
+    once = search(frame, frame["a"] > 0, cv=Once(), **options)
+    assert once.best_score_ == found.best_score_
+    assert once.compare(test_ratio=expected).means.equals(found.compare().means)

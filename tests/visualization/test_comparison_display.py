@@ -7,41 +7,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from scipy import stats
-from sklearn.datasets import make_moons
-from sklearn.model_selection import GridSearchCV, RepeatedStratifiedKFold
-from sklearn.svm import SVC
 
 from skact import ComparisonDisplay, compare
-
-
-def results(scores: dict[Any, Any], **more: Any) -> dict[str, Any]:
-    """Make the cv_results_ of candidates, by activation: (candidates, folds)."""
-    rows = [(name, row) for name, of in scores.items() for row in np.atleast_2d(of)]
-    table = np.array([row for _, row in rows], dtype=float)
-    means = table.mean(axis=1)
-    found = {
-        "params": [{}] * len(rows),
-        "param_activation": [name for name, _ in rows],
-        "mean_test_score": means,
-        "rank_test_score": stats.rankdata(-np.nan_to_num(means), "min").astype(int),
-    }
-    found |= {f"split{k}_test_score": table[:, k] for k in range(table.shape[1])}
-    return found | {f"param_{name}": values for name, values in more.items()}
-
-
-@pytest.fixture(scope="module")
-def moons() -> Any:
-    """The search of scikit-learn's example 'Statistical comparison of models'."""
-    data, target = make_moons(noise=0.352, random_state=1, n_samples=100)
-    grid = [
-        {"kernel": ["linear"]},
-        {"kernel": ["poly"], "degree": [2, 3]},
-        {"kernel": ["rbf"]},
-    ]
-    cv = RepeatedStratifiedKFold(n_splits=10, n_repeats=10, random_state=0)
-    search = GridSearchCV(SVC(random_state=0), grid, scoring="roc_auc", cv=cv)
-    return search.fit(data, target)
 
 
 @pytest.fixture
@@ -67,7 +34,7 @@ def test_bars_join_what_cannot_be_told_apart(moons: Any) -> None:
 
 
 @pytest.mark.usefixtures("_no_screen")
-def test_no_bar_joins_a_pair_that_differs() -> None:
+def test_no_bar_joins_a_pair_that_differs(results: Any) -> None:
     rng = np.random.default_rng(0)
     common = rng.normal(0.9, 0.02, size=20)
     table = results(
@@ -103,7 +70,7 @@ def test_the_diagram_goes_where_it_is_told(moons: Any) -> None:
     assert display.ax_ is not ax
 
 
-def test_a_hostile_name_is_no_markup_and_no_mathematics() -> None:
+def test_a_hostile_name_is_no_markup_and_no_mathematics(results: Any) -> None:
     name = "<script>alert('$x$')</script>"
     found = compare(results({name: [0.9, 0.8, 0.7], "$\\broken{": [0.5, 0.5, 0.6]}))
     assert "<script>" not in found._repr_html_()
