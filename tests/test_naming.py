@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.dataset import ValidSplit
 from torch import nn
 from torch.optim.lr_scheduler import ExponentialLR, StepLR
 
@@ -216,3 +217,11 @@ def test_names_that_differ_only_late_show_where() -> None:
     names = name_values(layers)
     assert names == [f"[LeakyReLU(negative_…ive_slope={n})]" for n in (1, 2)]
     assert all(len(str(name)) <= 60 for name in names)
+
+
+def test_splits_of_skorch_are_told_apart() -> None:
+    """They define a repr that says nothing."""
+    splits = [ValidSplit(3), ValidSplit(0.1), ValidSplit(0.1, stratified=True)]
+    names = name_values(splits)
+    assert [f"cv={cv}" in name for cv, name in zip((3, 0.1, 0.1), names, strict=True)]
+    assert len({*names}) == 3

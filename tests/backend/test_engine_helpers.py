@@ -7,6 +7,7 @@ import signal
 import tempfile
 import time
 from collections import deque
+from concurrent.futures import Future
 from pathlib import Path
 
 import joblib
@@ -412,6 +413,35 @@ def helpers_with(ready, monkeypatch):
     sent = []
     monkeypatch.setattr(helpers, "_send", sent.append)
     return helpers, sent
+
+
+def test_a_lone_network_that_waits_is_given_away_before_parts_of_others(make_run):
+    lone, pair = make_run(1), make_run(2)
+    for waits, factor, is_taken in [(lone, 1.6, True), (pair, 1.6, False)]:
+        waiting, run = deque([waits]), make_run(1)  # which cannot be split
+        taken = engine_helpers._take(waits.cost_left / factor, waiting, run)
+        assert (waits in taken) is is_taken
+
+
+@pytest.mark.parametrize(
+    ("n_lanes", "seconds_left", "is_asked"),
+    [(4, 10.0, True), (1, 10.0, False), (4, 0.01, False)],
+)
+def test_who_has_nothing_to_do_asks_workers_for_what_is_left(
+    make_run, monkeypatch, n_lanes, seconds_left, is_asked
+):
+    helpers, _ = helpers_with(ready := Ready(), monkeypatch)
+    piece = engine_helpers._Piece([make_run(n_lanes)], place=7)
+    ready.pace = seconds_left / piece.cost
+    helpers._pieces[future := Future()] = piece
+    helpers._counters = np.zeros(2 * engine_helpers._MOST_PIECES, np.int64)
+    future.set_result(None)
+    monkeypatch.setattr(helpers, "_receive", helpers._pieces.clear)
+    assert helpers.collect() == []
+    assert piece.is_recalled is is_asked
+    assert helpers._counters[engine_helpers._MOST_PIECES + 7] == is_asked
+    piece.counted = piece.n_epochs  # the worker has told of all epochs
+    assert piece.cost_left == 0
 
 
 @pytest.mark.parametrize("sizes", [(), (4,), (1,) * 9, (2, 30, 3)])
