@@ -1,8 +1,10 @@
 """Small real data and results of searches, the same for every test."""
 
+import functools
 import os
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -25,6 +27,12 @@ from skact.backend import engine_helpers
 IN_CI = os.environ.get("CI") == "true"
 settings.register_profile("skact", deadline=None, derandomize=IN_CI)
 settings.load_profile("skact")
+
+# joblib's workers end after five idle minutes, and work that comes in that very moment
+# is never done: a search with n_jobs=2 waited forever once, with no worker left. The
+# suite is longer than five minutes
+_loky = functools.partial(joblib.parallel.BACKENDS["loky"], idle_worker_timeout=7200)
+joblib.register_parallel_backend("loky", _loky)
 
 
 def _shuffled(X, y, n, dtype=np.float64):
