@@ -225,6 +225,7 @@ def compare(
     notes: list[str] = []
     if schema.has_models:
         _check_same_folds(frame)
+        _check_all_have(score, frame, schema)
         notes += _check_same_metric(search)
     notes += notes_on_pairs(search, schema.has_models)
     table = scores_of_candidates(frame, schema, names, score, average, notes)
@@ -297,6 +298,21 @@ def _check_same_folds(frame: pd.DataFrame) -> None:
         raise ValueError(
             f"Searches must have the same folds to be compared; theirs are "
             f"{folds.to_dict()} in number."
+        )
+
+
+def _check_all_have(score: str, frame: pd.DataFrame, schema: Schema) -> None:
+    """Raise ValueError if a search has no scores by the metric, but by another."""
+    has = frame.groupby(MODEL, sort=False)[list(schema.scores)].agg(
+        lambda column: column.notna().any()
+    )
+    lacking = has.index[~has[score] & has.any(axis=1)]
+    if not lacking.empty:
+        shared = [metric_of_score(name) for name in has.columns[has.all()]]
+        raise ValueError(
+            f"The searches {[*lacking]} have no scores by "
+            f"metric={metric_of_score(score)!r}; metrics that all searches have: "
+            f"{shared}."
         )
 
 

@@ -54,12 +54,17 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
 def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
     cv: Any = getattr(search, "cv", None)
     if isinstance(cv, list | tuple):
-        tests = {positions_of(test).tobytes() for _, test in cv}
-        if len(tests) < len(cv):
+        folds = {tuple(positions_of(rows).tobytes() for rows in fold) for fold in cv}
+        if len(folds) < len(cv):
             raise ValueError(
-                f"The cv of the search has {len(cv)} folds, but only {len(tests)} "
-                f"different sets of test rows: a fold that is there twice would count "
-                f"as two."
+                f"The cv of the search has {len(cv)} folds, but only {len(folds)} "
+                f"different ones: a fold that is there twice would count as two."
+            )
+        n_tests = len({test for _, test in folds})
+        if n_tests < len(folds):
+            notes.append(
+                f"The {len(folds)} folds have only {n_tests} different sets of test "
+                f"rows: that other test rows may say otherwise is not counted."
             )
         return ratio_of_folds(cv)
     if isinstance(cv, PredefinedSplit):
@@ -71,6 +76,10 @@ def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
         cv.test_size,
         cv.gap,
     ) == (None, None, 0):
+        notes.append(
+            "The parts of TimeSeriesSplit are taken as equal: its first part has the "
+            "rows that are left over, so of few rows give test_ratio."
+        )
         return float(np.mean([1 / i for i in range(1, n_folds + 1)]))
     is_by_groups = isinstance(cv, GroupShuffleSplit)  # its sizes count groups
     if hasattr(cv, "test_size") and hasattr(cv, "train_size") and not is_by_groups:

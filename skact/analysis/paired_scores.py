@@ -53,7 +53,7 @@ def scores_of_candidates(
     has_value = frame[list(names)].notna().any(axis=1)
     if not has_value.all():
         notes.append(
-            f"Candidates whose grid does not name {' or '.join(names)} are left out."
+            f"Candidates without a value of {' or '.join(names)} are left out."
         )
         frame = frame[has_value]
     tried = tried_columns(frame, schema)

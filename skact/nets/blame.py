@@ -1,10 +1,13 @@
 """Errors of parts are told as errors of the parameters that they were built from."""
 
 import functools
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
+
+from skorch.exceptions import SkorchException
 
 from skact.exceptions import DivergedError
 from skact.naming import short_name
@@ -39,8 +42,8 @@ def blame(net: Any, *names: str) -> Iterator[None]:
             for key, value in net.get_params(deep=False).items()
             if key in names or key.partition("__")[0] in names
         }
-        named = [name.removesuffix("s") for name in (*names, *given)]
-        if is_clear and any(name in str(error) for name in named):
+        named = "|".join(name.removesuffix("s") for name in (*names, *given))
+        if is_clear and re.search(rf"\b({named})s?\b", str(error)):
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
         usual = net._defaults()
@@ -100,8 +103,13 @@ def blame_callbacks(net: Any) -> Iterator[None]:
         ) from error
 
 
+class CallbackError(ValueError, SkorchException):
+    """What skorch raises at a value that no callback has recorded, by its name."""
+
+
 _KINDS_OF_CALLBACKS: dict[type, type[Exception]] = {
     TypeError: TypeError,
+    SkorchException: CallbackError,
     **dict.fromkeys((ValueError, KeyError, ZeroDivisionError), ValueError),
 }
 

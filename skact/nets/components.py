@@ -147,10 +147,23 @@ def build_optimizer(net: Any) -> torch.optim.Optimizer:
     optimizer = build_torch_optimizer(build, *args, **{**flat, **params})
     if not hasattr(optimizer, "param_groups"):
         raise TypeError(f"it builds {optimizer!r}, which has no param_groups.")
+    _check_param_groups(net, optimizer)
     betas = optimizer.param_groups[0].get("betas", (0, 0))
     if type(optimizer).__module__.startswith("torch.optim") and len(betas) != 2:
         raise ValueError(f"optimizer__betas must be two numbers, got {betas!r}.")
     return optimizer
+
+
+def _check_param_groups(net: Any, optimizer: torch.optim.Optimizer) -> None:
+    """Let torch check ``optimizer__param_groups`` as it checks ``optimizer__*``.
+
+    Of a group it would take every key and every value.
+    """
+    groups = vars(net).get("optimizer__param_groups", ())
+    given = {key for _, group in groups for key in group}
+    for group in optimizer.param_groups if given else ():
+        params = {k: v for k, v in group.items() if k in given and k != "name"}
+        build_torch_optimizer(type(optimizer), [torch.zeros(1)], **params)
 
 
 # ------------------------------------------------------------------ custom parts

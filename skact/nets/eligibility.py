@@ -5,7 +5,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, Literal
 
 from sklearn.base import is_classifier
@@ -45,7 +44,7 @@ from skact.nets.default_callbacks import (
     score_of,
 )
 from skact.nets.gradient_clipping import clips_twice, is_stackable
-from skact.nets.held_out import has_no_batch_callbacks
+from skact.nets.held_out import has_no_batch_callbacks, warn_of_missing_rows
 from skact.nets.lr_schedule import has_known_rates, known_rates, schedule_of
 from skact.nets.stacked_forms import reason_against_stack
 from skact.parameters.fit_params import FitOptions
@@ -118,7 +117,9 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
     reason = reason_for_skorch_loop(net)
     train: Rows | None = rows
     train_set, valid_set = None, None
-    if reason is None and has_held_out_rows(net):
+    if not has_held_out_rows(net):
+        warn_of_missing_rows(net)
+    elif reason is None:
         train_set, valid_set = net.get_split_datasets(
             TrainingData.of_rows(rows), rows.y, **split_params
         )
@@ -280,7 +281,7 @@ def _are_replaced(net: Any, has_held_out: bool) -> bool:
             continue
         if not EPOCH_METHODS.isdisjoint(vars(callback)):
             return False
-        if type(callback) is EarlyStopping and isinstance(callback.threshold, Real):
+        if type(callback) is EarlyStopping:
             monitors.append(callback.monitor)
         elif has_known_rates(callback):
             n_schedulers += 1

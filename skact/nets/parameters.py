@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
 from skact._skorch import CONSTRUCTOR_ATTRIBUTES, callback_names
+from skact.parameters.callback_checks import check_callbacks
 from skact.parameters.checks import check_parameters
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
 
@@ -185,6 +186,12 @@ class FlatParameters(NeuralNet):
                     f"exist: {key!r}{nearest(name, known) or '.'} The callbacks of "
                     f"{type(self).__name__} are {', '.join(map(repr, known))}."
                 )
+
+    def initialize_callbacks(self) -> "FlatParameters":
+        """Initialize callbacks, and check the parameters of skorch's own."""
+        super().initialize_callbacks()
+        check_callbacks(type(self).__name__, self.callbacks_)
+        return self
 
     def __setattr__(self, name: str, value: Any) -> None:
         # skorch raises at a module set elsewhere, such as activation=nn.ReLU()

@@ -1,11 +1,9 @@
 """The allowed values of each hyperparameter, and the errors for all others."""
 
-import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,14 @@ from skact.activations.build import is_custom, make_activation
 from skact.global_rng import seed_generators_temporarily
 from skact.lr_schedules import SCHEDULES
 from skact.network.mlp import INITS, NORMS, activation_per_layer
+from skact.parameters.allowed import (
+    BOOL,
+    Allowed,
+    allow_int_from,
+    allow_one_of,
+    is_finite_number,
+    is_int,
+)
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
 
 OPTIMIZERS = {
@@ -34,44 +40,11 @@ _DTYPE_NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class Allowed:
-    """The allowed values of one parameter."""
-
-    is_met_by: Callable[[Any], bool]
-    description: str  # of the allowed values, for the error
-
-
-def _is_int(value: Any, low: int) -> bool:
-    integral = isinstance(value, Integral) and not isinstance(value, bool)
-    return integral and int(value) >= low
-
-
 def _is_callback(value: Any) -> bool:
     """Whether skorch accepts it: an instance, a class, or a pair with a name."""
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
         value = value[1]
     return isinstance(value, type) or hasattr(value, "set_params")
-
-
-def _is_finite_number(value: Any) -> bool:
-    number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    try:
-        return number and math.isfinite(value)
-    except OverflowError:  # an int that no float can hold
-        return False
-
-
-def _allow_int_from(low: int) -> Allowed:
-    return Allowed(lambda value: _is_int(value, low), f"an int >= {low}")
-
-
-def _allow_one_of(*values: Any) -> Allowed:
-    # isinstance first: comparing an array with a string is elementwise
-    return Allowed(
-        lambda value: (value is None or isinstance(value, str)) and value in values,
-        "one of " + ", ".join(map(repr, values)),
-    )
 
 
 def _is_optimizer(value: Any) -> bool:
@@ -99,57 +72,56 @@ def dtype_name(value: Any) -> Any:
         return value
 
 
-_BOOL = Allowed(lambda value: isinstance(value, bool | np.bool_), "True or False")
-_FRACTION = Allowed(lambda v: _is_finite_number(v) and 0 <= v < 1, "a number in [0, 1)")
+_FRACTION = Allowed(lambda v: is_finite_number(v) and 0 <= v < 1, "a number in [0, 1)")
 
 PARAMETERS: Mapping[str, Allowed] = {
-    "width": _allow_int_from(1),
+    "width": allow_int_from(1),
     "depth": Allowed(
-        lambda value: _is_int(value, 0) and value <= _MAX_DEPTH,
+        lambda value: is_int(value, 0) and value <= _MAX_DEPTH,
         f"an int from 0 to {_MAX_DEPTH}",
     ),
     "hidden": Allowed(
         lambda value: (
             value is None
-            or _is_int(value, 1)
+            or is_int(value, 1)
             or (
                 isinstance(value, tuple | list | np.ndarray)
-                and all(_is_int(width, 1) for width in value)
+                and all(is_int(width, 1) for width in value)
             )
         ),
         "None, an int >= 1 or a tuple of them",
     ),
     "dropout": _FRACTION,
-    "norm": _allow_one_of(None, *NORMS),
-    "init": _allow_one_of(*INITS),
+    "norm": allow_one_of(None, *NORMS),
+    "init": allow_one_of(*INITS),
     "optimizer": Allowed(
         lambda value: _is_optimizer(optimizer_class(value)),
         f"one of {', '.join(map(repr, OPTIMIZERS))} or a class from torch.optim",
     ),
     "lr": Allowed(
-        lambda value: _is_finite_number(value) and value >= 0, "a finite number >= 0"
+        lambda value: is_finite_number(value) and value >= 0, "a finite number >= 0"
     ),
-    "lr_schedule": _allow_one_of(None, *SCHEDULES),
+    "lr_schedule": allow_one_of(None, *SCHEDULES),
     "warmup": Allowed(
         lambda value: value is None or _FRACTION.is_met_by(value),
         "None or a number in [0, 1)",
     ),
     "momentum": _FRACTION,
-    "nesterov": _BOOL,
+    "nesterov": BOOL,
     "weight_decay": Allowed(
-        lambda value: _is_finite_number(value) and value >= 0, "a finite number >= 0"
+        lambda value: is_finite_number(value) and value >= 0, "a finite number >= 0"
     ),
     "batch_size": Allowed(
-        lambda value: _is_int(value, 1) or (_is_int(value, -1) and value == -1),
+        lambda value: is_int(value, 1) or (is_int(value, -1) and value == -1),
         "an int >= 1, or -1 for all rows in one batch",
     ),
-    "shuffle": _BOOL,
-    "max_epochs": _allow_int_from(0),
-    "early_stopping": _BOOL,
+    "shuffle": BOOL,
+    "max_epochs": allow_int_from(0),
+    "early_stopping": BOOL,
     "validation_fraction": Allowed(
-        lambda value: _is_finite_number(value) and 0 < value < 1, "a number in (0, 1)"
+        lambda value: is_finite_number(value) and 0 < value < 1, "a number in (0, 1)"
     ),
-    "patience": _allow_int_from(1),
+    "patience": allow_int_from(1),
     "class_weight": Allowed(
         lambda value: (
             value is None
@@ -168,7 +140,7 @@ PARAMETERS: Mapping[str, Allowed] = {
     "random_state": Allowed(
         lambda value: (
             value is None
-            or _is_int(value, 0)
+            or is_int(value, 0)
             or isinstance(value, np.random.RandomState)
         ),
         "None, an int >= 0 or a numpy.random.RandomState",
@@ -186,7 +158,7 @@ PARAMETERS: Mapping[str, Allowed] = {
         lambda value: value is None or callable(value) or _is_false(value),
         "None, False or a callable such as skorch.dataset.ValidSplit(5)",
     ),
-    "warm_start": _BOOL,
+    "warm_start": BOOL,
     "verbose": Allowed(lambda value: isinstance(value, Integral), "an int or a bool"),
     "criterion": Allowed(
         lambda value: callable(value) and not isinstance(value, str),
@@ -195,7 +167,11 @@ PARAMETERS: Mapping[str, Allowed] = {
     "iterator_train": Allowed(callable, "a class such as torch.utils.data.DataLoader"),
     "iterator_valid": Allowed(callable, "a class such as torch.utils.data.DataLoader"),
     "dataset": Allowed(callable, "a class such as skorch.dataset.Dataset"),
-    "compile": _BOOL,
+    "compile": BOOL,
+    "torch_load_kwargs": Allowed(
+        lambda value: value is None or isinstance(value, Mapping),
+        "None or a dict of arguments of torch.load",
+    ),
     "use_caching": Allowed(
         lambda value: (
             isinstance(value, bool | np.bool_)
@@ -213,17 +189,21 @@ PARAMETERS: Mapping[str, Allowed] = {
     ),
 }
 _LENGTH = Allowed(
-    lambda value: value is None or (_is_int(value, 0) and value <= sys.maxsize),
+    lambda value: value is None or (is_int(value, 0) and value <= sys.maxsize),
     f"None or an int from 0 to {sys.maxsize}",
 )
 _OPTIONAL_BOOL = Allowed(
-    lambda value: value is None or _BOOL.is_met_by(value), "None, True or False"
+    lambda value: value is None or BOOL.is_met_by(value), "None, True or False"
+)
+_GENERATOR = Allowed(
+    lambda value: value is None or isinstance(value, torch.Generator),
+    "None or a torch.Generator",
 )
 _OPTIONAL_CALLABLE = Allowed(
     lambda value: value is None or callable(value), "None or a callable"
 )
 _WORKERS = Allowed(  # each is a process: a slip would fill the memory
-    lambda value: _is_int(value, 0) and value <= 256, "an int from 0 to 256"
+    lambda value: is_int(value, 0) and value <= 256, "an int from 0 to 256"
 )
 _OPTIONAL_ITERABLE = Allowed(
     lambda value: value is None or hasattr(value, "__iter__"), "None or an iterable"
@@ -235,7 +215,7 @@ KEYWORDS: Mapping[str, Allowed] = {
             f"optimizer__{name}"
             for name in ("amsgrad", "centered", "maximize", "nesterov")
         ],
-        _BOOL,
+        BOOL,
     ),
     "optimizer__foreach": _OPTIONAL_BOOL,
     "optimizer__fused": _OPTIONAL_BOOL,
@@ -247,8 +227,10 @@ KEYWORDS: Mapping[str, Allowed] = {
     ),
     "iterator_train__batch_size": PARAMETERS["batch_size"],
     "iterator_valid__batch_size": PARAMETERS["batch_size"],
-    "iterator_train__shuffle": _BOOL,
-    "iterator_valid__shuffle": _BOOL,
+    "iterator_train__generator": _GENERATOR,
+    "iterator_valid__generator": _GENERATOR,
+    "iterator_train__shuffle": BOOL,
+    "iterator_valid__shuffle": BOOL,
     "iterator_train__collate_fn": _OPTIONAL_CALLABLE,
     "iterator_valid__collate_fn": _OPTIONAL_CALLABLE,
     "iterator_train__num_workers": _WORKERS,
@@ -295,7 +277,7 @@ def check_parameters(
     _check_device(name, params["device"])
     _check_combinations(name, params)
     activation = params["activation"]
-    if isinstance(activation, tuple | list) and any(_is_int(a, 0) for a in activation):
+    if isinstance(activation, tuple | list) and any(is_int(a, 0) for a in activation):
         raise ValueError(
             f"The 'activation' parameter of {name} got {activation!r}: give widths of "
             f"layers as hidden={tuple(activation)}."
@@ -351,7 +333,7 @@ def _check_keyword(name: str, key: str, signature_names: frozenset[str]) -> None
 
 
 def _is_too_large(value: Any) -> bool:
-    return isinstance(value, Integral) and not _is_finite_number(int(value))
+    return isinstance(value, Integral) and not is_finite_number(int(value))
 
 
 def _hint(key: str, value: Any) -> str:

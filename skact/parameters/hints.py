@@ -34,9 +34,9 @@ _OUR_NAMES = {
 _OTHER_WAYS = {
     "beta_1": "; did you mean optimizer__betas=(beta_1, beta_2)?",
     "beta_2": "; did you mean optimizer__betas=(beta_1, beta_2)?",
-    "history": ": assign net.history",
+    "history": ": assign net.history.",
     "tol": ": every epoch is trained, unless early_stopping=True stops after "
-    "'patience' epochs without a better loss",
+    "'patience' epochs without a better loss.",
 }
 
 # skorch's prefixes that have an effect; module__ has none, skact builds the module
@@ -65,4 +65,6 @@ def suggest_parameter(key: str, names: Iterable[str]) -> str:
         return f"; did you mean {_OUR_NAMES[key]!r}?"
     if key in _OTHER_WAYS:
         return _OTHER_WAYS[key]
+    if key.endswith("__") and key.removesuffix("__") in PREFIXES:
+        return f": the name of a parameter of {key.removesuffix('__')} must follow."
     return nearest(key, [*names, *(f"{prefix}__" for prefix in PREFIXES)])

@@ -12,7 +12,11 @@ import pandas as pd
 from sklearn.exceptions import NotFittedError
 
 from skact.naming import name_values, short_name
-from skact.results.cv_results_frames import columns_of_frame, is_cv_results_frame
+from skact.results.cv_results_frames import (
+    columns_of_dict,
+    columns_of_frame,
+    is_cv_results_frame,
+)
 from skact.results.optuna_trials import columns_of_study, study_of
 from skact.results.result_names import MISSING, RESULT_NAME
 
@@ -229,7 +233,7 @@ def _find_cv_results(search: Any) -> Mapping[str, Any]:
         raise ValueError(
             f"obj must have columns of one length; got a dict with {lengths!r}."
         )
-    return results
+    return columns_of_dict(results) if isinstance(search, Mapping) else results
 
 
 def _list_cells(values: Any) -> list[Any]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from skact.results.result_names import MISSING, RESULT_NAME
@@ -40,7 +41,8 @@ def columns_of_frame(frame: pd.DataFrame) -> dict[str, list[Any]]:
 
     Of a parameter, a gap of the frame may be None, NaN, or no parameter of the
     candidate: ``params`` says which. In a file it is a text, in which a gap is None if
-    the text says so; else the candidate does not have the parameter.
+    the text says so; else the candidate does not have the parameter. Without ``params``
+    a gap is None if the cell is.
     """
     texts = frame.get(_PARAMS, pd.Series([None] * len(frame))).tolist()
     params = [_dict_of(x) for x in texts]
@@ -58,7 +60,7 @@ def columns_of_frame(frame: pd.DataFrame) -> dict[str, list[Any]]:
             columns[name] = [
                 one.get(key, MISSING)
                 if one is not None
-                else (_meaning_of_gap(key, text) if gap else cell)
+                else (_meaning_of_gap(key, text) if gap and cell is not None else cell)
                 for one, text, cell, gap in zip(params, texts, cells, gaps, strict=True)
             ]
         elif RESULT_NAME.fullmatch(name):
@@ -66,6 +68,23 @@ def columns_of_frame(frame: pd.DataFrame) -> dict[str, list[Any]]:
         else:
             columns[name] = [
                 MISSING if gap else cell for cell, gap in zip(cells, gaps, strict=True)
+            ]
+    return columns
+
+
+def columns_of_dict(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of ``cv_results_``, which may be a frame in form of a dict.
+
+    Such a dict has NaN where a parameter of a candidate is None.
+    """
+    columns = dict(results)
+    params = [_dict_of(one) or {} for one in results.get(_PARAMS, ())]
+    for name in results if params else ():
+        key = str(name).removeprefix("param_")
+        if key != name and not np.ma.isMaskedArray(results[name]):
+            columns[name] = [
+                None if one.get(key, MISSING) is None else cell
+                for one, cell in zip(params, results[name], strict=True)
             ]
     return columns
 

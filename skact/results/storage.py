@@ -255,8 +255,8 @@ def load_results(folder: str | os.PathLike[str]) -> SavedResults:
 
     Raises
     ------
-    FileNotFoundError
-        If the folder holds no results.
+    FileNotFoundError, NotADirectoryError
+        If the folder holds no results, or is a file.
     ValueError
         If the files are not as `save_results` writes them.
 

@@ -225,7 +225,7 @@ def test_a_fold_that_is_there_twice_does_not_count_as_two(again: Any) -> None:
     train, test = np.arange(0, 150, 2), np.arange(1, 150, 2)
     folds = [(train, test), (train, again(test))]
     search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=folds).fit(X, y)
-    with pytest.raises(ValueError, match="2 folds, but only 1 different sets of test"):
+    with pytest.raises(ValueError, match="2 folds, but only 1 different ones"):
         compare(search, by="C")
 
 
@@ -254,3 +254,17 @@ def test_metrics_that_are_not_known_to_be_the_same_are_noted() -> None:
     )
     searches[1].set_params(scoring=f1).fit(X, y)
     assert "same metric" not in str(compare(searches, by="C"))
+
+
+def test_a_search_without_the_metric_that_ranks_another_is_named() -> None:
+    one = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=3).fit(X, y)
+    scoring = {"score": "accuracy", "f1": "f1_macro"}
+    other = GridSearchCV(SVC(), {"C": [2.0, 9.0]}, cv=3, scoring=scoring, refit="f1")
+    searches = {"one": other.fit(X, y), "two": one}
+    message = (
+        r"searches \['two'\] have no scores by metric='f1'; metrics that all searches "
+        r"have: \['score'\]"
+    )
+    with pytest.raises(ValueError, match=message):
+        compare(searches, by="C")
+    assert len(compare(searches, by="C", metric="score").scores.columns) == 4

@@ -41,7 +41,6 @@ rows = np.arange(150)
         (StratifiedShuffleSplit(5, train_size=0.5), 1),
         (StratifiedShuffleSplit(5, train_size=0.5, test_size=0.25), 1 / 2),
         (StratifiedShuffleSplit(5, train_size=60, test_size=30), 1 / 2),
-        (TimeSeriesSplit(2), 3 / 4),
         (PredefinedSplit([0, 0, 1, 1]), 1),
         (PredefinedSplit([0, -1, -1, -1, 1]), 1 / 4),
         ([(rows >= 50, rows < 50), (rows < 100, rows >= 100)], 1 / 2),
@@ -112,3 +111,20 @@ def test_folds_that_differ_by_a_row_are_equal_and_no_message_lists_rows() -> Non
     ]
     assert compare(searches, by="C").test_ratio == pytest.approx(1 / 3, rel=0.01)
     assert len(str(compare(searches, by="C"))) < 3000
+
+
+def test_folds_that_share_their_test_rows_are_noted_and_not_called_equal() -> None:
+    test = rows[100:]
+    folds = [(rows[:60], test), (rows[40:100], test[::-1])]
+    notes: list[str] = []
+    search = GridSearchCV(SVC(), {"C": [1.0]}, cv=folds)
+    assert ratio_of_fold_sizes(search, 2, notes) == 50 / 60
+    assert "The 2 folds have only 1 different sets of test rows" in notes[0]
+
+
+def test_the_parts_of_a_time_series_are_said_to_be_taken_as_equal() -> None:
+    notes: list[str] = []
+    search = GridSearchCV(SVC(), {"C": [1.0]}, cv=TimeSeriesSplit(2))
+    assert ratio_of_fold_sizes(search, 2, notes) == 3 / 4
+    assert "parts of TimeSeriesSplit are taken as equal" in notes[0]
+    assert "of few rows give test_ratio" in notes[0]

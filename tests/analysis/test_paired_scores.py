@@ -66,7 +66,7 @@ def test_a_candidate_without_the_parameter_is_no_value_of_it() -> None:
     grid = [{"C": [0.1, 1.0]}, {"gamma": [0.5]}]
     found = compare(GridSearchCV(SVC(), grid, cv=3).fit(X, y), "C")
     assert set(found.scores.columns) == {"C=0.1", "C=1.0"}
-    assert "Candidates whose grid does not name C are left out." in found.notes
+    assert "Candidates without a value of C are left out." in found.notes
 
 
 def test_folds_of_equal_scores_are_doubted_where_the_splitter_is_not_known(

@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 import torch
 from skorch.callbacks import (
+    Checkpoint,
     EarlyStopping,
     EpochScoring,
     GradientNormClipping,
     LRScheduler,
 )
 from skorch.dataset import ValidSplit
+from skorch.exceptions import SkorchException
 from torch import nn
 
 from skact import ActMLP, DivergedError
-from skact.nets.blame import blame, blaming
+from skact.nets.blame import CallbackError, blame, blaming
 
 X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
 
@@ -46,6 +48,23 @@ X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
         ({"iterator_train__batch_size": 0}, ValueError, "iterator_train__batch_size"),
         ({"iterator_train__num_workers": 10**12}, ValueError, "an int from 0 to 256"),
         ({"iterator_train__nosuch": 0}, TypeError, "nosuch"),
+        ({"iterator_train__generator": 0}, ValueError, "or a torch.Generator, got 0"),
+        ({"torch_load_kwargs": 3}, ValueError, "or a dict of arguments of torch.load"),
+        (
+            {"optimizer__param_groups": [("*weight", {"lrr": 0.1})]},
+            TypeError,
+            "optimizer__param_groups=[('*weight', {'lrr': 0.1})]",
+        ),
+        (
+            {"optimizer__param_groups": [("*bias", {"lr": -0.1})]},
+            ValueError,
+            "optimizer__param_groups=[('*bias', {'lr': -0.1})]",
+        ),
+        (
+            {"optimizer__param_groups": [("*", {"lr": "a"})]},
+            TypeError,
+            "optimizer__param_groups=[('*', {'lr': 'a'})]",
+        ),
         ({"dataset__length": 99}, ValueError, "dataset__length"),
         ({"output_activation": len}, ValueError, "of the same shape, got int"),
         ({"optimizer__betas": (0.9, 0.99, 0.9)}, ValueError, "optimizer__betas"),
@@ -128,6 +147,11 @@ SPLIT = {"train_split": ValidSplit(3)}
             "The callback 'print_log' of ActMLP",
         ),
         (
+            {"callbacks": [Checkpoint(monitor="acc_best", f_params=None)], **SPLIT},
+            CallbackError,
+            "The callback 'Checkpoint' of ActMLP",
+        ),
+        (
             {"callbacks": [EpochScoring(scores_by_nothing)], **SPLIT},
             KeyError,
             "of the user's",
@@ -139,3 +163,10 @@ def test_an_error_in_a_callback_of_skorch_names_it(params, kind, message):
     X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
     with pytest.raises(kind, match=re.escape(message)):
         ActMLP(max_epochs=3, random_state=0, **params).fit(X, y)
+
+
+def test_a_value_that_nobody_recorded_is_an_error_that_both_libraries_users_catch():
+    net = ActMLP(max_epochs=1, callbacks=[Checkpoint(monitor="acc_best")], **SPLIT)
+    for kind in (ValueError, SkorchException):
+        with pytest.raises(kind, match="Key 'acc_best' was not found in history"):
+            net.fit(X, y)

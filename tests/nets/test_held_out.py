@@ -14,7 +14,7 @@ from skorch.callbacks import (
     EpochScoring,
 )
 from skorch.dataset import ValidSplit
-from skorch.exceptions import SkorchException
+from skorch.exceptions import SkorchException, SkorchWarning
 
 from skact import ActMLP, fused
 from skact.engine.batches import to_tensor
@@ -145,3 +145,26 @@ def test_users_of_both_libraries_catch_the_error_of_missing_held_out_rows(
     for error in (ValueError, SkorchException, NoHeldOutRowsError):
         with pytest.raises(error, match="There are no validation rows: skact trains"):
             ActMLP(callbacks=[callback()], **loop).fit(np.ones((9, 2)), [0, 1, 1] * 3)
+
+
+@pytest.mark.parametrize("kind", [EpochScoring, BatchScoring])
+def test_a_score_of_held_out_rows_that_a_fit_lacks_is_said(kind):
+    net = ActMLP(max_epochs=1, callbacks=[("f1", kind("f1_macro", name="f1"))])
+    message = r"callbacks \['f1'\] of ActMLP record nothing, because no rows are held"
+    with pytest.warns(SkorchWarning, match=message):
+        net.fit(X, y)
+    assert "f1" not in net.history[-1]
+    # these record: no warning, which would be an error here
+    assert "f1" in net.set_params(early_stopping=True).fit(X, y).history[-1]
+    training = kind("f1_macro", name="f1", on_train=True)
+    net.set_params(early_stopping=False, callbacks=[training])
+    assert "f1" in net.fit(X, y).history[-1]
+
+
+def test_rows_that_a_subclass_holds_out_are_scored_without_a_word():
+    class Own(ActMLP):
+        def get_split_datasets(self, X, y=None, **params):
+            return self.get_dataset(X, y), self.get_dataset(X, y)
+
+    scoring = EpochScoring("f1_macro", name="f1")
+    assert "f1" in Own(max_epochs=1, callbacks=[scoring]).fit(X, y).history[-1]

@@ -65,7 +65,8 @@ def test_no_attribute_of_a_fitted_net_counts_as_a_parameter():
 
 def test_deep_parameters_are_those_of_skorchs_callbacks_too():
     scoring = EpochScoring("accuracy", name="acc")
-    net = ActMLP(callbacks=[("acc", scoring)], max_epochs=1).fit(X, Y)
+    net = ActMLP(callbacks=[("acc", scoring)], max_epochs=1, early_stopping=True)
+    net.fit(X, Y)
     assert net.get_params()["callbacks__acc"] is scoring
     assert net.get_params()["callbacks__acc__scoring"] == "accuracy"
     assert "callbacks__acc__scoring" not in net.get_params(deep=False)

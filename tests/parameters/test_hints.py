@@ -50,3 +50,10 @@ def test_the_nearest_name_is_offered_and_nothing_without_one():
     assert nearest("WIDTH", ["width"]) == "; did you mean 'width'?"
     assert nearest("xyz", ["width"]) == suggest_parameter("xyz", ["width"]) == ""
     assert all(prefix in ActMLP().get_params() for prefix in PREFIXES)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_prefix_alone_is_no_name(prefix):
+    message = f"{prefix + '__'!r}: the name of a parameter of {prefix} must follow."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ActMLP(**{f"{prefix}__": 1}).fit(X, Y)

@@ -132,3 +132,23 @@ def test_records_of_candidates_are_refused():
     records = pd.DataFrame(search.cv_results_).to_dict("records")
     with pytest.raises(ValueError, match="must have columns, with a value for each"):
         to_frame(records)
+
+
+MIXED = {"C": [1, 10], "class_weight": [None, "balanced"]}
+
+
+@pytest.mark.parametrize("as_dict", [lambda t: t.to_dict("list"), dict])
+def test_none_stays_none_in_a_table_that_became_a_dict(as_dict: Any) -> None:
+    search = GridSearchCV(SVC(), MIXED, cv=3).fit(X, y)
+    table = as_dict(pd.DataFrame(search.cv_results_))
+    pd.testing.assert_frame_equal(to_frame(table), to_frame(search))
+    assert set(to_frame(table)["class_weight"]) == {"None", "balanced"}
+
+
+def test_none_stays_none_in_a_table_without_params() -> None:
+    search = GridSearchCV(SVC(), MIXED, cv=3).fit(X, y)
+    table = pd.DataFrame(search.cv_results_).drop(columns="params")
+    table["param_class_weight"] = pd.Series([None, "balanced"] * 2, dtype=object)
+    assert set(to_frame(table)["class_weight"]) == {"None", "balanced"}
+    found = compare(table, by="class_weight", test_ratio=0.5)
+    assert set(found.scores.columns) == {"None", "balanced"}
