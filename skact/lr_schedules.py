@@ -89,13 +89,14 @@ SCHEDULES = ("cosine", "one_cycle", "linear", "exponential")
 
 @dataclass(frozen=True, eq=False)
 class RatesOfEpochs:
-    """A learning rate for each epoch, from one of torch's schedulers.
+    """Learning rates of epochs or steps, from one of torch's schedulers.
 
     Parameters
     ----------
-    rates : ndarray of shape (n_epochs,)
+    rates : ndarray of shape (n_epochs, 1) or (n_epochs, n_steps)
+        A rate for each epoch, or for each step of each epoch.
     first_epoch : int
-        The epoch of the first rate, counted from 0.
+        The epoch of the first rates, counted from 0.
     """
 
     rates: np.ndarray
@@ -103,35 +104,47 @@ class RatesOfEpochs:
 
     @classmethod
     def from_scheduler(
-        cls, scheduler: Any, first_epoch: int, n_epochs: int
+        cls, scheduler: Any, first_epoch: int, n_epochs: int, per_epoch: int = 1
     ) -> "RatesOfEpochs":
-        """Step a copy of a scheduler with an optimizer of its own."""
+        """Step a copy of a scheduler with an optimizer of its own.
+
+        The scheduler is stepped `per_epoch` times an epoch.
+        """
         (group,) = scheduler.optimizer.param_groups
         optimizer = build_optimizer(torch.optim.SGD, [torch.zeros(1)])
         lr_scheduler.ConstantLR(optimizer, 1)  # marks the optimizer as scheduled
         note_step(optimizer)
-        optimizer.param_groups[0].update(lr=group["lr"], initial_lr=group["initial_lr"])
+        own = {key: value for key, value in group.items() if key.endswith("lr")}
+        optimizer.param_groups[0].update(own)  # some keep further rates there
         twin, rates = copy.copy(scheduler), []
         twin.optimizer = optimizer
-        for _ in range(n_epochs):
+        for _ in range(n_epochs * per_epoch):
             rates.append(float(optimizer.param_groups[0]["lr"]))
             twin.step()
-        return cls(np.array(rates), first_epoch)
+        return cls(np.reshape(rates, (n_epochs, per_epoch)), first_epoch)
 
     def rates_of_epoch(self, epoch: int, n_steps: int) -> np.ndarray:
         """Return the rate of each step of an epoch, counted from 0."""
         return np.full(n_steps, self.rates[epoch - self.first_epoch])
 
 
-# schedulers that set the learning rate, look at no metric and call no code of users
-KNOWN_SCHEDULERS = frozenset(
-    {
-        *(lr_scheduler.StepLR, lr_scheduler.MultiStepLR, lr_scheduler.ConstantLR),
-        *(lr_scheduler.LinearLR, lr_scheduler.ExponentialLR, lr_scheduler.PolynomialLR),
-        lr_scheduler.CosineAnnealingLR,
-        lr_scheduler.CosineAnnealingWarmRestarts,
-    }
-)
+# these set the learning rate alone, look at no metric and call no code of users
+_KNOWN_SCHEDULERS = {
+    *(lr_scheduler.StepLR, lr_scheduler.MultiStepLR, lr_scheduler.ConstantLR),
+    *(lr_scheduler.LinearLR, lr_scheduler.ExponentialLR, lr_scheduler.PolynomialLR),
+    lr_scheduler.CosineAnnealingLR,
+    lr_scheduler.CosineAnnealingWarmRestarts,
+}
+# these may set the momentum, too, and the second may call code of users
+_CYCLES = {lr_scheduler.OneCycleLR, lr_scheduler.CyclicLR}
+
+
+def is_known_scheduler(scheduler: Any) -> bool:
+    """Whether the rates of a scheduler can be computed before a fit."""
+    if type(scheduler) in _CYCLES:
+        has_own = getattr(scheduler, "_scale_fn_custom", None) is not None
+        return not (scheduler.cycle_momentum or has_own)
+    return type(scheduler) in _KNOWN_SCHEDULERS
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
 from skact.lr_schedules import (
-    KNOWN_SCHEDULERS,
     SCHEDULES,
     LRSchedule,
     RatesOfEpochs,
     at_rates,
+    is_known_scheduler,
     restore_rates,
 )
 
@@ -108,19 +108,56 @@ def test_batches_come_at_their_rates_and_the_optimizer_gets_its_rates_back():
     assert all("initial_lr" not in group for group in optimizer.param_groups)
 
 
-@pytest.mark.parametrize("kind", sorted(KNOWN_SCHEDULERS, key=str))
-def test_a_scheduler_is_not_stepped_to_find_its_rates(kind):
-    needed = {"StepLR": {"step_size": 2}, "MultiStepLR": {"milestones": [1, 3]}}
-    needed["ExponentialLR"] = {"gamma": 0.5}
-    needed["CosineAnnealingLR"] = {"T_max": 4}
-    needed["CosineAnnealingWarmRestarts"] = {"T_0": 2}
+# classes -> what they need
+KNOWN = {
+    lr_scheduler.StepLR: {"step_size": 2},
+    lr_scheduler.MultiStepLR: {"milestones": [1, 3]},
+    lr_scheduler.ConstantLR: {},
+    lr_scheduler.LinearLR: {},
+    lr_scheduler.ExponentialLR: {"gamma": 0.5},
+    lr_scheduler.PolynomialLR: {},
+    lr_scheduler.CosineAnnealingLR: {"T_max": 4},
+    lr_scheduler.CosineAnnealingWarmRestarts: {"T_0": 2},
+    lr_scheduler.OneCycleLR: {
+        **{"max_lr": 0.5, "total_steps": 12},
+        "cycle_momentum": False,
+    },
+    lr_scheduler.CyclicLR: {
+        **{"base_lr": 0.1, "max_lr": 0.5, "step_size_up": 3},
+        "cycle_momentum": False,
+    },
+}
+
+
+def test_cycles_of_the_momentum_and_functions_of_the_user_are_not_known_beforehand():
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5, momentum=0.9)
-    scheduler = kind(optimizer, **needed.get(kind.__name__, {}))
+    for kind, params in (
+        (lr_scheduler.OneCycleLR, {"max_lr": 0.5, "total_steps": 12}),
+        (lr_scheduler.CyclicLR, {"base_lr": 0.1, "max_lr": 0.5}),
+        (
+            lr_scheduler.CyclicLR,
+            {"base_lr": 0.1, "max_lr": 0.5, "cycle_momentum": False, "scale_fn": abs},
+        ),
+        (lr_scheduler.LambdaLR, {"lr_lambda": float}),
+        (lr_scheduler.ReduceLROnPlateau, {}),
+    ):
+        assert not is_known_scheduler(kind(optimizer, **params))
+
+
+@pytest.mark.parametrize("per_epoch", [1, 2])
+@pytest.mark.parametrize("kind", KNOWN, ids=lambda kind: kind.__name__)
+def test_a_scheduler_is_not_stepped_to_find_its_rates(kind, per_epoch):
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5, momentum=0.9)
+    scheduler = kind(optimizer, **KNOWN[kind])
+    assert is_known_scheduler(scheduler)
     before = repr((scheduler.state_dict(), optimizer.state_dict()))
-    found = RatesOfEpochs.from_scheduler(scheduler, first_epoch=3, n_epochs=6)
+    found = RatesOfEpochs.from_scheduler(scheduler, 3, 6, per_epoch)
     assert repr((scheduler.state_dict(), optimizer.state_dict())) == before
     for epoch in range(6):
-        (rate,) = {*found.rates_of_epoch(3 + epoch, n_steps=2).tolist()}
-        assert rate == optimizer.param_groups[0]["lr"]
-        optimizer.step()
-        scheduler.step()
+        rates = found.rates_of_epoch(3 + epoch, n_steps=2).tolist()
+        assert len(rates) == 2
+        for rate in rates[:per_epoch]:
+            assert rate == optimizer.param_groups[0]["lr"]
+            optimizer.step()
+            scheduler.step()
+        assert per_epoch == 2 or rates[0] == rates[1]

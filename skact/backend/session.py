@@ -15,8 +15,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +22,10 @@ import greenlet
 
 from skact.backend.progress import ProgressBar
 from skact.backend.report import Report
-from skact.backend.tasks import Group, HooksOfTask, Pause, Reply, Task
+from skact.backend.tasks import Group, Pause, Reply, Task
 from skact.backend.thread_state import preserve_thread_state, switch_surroundings
 from skact.backend.waiting_memory import WaitingMemory
+from skact.backend.wave import Wave
 from skact.engine.current_trainer import hand_fits_to
 from skact.engine.jobs import FitJob, Outcome, StackReport, Training
 from skact.exceptions import copy_error
@@ -342,14 +341,14 @@ class Session:
     # ---------------------------------------------------------------- training
 
     def _train_parked(self) -> None:
-        parked, self._parked = self._parked, []
-        tasks, jobs, outcomes = zip(*parked, strict=True)
+        wave = Wave(self._parked, self._switch_to_task, self._end_task)
+        self._parked = []
+        jobs, outcomes = wave.jobs, wave.outcomes
         begin, is_whole = time.perf_counter(), False
         stacks: list[StackReport] = []
         training = Training([], stacks)
         try:
-            hooked = list(map(self._with_hooks_in_task, tasks, jobs))
-            training = self._call_engine(hooked, outcomes, stacks)
+            training = self._call_engine(jobs, outcomes, stacks, wave.let_ended_go_on)
             is_whole = True
         except Exception as error:  # of the engine itself: each fit gets a copy
             for outcome in outcomes:
@@ -364,19 +363,20 @@ class Session:
                     fit_seconds=tuple(outcome.seconds for outcome in ended),
                     waves=1,
                     early_waves=int(bool(self._unstarted)),
-                    seconds=time.perf_counter() - begin,
+                    seconds=time.perf_counter() - begin - wave.seconds_of_tasks,
                     interrupted=tuple(len(outcome.records) for outcome in cut_off),
                     on_workers=training.n_elsewhere,
                     lost=training.n_lost,
                 )
             )
-        self._resumable.extend(zip(tasks, outcomes, strict=True))
+        self._resumable.extend(wave.end())
 
     def _call_engine(
         self,
         jobs: Sequence[FitJob],
         outcomes: Sequence[Outcome],
         stacks: list[StackReport],
+        when_over: Callable[[], None] | None = None,
     ) -> Training:
         options: dict[str, Any] = {
             "outcomes": outcomes,
@@ -386,13 +386,8 @@ class Session:
         if self.n_processes > 1:
             asked = self.asked_n_processes or self.n_processes
             options["n_processes"] = min(asked, self.n_processes)
+            options["when_over"] = when_over
         if self.progress is None:
             return self.train(jobs, **options)
         with self.progress.count_work(sum(job.n_epochs for job in jobs)) as advance:
             return self.train(jobs, **options, progress=advance)
-
-    def _with_hooks_in_task(self, task: Task, job: FitJob) -> FitJob:
-        if job.hooks is None:
-            return job
-        run_in_task = partial(self._switch_to_task, task)
-        return replace(job, hooks=HooksOfTask(job.hooks, run_in_task))

@@ -15,8 +15,8 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
+from skact.callbacks.net_view import NetView
 from skact.engine.weights import Trajectory, Weights
-from skact.nets.net_view import NetView
 from skact.network.forward import n_epochs_at_once, stack_weights
 from skact.threads import use_one_thread
 

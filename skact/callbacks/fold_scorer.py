@@ -22,8 +22,8 @@ from sklearn.utils.metadata_routing import (
 )
 
 from skact._sklearn import accepts_sample_weight
+from skact.callbacks.net_view import NetView
 from skact.engine.weights import Weights
-from skact.nets.net_view import NetView
 from skact.results.histories import is_net
 from skact.results.logged_fit import estimators_inside, log_of
 from skact.threads import use_one_thread

@@ -69,6 +69,7 @@ class Lane:
     group: Hashable  # lanes of one stack have equal groups
     order: tuple[Hashable, ...]  # keys to sort lanes by, the most important first
     nbytes: int = 0  # bytes of the parameters and of one batch in all layers
+    is_large: bool = False  # whether it trains as fast alone as in a stack
 
 
 def plan_stacks(
@@ -115,6 +116,8 @@ def plan_stacks(
         members = _reverse_every_other_run(members, keys)
         largest = max(1, *(lanes[position].nbytes for position in members))
         most = min(max_lanes, max(1, max_bytes // largest))
+        if lanes[members[0]].is_large:  # each task goes on when its own is over
+            most = 1
         pieces = -(-len(members) // most)
         small, rest = divmod(len(members), pieces)
         start = 0

@@ -1,8 +1,7 @@
 """Train a list of jobs: plan stacks, and train them in turn."""
 
 from collections import deque
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +15,10 @@ from skact.engine.plan import BatchShape, Lane, plan_stacks
 from skact.engine.stack_run import StackRun
 from skact.engine.validation import shape_of_held_out
 from skact.threads import use_one_thread
+
+# a network with more bytes of parameters, gradients and states trains as fast alone:
+# matrix products take most of its time (benchmarks/README.md)
+_BYTES_OF_LARGE = 2**20
 
 
 class Helpers(Protocol):
@@ -43,6 +46,7 @@ def train(
     n_threads: int | None = None,
     progress: Progress | None = None,
     helpers: Helpers | None = None,
+    when_over: Callable[[], None] | None = None,
 ) -> Training:
     """Train all jobs; jobs of one shape train as one stack.
 
@@ -63,6 +67,8 @@ def train(
         Called with the lane-epochs since its last call.
     helpers : Helpers or None, default=None
         Train some of the stacks elsewhere.
+    when_over : callable or None, default=None
+        Called between epochs and between stacks: outcomes may be over by then.
 
     Returns
     -------
@@ -77,20 +83,28 @@ def train(
         StackRun([jobs[i] for i in of], [outcomes[i] for i in of], tables, available)
         for of in plan_stacks([lane_of(job) for job in jobs])
     )
-    share = None if helpers is None else partial(helpers.share, waiting)
+
+    def between_epochs(run: StackRun) -> None:
+        if helpers is not None:
+            helpers.share(waiting, run)
+        if when_over is not None:
+            when_over()
+
     no_autocast = torch.autocast("cpu", enabled=False)  # a job has its dtype
     with use_one_thread(), no_autocast:  # a stack chooses its own number of threads
         while waiting or (helpers is not None and helpers.is_busy):
             if not waiting and helpers is not None:
                 waiting.extend(helpers.collect())
-                continue
-            run = waiting.popleft()
-            if share is not None:
-                share(run)
-            try:
-                run.train(progress, share)
-            finally:
-                stacks.append(run.report)
+            else:
+                run = waiting.popleft()
+                if helpers is not None:
+                    helpers.share(waiting, run)
+                try:
+                    run.train(progress, between_epochs)
+                finally:
+                    stacks.append(run.report)
+            if when_over is not None:
+                when_over()
     return Training(outcomes, stacks)
 
 
@@ -115,9 +129,14 @@ def lane_of(job: FitJob) -> Lane:
     columns = job.X.shape[1] + 4 * (sum(hidden) + weight.shape[0])
     # parameters, gradients, directions and two states of the optimizer; four tensors of
     # each layer
-    values = 5 * sum(p.numel() for p in module.parameters()) + columns * shape.padded
-    nbytes = values * weight.element_size()
-    return Lane(group, (*order, shared_coefficients_of(job.optimizer)), nbytes)
+    size = weight.element_size()
+    of_weights = 5 * sum(p.numel() for p in module.parameters()) * size
+    return Lane(
+        group,
+        (*order, shared_coefficients_of(job.optimizer)),
+        of_weights + columns * shape.padded * size,
+        is_large=of_weights > _BYTES_OF_LARGE,
+    )
 
 
 def _learned(module: Any) -> list[int]:

@@ -45,7 +45,12 @@ from skact.nets.default_callbacks import (
 )
 from skact.nets.gradient_clipping import clips_twice, is_stackable
 from skact.nets.held_out import has_no_batch_callbacks, warn_of_missing_rows
-from skact.nets.lr_schedule import has_known_rates, known_rates, schedule_of
+from skact.nets.lr_schedule import (
+    has_known_rates,
+    known_rates,
+    schedule_of,
+    sets_rates_of_batches,
+)
 from skact.nets.stacked_forms import reason_against_stack
 from skact.parameters.fit_params import FitOptions
 from skact.parameters.rows import Rows, TrainingData, rows_of
@@ -126,6 +131,12 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
         train = rows_of(train_set)
         if train is None:
             reason = "train_split returns a custom dataset to train on"
+    held_out: Rows | None = None
+    activity: BetweenEpochs = "changes"
+    if reason is None:
+        held_out = _rows_to_score(net, valid_set)
+        activity = activity_between_epochs(net, valid_set, held_out)
+        reason = None if activity == "nobody" else _rates_that_others_see(net)
     if reason is not None or train is None:
         return FitPlan(
             "skorch",
@@ -136,11 +147,9 @@ def plan_fit(net: Any, rows: Rows, options: FitOptions) -> FitPlan:
             lr_schedule=schedule,
             split_params=split_params,
         )
-    held_out = _rows_to_score(net, valid_set)
-    activity = activity_between_epochs(net, valid_set, held_out)
     if activity == "nobody":
         train_set = None
-        schedule = schedule or known_rates(net, n_epochs)
+        schedule = schedule or known_rates(net, n_epochs, len(train))
     elif train_set is None:
         train_set = TrainingData.of_rows(rows)
     return FitPlan(
@@ -210,12 +219,20 @@ def _is_batchwise(callback: Any, use_caching: Any) -> bool:
     if is_stackable(callback):
         return False
     if type(callback) is LRScheduler:
-        return callback.step_every != "epoch"
+        return callback.step_every != "epoch" and not has_known_rates(callback)
     methods = [(getattr(callback, name), name) for name in _BATCH_HOOKS]
     return any(
         getattr(method, "__func__", method) is not getattr(Callback, name)
         for method, name in methods
     )
+
+
+def _rates_that_others_see(net: Any) -> str | None:
+    """Return why rates of batches must be set as they come: the engine is later."""
+    for name, callback in net.callbacks_:
+        if sets_rates_of_batches(callback):
+            return f"the callback {name!r} sets rates of batches, and others look on"
+    return None
 
 
 def _unusual_criterion(net: Any) -> str | None:

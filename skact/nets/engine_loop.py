@@ -33,7 +33,12 @@ from skact.nets.eligibility import FitPlan, has_custom_scoring
 from skact.nets.gradient_clipping import clipping_of
 from skact.nets.held_out import held_out_of, write_held_out
 from skact.nets.loop import Loop
-from skact.nets.lr_schedule import has_known_rates, rewind_rate
+from skact.nets.lr_schedule import (
+    batch_size_of_training,
+    has_known_rates,
+    rewind_rate,
+    sets_rates_of_batches,
+)
 from skact.nets.stacked_forms import unstackable_part
 from skact.parameters.rows import Rows
 
@@ -97,7 +102,7 @@ class EngineLoop(Loop):
             seeds=net.seeds_,
             n_epochs=plan.n_epochs,
             first_epoch=len(net.history_),
-            batch_size=int(loading.get("batch_size", net.batch_size)),
+            batch_size=batch_size_of_training(net),
             shuffle=loading.get("shuffle", net.shuffle),
             loss=_ENGINE_LOSSES[net._engine_criterion],
             module=net.module_,
@@ -259,10 +264,13 @@ def write_training_batches(
     batch_values = zip(
         record.batch_losses, record.batch_sizes, record.batch_weights, strict=True
     )
-    batches += [
-        {"train_loss": loss, "train_batch_size": size, "train_batch_weight": weight}
-        for loss, size, weight in batch_values
-    ]
+    schedulers = [one for _, one in net.callbacks_ if sets_rates_of_batches(one)]
+    for loss, size, weight in batch_values:
+        batches.append(
+            {"train_loss": loss, "train_batch_size": size, "train_batch_weight": weight}
+        )
+        for scheduler in schedulers:
+            scheduler.on_batch_end(net, training=True)
     if not record.is_finite:  # skorch's loop stops at such a batch
         finite = list(map(math.isfinite, record.batch_losses))
         del batches[finite.index(False) + 1 :]

@@ -3,7 +3,7 @@
 import warnings
 from typing import Any
 
-from skorch.callbacks import BatchScoring, Callback, EpochScoring
+from skorch.callbacks import BatchScoring, Callback, EpochScoring, LRScheduler
 from skorch.exceptions import SkorchException, SkorchWarning
 
 from skact._skorch import last_batches_of, overridden_method
@@ -12,7 +12,11 @@ from skact.parameters.rows import Rows
 
 _COLLECTING_HANDLERS = {
     "on_batch_begin": (Callback.on_batch_begin,),
-    "on_batch_end": (Callback.on_batch_end, EpochScoring.on_batch_end),
+    # LRScheduler leaves held-out rows alone
+    "on_batch_end": (
+        *(Callback.on_batch_end, EpochScoring.on_batch_end),
+        LRScheduler.on_batch_end,
+    ),
 }
 
 

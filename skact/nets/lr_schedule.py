@@ -5,7 +5,8 @@ from typing import Any
 from skorch.callbacks import LRScheduler, WarmRestartLR
 
 from skact._torch import note_step
-from skact.lr_schedules import KNOWN_SCHEDULERS, LRSchedule, RatesOfEpochs
+from skact.engine.plan import BatchShape
+from skact.lr_schedules import LRSchedule, RatesOfEpochs, is_known_scheduler
 
 
 def has_schedule(net: Any) -> bool:
@@ -44,20 +45,30 @@ def schedule_of(net: Any, n_epochs: int) -> LRSchedule | None:
 
 def has_known_rates(callback: Any) -> bool:
     """Whether a callback is skorch's scheduler, and its rates are known beforehand."""
-    return (
-        type(callback) is LRScheduler
-        and callback.step_every == "epoch"
-        and type(callback.lr_scheduler_) in {*KNOWN_SCHEDULERS, WarmRestartLR}
-    )
+    if type(callback) is not LRScheduler:
+        return False
+    scheduler = callback.lr_scheduler_
+    return type(scheduler) is WarmRestartLR or is_known_scheduler(scheduler)
 
 
-def known_rates(net: Any, n_epochs: int) -> RatesOfEpochs | None:
+def sets_rates_of_batches(callback: Any) -> bool:
+    """Whether a callback of known rates steps after each batch."""
+    return has_known_rates(callback) and callback.step_every == "batch"
+
+
+def known_rates(net: Any, n_epochs: int, n_rows: int) -> RatesOfEpochs | None:
     """Return the rates that skorch's scheduler will set in a fit, if it is known."""
     for name, callback in net.callbacks_:
         if has_known_rates(callback):
-            scheduler, first_epoch = callback.lr_scheduler_, len(net.history_)
+            scheduler, per_epoch = callback.lr_scheduler_, 1
+            if callback.step_every == "batch":
+                size = batch_size_of_training(net)
+                per_epoch = BatchShape.from_rows(n_rows, size).n_steps
+            first = len(net.history_)
             try:
-                return RatesOfEpochs.from_scheduler(scheduler, first_epoch, n_epochs)
+                return RatesOfEpochs.from_scheduler(
+                    scheduler, first, n_epochs, per_epoch
+                )
             except (TypeError, ValueError, ZeroDivisionError) as error:
                 raise ValueError(
                     f"The callback {name!r} of {type(net).__name__} cannot set rates: "
@@ -66,7 +77,12 @@ def known_rates(net: Any, n_epochs: int) -> RatesOfEpochs | None:
     return None
 
 
+def batch_size_of_training(net: Any) -> int:
+    """Return the rows of a batch; -1: all rows are one batch."""
+    return int(net.get_params_for("iterator_train").get("batch_size", net.batch_size))
+
+
 def rewind_rate(net: Any, rates: RatesOfEpochs) -> None:
     """Let skorch's scheduler step from the beginning of the fit, after the fit."""
-    net.optimizer_.param_groups[0]["lr"] = float(rates.rates[0])
+    net.optimizer_.param_groups[0]["lr"] = float(rates.rates[0, 0])
     note_step(net.optimizer_)

@@ -55,6 +55,7 @@ def _at_once(workers, monkeypatch):
 GRID = {"activation": ["relu", "tanh", "prelu"], "lr": [0.001, 0.01]}
 KINDS = {
     "plain": {},
+    "large, one by one": {"hidden": (200, 150)},
     "dropout": {"dropout": 0.3},
     "batch norm": {"norm": "batch", "optimizer": "adamw"},
     "momentum": {"optimizer": "sgd", "momentum": 0.9, "dtype": "float64"},

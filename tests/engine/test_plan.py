@@ -96,3 +96,9 @@ def test_where_the_activation_changes_neighbours_share_the_coefficients():
     rates = [pairs[i][1] for i in stack]
     changes = sum(a != b for a, b in itertools.pairwise(rates))
     assert changes == 3  # within each activation, but not from one to the next
+
+
+def test_large_networks_train_one_by_one():
+    """So that each is scored when it is ready; a stack would not be faster."""
+    lanes = [Lane("large", (), 1, is_large=True)] * 3 + [Lane("small", (), 1)] * 2
+    assert plan_stacks(lanes) == [(0,), (1,), (2,), (3, 4)]

@@ -170,6 +170,11 @@ ON_THE_ENGINE: list[tuple[str, dict[str, Any], str]] = [
     ("a schedule", {"callbacks": [LRScheduler("StepLR", step_size=1)]}, "nobody"),
     ("rates of steps", {"lr_schedule": "cosine"}, "nobody"),
     (
+        "rates of batches",
+        {"callbacks": [LRScheduler("StepLR", step_size=1, step_every="batch")]},
+        "nobody",
+    ),
+    (
         "a function of the user",
         {"callbacks": [LRScheduler("LambdaLR", lr_lambda=lambda epoch: 1.0)]},
         "changes",
@@ -221,8 +226,17 @@ BY_SKORCH: list[tuple[dict[str, Any], str]] = [
         "works batch by batch",
     ),
     (
-        {"callbacks": [LRScheduler("StepLR", step_size=1, step_every="batch")]},
+        {"callbacks": [LRScheduler("LambdaLR", lr_lambda=float, step_every="batch")]},
         "works batch by batch",
+    ),
+    (
+        {
+            "callbacks": [
+                LRScheduler("StepLR", step_size=1, step_every="batch"),
+                Epochs(),
+            ]
+        },
+        "sets rates of batches, and others look on",
     ),
     (
         {"criterion": nn.NLLLoss, "output_activation": "softmax"},

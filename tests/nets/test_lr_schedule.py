@@ -234,10 +234,75 @@ def test_the_rates_of_a_known_scheduler_are_found_without_stepping_it(policy):
     net = scheduled(policy).initialize(X, y)
     net.notify("on_train_begin", X=X, y=y)
     before = final_state(net)
-    rates = known_rates(net, 4)
+    rates = known_rates(net, 4, len(X))
     assert final_state(net) == before
     fitted = scheduled(policy).fit(X, y)
-    assert rates.rates.tolist() == fitted.history[:, "event_lr"]
+    assert rates.rates[:, 0].tolist() == fitted.history[:, "event_lr"]
+
+
+OF_BATCHES = {
+    "StepLR": {"step_size": 7},
+    "ExponentialLR": {"gamma": 0.97},
+    "WarmRestartLR": {},
+    "CyclicLR": {
+        **{"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3},
+        "cycle_momentum": False,
+    },
+    lr_scheduler.OneCycleLR: {
+        **{"max_lr": 0.1, "total_steps": 200},
+        "cycle_momentum": False,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "policy", OF_BATCHES, ids=lambda policy: getattr(policy, "__name__", policy)
+)
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}], ids=str)
+def test_rates_of_batches_are_those_of_skorchs_loop(policy, params):
+    def net(kind):
+        callback = LRScheduler(policy, step_every="batch", **OF_BATCHES[policy])
+        return a_net(kind, lr_schedule=None, callbacks=[callback], **params)
+
+    ours, theirs = net(ActMLP), net(OnSkorch)
+    for _ in range(2):  # the second call goes on from the rate of the first
+        for one in (ours, theirs):
+            one.partial_fit(X, y)
+        assert ours.trained_by_ == "the engine"
+        rates = [
+            [batch.get("event_lr") for batch in epoch["batches"]]
+            for one in (ours, theirs)
+            for epoch in one.history
+        ]
+        assert rates[: len(rates) // 2] == rates[len(rates) // 2 :]
+        assert len({rate for epoch in rates for rate in epoch} - {None}) > 1
+        assert final_state(ours) == final_state(theirs)
+        for a, b in zip(*(n.module_.parameters() for n in (ours, theirs)), strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=1e-8)
+
+
+def test_rates_of_batches_that_a_callback_may_see_are_set_as_they_come():
+    class Looks(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.history.record("rate", net.optimizer_.param_groups[0]["lr"])
+
+    callbacks = [LRScheduler("StepLR", step_size=7, step_every="batch"), Looks()]
+    net = a_net(lr_schedule=None, callbacks=callbacks).fit(X, y)
+    assert "sets rates of batches, and others look on" in net.trained_by_
+    last = [epoch["batches"][-1]["event_lr"] for epoch in net.history]
+    assert len({*last}) > 1
+
+
+def test_a_scheduler_that_ends_before_the_fit_is_named():
+    scheduler = LRScheduler(
+        lr_scheduler.OneCycleLR,
+        **{"step_every": "batch", "max_lr": 0.1, "total_steps": 3},
+        cycle_momentum=False,
+    )
+    with pytest.raises(
+        ValueError, match="'LRScheduler' of ActMLP cannot set rates: On"
+    ):
+        a_net(lr_schedule=None, callbacks=[scheduler]).fit(X, y)
 
 
 def test_no_code_of_a_user_runs_beforehand():
@@ -248,11 +313,12 @@ def test_no_code_of_a_user_runs_beforehand():
         (Own, {"step_size": 1}),
         ("LambdaLR", {"lr_lambda": lambda epoch: 0.5}),
         ("ReduceLROnPlateau", {}),
-        ("StepLR", {"step_size": 1, "step_every": "batch"}),
+        (lr_scheduler.OneCycleLR, {"max_lr": 0.1, "total_steps": 99}),
+        ("CyclicLR", {"base_lr": 0.1, "max_lr": 0.2, "scale_fn": float}),
     ):
         net = a_net(lr_schedule=None, callbacks=[LRScheduler(policy, **params)])
         net.initialize(X, y).notify("on_train_begin", X=X, y=y)
-        assert known_rates(net, 4) is None
+        assert known_rates(net, 4, len(X)) is None
 
 
 def test_a_fit_that_diverges_has_the_rates_of_the_epochs_before():

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor
+from skact.callbacks.net_view import NetView
 from skact.engine.weights import weights_of
-from skact.nets.net_view import NetView
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3)).astype(np.float32)
