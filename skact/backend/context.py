@@ -18,7 +18,7 @@ from typing import Any
 import greenlet
 import joblib
 
-from skact.backend.engine_helpers import train_with_workers
+from skact.backend.engine_helpers import TrainWithWorkers
 from skact.backend.joblib_backends import (
     FusingBackend,
     SkactBackend,
@@ -191,7 +191,7 @@ def _open_session(
     if inner is None:
         n_threads = None if n_jobs is None else count_threads(n_jobs)
         n_processes = count_processes(n_jobs)
-        session = Session(train_with_workers, memory, n_threads, bar, n_processes)
+        session = Session(TrainWithWorkers(), memory, n_threads, bar, n_processes)
         backend = FusingBackend(session)
     else:
         session = Session(train, memory)

@@ -11,20 +11,25 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from skact.backend.shared_arrays import SharedArrays, dump, load
+from skact.backend.engine_worker import (
+    MOST_PIECES,
+    STOP,
+    message_file,
+    open_counters,
+    set_state,
+    settings_of_process,
+    train_piece,
+)
+from skact.backend.shared_arrays import SharedArrays, load
 from skact.backend.worker_pool import WorkerPool, pool
-from skact.engine.jobs import FitJob, Progress, StackReport, Training
+from skact.engine.batches import Tables
+from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
 from skact.engine.stack_run import StackRun, is_portable
-from skact.engine.train import train
-from skact.noise import noisy_modules_of
+from skact.engine.train import is_large, train
 
 # what is left, and what was trained lately without workers, must take longer than this,
 # or workers are not started: a worker needs some seconds until it can train. So one
@@ -40,38 +45,80 @@ _SECONDS_TO_STOP = 5.0
 _SECONDS_BETWEEN_LOOKS = 0.05
 # what a worker has left must take longer than this to be called back and shared anew
 _SECONDS_WORTH_A_RECALL = 0.25
-_STOP = 0  # place of the order to stop, before the places of pieces, in the file
-_MOST_PIECES = 4096  # behind their places stand the orders to give a piece back
 
 
-def train_with_workers(
-    jobs: Sequence[FitJob], *, n_processes: int = 1, **options: Any
-) -> Training:
-    """Train all jobs as `engine.train.train`, with the help of worker processes.
+class TrainWithWorkers:
+    """`engine.train.train`, with the help of worker processes; one for each session.
 
-    Parameters
-    ----------
-    jobs : sequence of FitJob
-    n_processes : int, default=1
-        Most processes that train, this one included.
-    **options
-        As of `engine.train.train`.
-
-    Returns
-    -------
-    Training
+    A large network trains alone. So a worker that has nothing to do may begin with it
+    while other tasks still come to their fits.
     """
-    if n_processes == 1 or len(jobs) == 1:
-        return train(jobs, **options)
-    given = options.pop("stacks", None)
-    stacks: list[StackReport] = [] if given is None else given
-    helpers = WorkerHelpers(n_processes - 1, stacks, options.get("progress"))
-    try:
-        training = train(jobs, stacks=stacks, helpers=helpers, **options)
-    finally:
-        helpers.close()
-    n_elsewhere, n_lost = len(helpers.shared), helpers.n_lost
-    return replace(training, n_elsewhere=n_elsewhere, n_lost=n_lost)
+
+    def __init__(self) -> None:
+        self._ahead: WorkerHelpers | None = None
+
+    def begin(self, job: FitJob, outcome: Outcome, n_processes: int) -> None:
+        """Give a large network of the next wave to a worker, if one waits.
+
+        Parameters
+        ----------
+        job : FitJob
+        outcome : Outcome
+        n_processes : int
+            Most processes that train, this one included.
+        """
+        if n_processes == 1 or not is_large(job.module):
+            return
+        if self._ahead is None:
+            self._ahead = WorkerHelpers(n_processes - 1)
+        self._ahead.begin(job, outcome)
+
+    def __call__(
+        self,
+        jobs: Sequence[FitJob],
+        *,
+        outcomes: Sequence[Outcome],
+        n_processes: int = 1,
+        **options: Any,
+    ) -> Training:
+        """Train all jobs as `engine.train.train`, those that have begun, too.
+
+        Parameters
+        ----------
+        jobs : sequence of FitJob
+        outcomes : sequence of Outcome
+            One for each job.
+        n_processes : int, default=1
+            Most processes that train, this one included.
+        **options
+            As of `engine.train.train`.
+
+        Returns
+        -------
+        Training
+        """
+        helpers, self._ahead = self._ahead, None
+        if helpers is None:
+            if n_processes == 1 or len(jobs) == 1:
+                return train(jobs, outcomes=outcomes, **options)
+            helpers = WorkerHelpers(n_processes - 1)
+        helpers.stacks = options.pop("stacks", helpers.stacks)
+        helpers.progress = options.get("progress")
+        pairs = zip(jobs, outcomes, strict=True)
+        left = [pair for pair in pairs if id(pair[1]) not in helpers.shared]
+        options |= {"outcomes": [outcome for _, outcome in left], "helpers": helpers}
+        try:
+            train([job for job, _ in left], stacks=helpers.stacks, **options)
+        finally:
+            helpers.close()
+        n_elsewhere, n_lost = len(helpers.shared), helpers.n_lost
+        return Training(list(outcomes), helpers.stacks, n_elsewhere, n_lost)
+
+    def close(self) -> None:
+        """Stop what has begun for a wave that does not come."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
 
 
 @dataclass(eq=False)
@@ -101,19 +148,19 @@ class WorkerHelpers:
     ----------
     n_workers : int
         Most workers to use.
+
+    Attributes
+    ----------
     stacks : list of StackReport
-        Gets the reports on stacks that workers have trained.
+        The reports on stacks that workers have trained.
     progress : callable or None
         Called with the lane-epochs since its last call.
     """
 
-    def __init__(
-        self,
-        n_workers: int,
-        stacks: list[StackReport],
-        progress: Progress | None,
-    ) -> None:
-        self.n_workers, self.stacks, self.progress = n_workers, stacks, progress
+    def __init__(self, n_workers: int) -> None:
+        self.n_workers = n_workers
+        self.stacks: list[StackReport] = []
+        self.progress: Progress | None = None
         self.shared: set[int] = set()  # identities of outcomes that workers have had
         self.n_lost = 0
         self._pool: WorkerPool = pool
@@ -166,6 +213,16 @@ class WorkerHelpers:
         waiting.extend(self._returned)
         self._returned.clear()
 
+    def begin(self, job: FitJob, outcome: Outcome) -> None:
+        """Give a job to a worker that waits, before the others are known."""
+        run = StackRun([job], [outcome], Tables(), 1)
+        seconds = (self._pool.pace or 0.0) * run.cost_left
+        is_worth_it = seconds > SECONDS_WORTH_A_MESSAGE and is_portable(job)
+        n_ready = min(self._pool.n_ready, self.n_workers)
+        if is_worth_it and n_ready > len(self._pieces) and not self._is_refused:
+            self._send([run])
+            self._returned.clear()  # refused: the wave has it, like all others
+
     def _start_workers(self) -> None:
         try:
             self._pool.start(self.n_workers)
@@ -187,7 +244,7 @@ class WorkerHelpers:
         self._known = run
 
     def _send(self, runs: list[StackRun]) -> None:
-        place = 1 + self._n_pieces % (_MOST_PIECES - 1)
+        place = 1 + self._n_pieces % (MOST_PIECES - 1)
         self._n_pieces += 1
         pairs = [
             (run.jobs[i], replace(run.outcomes[i], weights=[]))
@@ -197,9 +254,9 @@ class WorkerHelpers:
         try:
             if self._files is None:
                 self._files = SharedArrays()
-                self._counters = _open_counters(self._files.folder, create=True)
-            self._counters[place] = self._counters[_MOST_PIECES + place] = 0
-            message = self._files.dump((pairs, _settings()))
+                self._counters = open_counters(self._files.folder, create=True)
+            self._counters[place] = self._counters[MOST_PIECES + place] = 0
+            message = self._files.dump((pairs, settings_of_process()))
             # in a file: loky hangs where a worker dies that has not read all of a pipe
             message_file(self._files.folder, place).write_bytes(message)
         except (pickle.PicklingError, TypeError, AttributeError, OSError):
@@ -240,7 +297,7 @@ class WorkerHelpers:
         seconds = (self._pool.pace or 0.0) * piece.cost_left
         if piece.n_lanes > 1 and seconds > _SECONDS_WORTH_A_RECALL:
             piece.is_recalled = True
-            self._counters[_MOST_PIECES + piece.place] = 1
+            self._counters[MOST_PIECES + piece.place] = 1
 
     def _receive(self) -> None:
         """Take what workers have finished, and tell the progress bar."""
@@ -288,7 +345,7 @@ class WorkerHelpers:
         self.stacks += stacks
         lanes = [(run, i) for run in piece.runs for i in run.active]
         for (run, i), (outcome, state) in zip(lanes, results, strict=True):
-            _set_state(run.jobs[i], state)
+            set_state(run.jobs[i], state)
             own = run.outcomes[i]
             outcome.weights = [*own.weights, *outcome.weights]
             vars(own).update(vars(outcome))
@@ -300,7 +357,7 @@ class WorkerHelpers:
             self._pool.seconds_without += self._seconds + own
         try:
             if self._pieces:
-                self._counters[_STOP] = 1
+                self._counters[STOP] = 1
             end = time.monotonic() + _SECONDS_TO_STOP
             while self._pieces and time.monotonic() < end:
                 wait(self._pieces, _SECONDS_BETWEEN_LOOKS)
@@ -330,80 +387,3 @@ def _take(cost: float, waiting: deque[StackRun], run: StackRun) -> list[StackRun
         if part is not None:
             return [*taken, part]
     return taken
-
-
-# -------------------------------------------------------------------- in the worker
-
-
-def message_file(folder: Path, place: int) -> Path:
-    """Return the file in which a worker finds its jobs, and leaves their results."""
-    return folder / f"piece-{place}"
-
-
-def train_piece(folder_name: str, place: int) -> None:
-    """Train jobs in a worker.
-
-    The file of the place holds a pair of job and outcome for each, and the settings;
-    afterwards an outcome and the state of the network for each, the reports on stacks,
-    and the number of lane-epochs.
-    """
-    folder = Path(folder_name)
-    counters, file = _open_counters(folder), message_file(folder, place)
-    pairs, settings = load(file.read_bytes(), folder)
-    jobs, outcomes = [job for job, _ in pairs], [outcome for _, outcome in pairs]
-    stacks: list[StackReport] = []
-
-    def count(n_epochs: int) -> None:
-        counters[place] += n_epochs
-        if counters[_STOP] or counters[_MOST_PIECES + place]:
-            raise KeyboardInterrupt
-
-    _apply(settings)
-    with suppress(KeyboardInterrupt):  # the epochs so far go back
-        train(jobs, outcomes=outcomes, stacks=stacks, n_threads=1, progress=count)
-    results = [
-        (outcome, _state_of(job)) for job, outcome in zip(jobs, outcomes, strict=True)
-    ]
-    file.write_bytes(dump((results, stacks, int(counters[place]))))
-
-
-def _settings() -> tuple[str, bool]:
-    """Return what decides, in a whole process, how torch computes."""
-    return torch.get_float32_matmul_precision(), bool(torch.backends.mkldnn.enabled)
-
-
-def _apply(settings: tuple[str, bool]) -> None:
-    precision, uses_mkldnn = settings
-    torch.set_float32_matmul_precision(precision)
-    torch.backends.mkldnn.set_flags(uses_mkldnn)
-
-
-def _open_counters(folder: Path, *, create: bool = False) -> np.memmap:
-    """Map the file in which workers count their epochs."""
-    file = folder / "counters"
-    if create:
-        # written, because touching a mapped page ends the process if the disk is full
-        file.write_bytes(bytes(8 * 2 * _MOST_PIECES))
-    return np.memmap(file, np.int64, "r+", shape=2 * _MOST_PIECES)
-
-
-def _state_of(job: FitJob) -> tuple[list, ...]:
-    """Return parameters, the optimizer's state of each, buffers, and noise."""
-    parameters = list(job.module.parameters())
-    states = [job.optimizer.state.get(parameter) for parameter in parameters]
-    noise = [module.noise for module in noisy_modules_of(job.module)]
-    values = [parameter.data for parameter in parameters]
-    return values, states, list(job.module.buffers()), noise
-
-
-def _set_state(job: FitJob, state: tuple[list, ...]) -> None:
-    module = job.module.train()
-    values, states, buffers, noise = state
-    for parameter, data, known in zip(module.parameters(), values, states, strict=True):
-        parameter.data = data
-        if known is not None:
-            job.optimizer.state[parameter] = known
-    for buffer, data in zip(module.buffers(), buffers, strict=True):
-        buffer.copy_(data)
-    for noisy, of_rows in zip(noisy_modules_of(module), noise, strict=True):
-        noisy.noise = of_rows

@@ -23,7 +23,7 @@ from joblib.parallel import (
     get_active_backend,
 )
 
-from skact.backend.engine_helpers import train_with_workers
+from skact.backend.engine_helpers import TrainWithWorkers
 from skact.backend.progress import ProgressBar
 from skact.backend.report import Report
 from skact.backend.session import Session, Train
@@ -209,7 +209,7 @@ class FusingBackend(SkactBackend):
                 self._session = trainer
             else:
                 self._session = Session(
-                    train_with_workers, n_processes=count_processes(None)
+                    TrainWithWorkers(), n_processes=count_processes(None)
                 )
         return self._session
 

@@ -31,7 +31,7 @@ from skact.engine.jobs import FitJob, Outcome, StackReport, Training
 from skact.exceptions import copy_error
 from skact.threads import use_one_thread
 
-# `engine.train.train`, or `train_with_workers`, which takes `n_processes`, too
+# `engine.train.train`, or `TrainWithWorkers`, which takes `n_processes`, too
 Train = Callable[..., Training]
 
 
@@ -63,7 +63,7 @@ class Session:
         Counts the epochs.
     n_processes : int, default=1
         Most processes that train, this one included. If there are more than one,
-        `train` is `train_with_workers`.
+        `train` is a `TrainWithWorkers`.
 
     Attributes
     ----------
@@ -83,6 +83,8 @@ class Session:
     ) -> None:
         self.train, self.n_threads = train, n_threads
         self.n_processes = n_processes
+        # workers may begin with a fit before its wave
+        self._ahead: Any = train if n_processes > 1 else None
         self.asked_n_processes: int | None = None
         self.memory = default_memory() if memory is None else memory
         self.progress = progress
@@ -111,6 +113,8 @@ class Session:
         task.has_fitted = True
         self._held.hold(task, job)
         self._parked.append((task, job, outcome))
+        if self._unstarted and self._ahead is not None:
+            self._ahead.begin(job, outcome, self._count_processes())
         begin = time.perf_counter()
         with use_one_thread():  # as hooks have it when a fit trains by itself
             message = self._switch_to_hub(task)
@@ -269,6 +273,8 @@ class Session:
             raise
         finally:
             self._hub = outer_hub
+            if outer_hub is None and self._ahead is not None:
+                self._ahead.close()
 
     def _run_next(self) -> None:
         """Resume a task, start a task, or train a wave: the first that is possible."""
@@ -371,6 +377,9 @@ class Session:
             )
         self._resumable.extend(wave.end())
 
+    def _count_processes(self) -> int:
+        return min(self.asked_n_processes or self.n_processes, self.n_processes)
+
     def _call_engine(
         self,
         jobs: Sequence[FitJob],
@@ -384,8 +393,7 @@ class Session:
             "n_threads": self.n_threads,
         }
         if self.n_processes > 1:
-            asked = self.asked_n_processes or self.n_processes
-            options["n_processes"] = min(asked, self.n_processes)
+            options["n_processes"] = self._count_processes()
             options["when_over"] = when_over
         if self.progress is None:
             return self.train(jobs, **options)

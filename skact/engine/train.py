@@ -127,16 +127,21 @@ def lane_of(job: FitJob) -> Lane:
     activations = [layer.activation for layer in module.hidden]
     order = [activation_key(a) for a in (*activations, module.output_activation)]
     columns = job.X.shape[1] + 4 * (sum(hidden) + weight.shape[0])
-    # parameters, gradients, directions and two states of the optimizer; four tensors of
-    # each layer
-    size = weight.element_size()
-    of_weights = 5 * sum(p.numel() for p in module.parameters()) * size
-    return Lane(
-        group,
-        (*order, shared_coefficients_of(job.optimizer)),
-        of_weights + columns * shape.padded * size,
-        is_large=of_weights > _BYTES_OF_LARGE,
-    )
+    # four tensors of each layer
+    nbytes = _bytes_of_weights(module) + columns * shape.padded * weight.element_size()
+    order_keys = (*order, shared_coefficients_of(job.optimizer))
+    return Lane(group, order_keys, nbytes, is_large(module))
+
+
+def is_large(module: Any) -> bool:
+    """Whether a network trains as fast alone as in a stack."""
+    return _bytes_of_weights(module) > _BYTES_OF_LARGE
+
+
+def _bytes_of_weights(module: Any) -> int:
+    """Return the bytes of parameters, gradients, directions and two states of each."""
+    n_values = sum(parameter.numel() for parameter in module.parameters())
+    return 5 * n_values * module.output.weight.element_size()
 
 
 def _learned(module: Any) -> list[int]:

@@ -20,9 +20,10 @@ from sklearn.model_selection import GridSearchCV
 
 from skact import ActMLP, ActMLPRegressor, TrainingLog, fused
 from skact.backend import engine_helpers
-from skact.backend.engine_helpers import WorkerHelpers
+from skact.backend.engine_helpers import TrainWithWorkers, WorkerHelpers
+from skact.backend.engine_worker import MOST_PIECES, open_counters
 from skact.backend.worker_pool import pool
-from skact.engine.jobs import Outcome
+from skact.engine.jobs import FitJob, Outcome
 from skact.engine.stack_run import StackRun
 from skact.noise import noisy_modules_of
 
@@ -55,7 +56,7 @@ def _at_once(workers, monkeypatch):
 GRID = {"activation": ["relu", "tanh", "prelu"], "lr": [0.001, 0.01]}
 KINDS = {
     "plain": {},
-    "large, one by one": {"hidden": (200, 150)},
+    "large, one by one": {"hidden": (400, 200), "max_epochs": 4},
     "dropout": {"dropout": 0.3},
     "batch norm": {"norm": "batch", "optimizer": "adamw"},
     "momentum": {"optimizer": "sgd", "momentum": 0.9, "dtype": "float64"},
@@ -128,8 +129,8 @@ def test_a_fit_that_workers_give_back_is_the_fit_alone(digits, kind, monkeypatch
     submit, given_back = engine_helpers.pool.submit, []
 
     def submit_and_recall(work, folder, place):
-        counters = engine_helpers._open_counters(Path(folder))
-        counters[engine_helpers._MOST_PIECES + place] = 1
+        counters = open_counters(Path(folder))
+        counters[MOST_PIECES + place] = 1
         return submit(work, folder, place)
 
     def rest(run):
@@ -389,7 +390,7 @@ def make_run(digits):
             net = ActMLP(width=8, random_state=i)
             net.initialize(X, y)
             jobs.append(
-                engine_helpers.FitJob(
+                FitJob(
                     X,
                     np.zeros(len(X), np.int64),
                     None,
@@ -409,7 +410,7 @@ def make_run(digits):
 
 
 def helpers_with(ready, monkeypatch):
-    helpers = WorkerHelpers(3, [], None)
+    helpers = WorkerHelpers(3)
     helpers._pool = ready
     sent = []
     monkeypatch.setattr(helpers, "_send", sent.append)
@@ -435,12 +436,12 @@ def test_who_has_nothing_to_do_asks_workers_for_what_is_left(
     piece = engine_helpers._Piece([make_run(n_lanes)], place=7)
     ready.pace = seconds_left / piece.cost
     helpers._pieces[future := Future()] = piece
-    helpers._counters = np.zeros(2 * engine_helpers._MOST_PIECES, np.int64)
+    helpers._counters = np.zeros(2 * MOST_PIECES, np.int64)
     future.set_result(None)
     monkeypatch.setattr(helpers, "_receive", helpers._pieces.clear)
     assert helpers.collect() == []
     assert piece.is_recalled is is_asked
-    assert helpers._counters[engine_helpers._MOST_PIECES + 7] == is_asked
+    assert helpers._counters[MOST_PIECES + 7] == is_asked
     piece.counted = piece.n_epochs  # the worker has told of all epochs
     assert piece.cost_left == 0
 
@@ -527,3 +528,64 @@ def test_where_no_worker_can_start_all_is_trained_here(make_run, monkeypatch):
 
 def test_one_lane_alone_is_not_given_away(make_run):
     assert make_run(1).split(1e12) is None
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_worker_begins_with_a_large_network_before_the_wave(
+    digits, workers, monkeypatch
+):
+    (X, y), nets = digits, nets_of("large, one by one")
+    events = []
+    submit, train = pool.submit, engine_helpers.train
+
+    def note_submit(*arguments):
+        events.append("sent")
+        return submit(*arguments)
+
+    def note_wave(jobs, **options):
+        events.append(len(jobs))
+        return train(jobs, **options)
+
+    monkeypatch.setattr(pool, "submit", note_submit)
+    monkeypatch.setattr(engine_helpers, "train", note_wave)
+    workers.pace = 1.0  # so that each network is worth a message
+    together, report = fit_all(nets, X, y)
+    # each of two workers has one, and the others are known when the wave begins
+    assert events[:3] == ["sent", "sent", len(nets) - 2]
+    assert (report.n_fused, report.waves) == (len(nets), 1)
+    assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_small_network_waits_for_its_wave(make_run, workers, monkeypatch):
+    run, sent = make_run(1), []
+    monkeypatch.setattr(pool, "submit", lambda *arguments: sent.append(arguments))
+    workers.pace = 1.0
+    train = TrainWithWorkers()
+    train.begin(run.jobs[0], run.outcomes[0], n_processes=3)
+    assert not sent
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_what_has_begun_for_a_wave_that_does_not_come_leaves_nothing(
+    digits, workers, monkeypatch
+):
+    (X, y), sent = digits, []
+    workers.pace = 1.0
+    submit = pool.submit
+
+    def note_submit(*arguments):
+        sent.append(arguments)
+        return submit(*arguments)
+
+    monkeypatch.setattr(pool, "submit", note_submit)
+    nets = nets_of("large, one by one")
+    nets[-1].set_params(width=-1, hidden=None)  # refused before it parks
+    before = set(Path(tempfile.gettempdir()).glob("skact-*"))
+    with fused(n_jobs=3) as session, pytest.raises(ValueError, match="'width'"):
+        joblib.Parallel()(joblib.delayed(clone(net).fit)(X, y) for net in nets)
+    assert (session.report.waves, len(sent)) == (0, 2)
+    assert set(Path(tempfile.gettempdir()).glob("skact-*")) == before
+    wait_until(lambda: workers.n_ready == 2)
+    together, _ = fit_all(nets[:-1], X, y)  # the workers are there for the next search
+    assert_same_fits(together, [clone(net).fit(X, y) for net in nets[:-1]])
