@@ -88,31 +88,37 @@ class _Pickler(pickle.Pickler):
         super().__init__(stream, protocol=pickle.HIGHEST_PROTOCOL)
         self._shared = shared
 
-    def persistent_id(self, value: Any) -> Any:
-        if self._shared is None or not (
-            type(value) is np.ndarray or sp.issparse(value)
-        ):
-            return None
-        size = value.data.nbytes
-        if size < _MIN_SHARED_BYTES or value.dtype.hasobject:
-            return None
-        kind = None if type(value) is np.ndarray else (type(value), value.shape)
-        return kind, self._shared.store(value)
-
+    # `persistent_id` would be called for each number of each list
     def reducer_override(self, value: Any) -> Any:
-        """Pickle tensors as bytes: torch's own way is ten times as slow."""
-        if not isinstance(value, Tensor) or value.device.type != "cpu":
-            return NotImplemented
-        plain = value.detach()
-        array = plain.contiguous().numpy()
-        is_parameter = isinstance(value, nn.Parameter)
-        return _build_tensor, (
-            bytearray(array.tobytes()),
-            plain.dtype,
-            tuple(plain.shape),
-            is_parameter,
-            value.requires_grad,
-        )
+        """Pickle large arrays as files, and tensors as bytes.
+
+        torch's own way with tensors is ten times as slow.
+        """
+        if isinstance(value, Tensor) and value.device.type == "cpu":
+            return _reduce_tensor(value)
+        if self._shared is not None and _is_shared(value):
+            kind = None if type(value) is np.ndarray else (type(value), value.shape)
+            return _load_shared, (self._shared.store(value), kind)
+        return NotImplemented
+
+
+def _is_shared(value: Any) -> bool:
+    """Whether a value is an array or sparse matrix that is worth a file."""
+    if not (type(value) is np.ndarray or sp.issparse(value)):
+        return False
+    return value.data.nbytes >= _MIN_SHARED_BYTES and not value.dtype.hasobject
+
+
+def _reduce_tensor(tensor: Tensor) -> tuple:
+    plain = tensor.detach()
+    array = plain.contiguous().numpy()
+    return _build_tensor, (
+        bytearray(array.tobytes()),
+        plain.dtype,
+        tuple(plain.shape),
+        isinstance(tensor, nn.Parameter),
+        tensor.requires_grad,
+    )
 
 
 def _build_tensor(
@@ -131,14 +137,24 @@ def _build_tensor(
     return tensor.requires_grad_(requires_grad)
 
 
+def _load_shared(number: int, kind: Any) -> Any:
+    """Stand for `_Unpickler.load_shared` in a message."""
+    raise NotImplementedError
+
+
 class _Unpickler(pickle.Unpickler):
     def __init__(self, stream: BytesIO, folder: Path) -> None:
         super().__init__(stream)
         self._folder = folder
         self._known: dict[int, Any] = {}
 
-    def persistent_load(self, key: Any) -> Any:
-        kind, number = key
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == (__name__, _load_shared.__name__):
+            return self.load_shared
+        return super().find_class(module, name)
+
+    def load_shared(self, number: int, kind: Any) -> Any:
+        """Return an array or a sparse matrix of the folder, each as one object."""
         if number not in self._known:
             if kind is None:
                 self._known[number] = self._map_file(f"{number}")

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
-from skact.backend.shared_arrays import SharedArrays, dump, load
+from skact.backend.shared_arrays import SharedArrays, _Pickler, dump, load
 
 
 @pytest.fixture
@@ -71,3 +71,21 @@ def test_the_folder_is_gone_at_the_end():
     one.dump(LARGE)
     one.remove()
     assert not one.folder.exists()
+
+
+def test_numbers_of_a_record_cost_no_call_of_python_each(shared, monkeypatch):
+    calls, reduce = [], _Pickler.reducer_override
+    monkeypatch.setattr(
+        _Pickler,
+        "reducer_override",
+        lambda self, value: calls.append(value) or reduce(self, value),
+    )
+    values = [[float(i), i, str(i), None] for i in range(1000)]
+    array = np.arange(2000.0)
+    message = shared.dump((values, array))
+    # the array, and the function and the class that build it
+    assert len(calls) <= 3
+    assert "persistent_id" not in vars(_Pickler)  # it would be called for each
+    found, same = load(message, shared.folder)
+    assert found == values
+    np.testing.assert_array_equal(same, array)
