@@ -264,11 +264,15 @@ def write_training_batches(
     batch_values = zip(
         record.batch_losses, record.batch_sizes, record.batch_weights, strict=True
     )
+    values = [
+        {"train_loss": loss, "train_batch_size": size, "train_batch_weight": weight}
+        for loss, size, weight in batch_values
+    ]
     schedulers = [one for _, one in net.callbacks_ if sets_rates_of_batches(one)]
-    for loss, size, weight in batch_values:
-        batches.append(
-            {"train_loss": loss, "train_batch_size": size, "train_batch_weight": weight}
-        )
+    if not schedulers:
+        batches += values
+    for batch in values if schedulers else ():
+        batches.append(batch)
         for scheduler in schedulers:
             scheduler.on_batch_end(net, training=True)
     if not record.is_finite:  # skorch's loop stops at such a batch
