@@ -8,7 +8,7 @@ HiPlot.
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -41,11 +41,13 @@ class Table:
 
     columns: dict[str, list[Scalar | None]]  # None: missing
     level: str
+    full_names: Sequence[str] | None = None  # of the parameters; None: not known
 
     @property
     def schema(self) -> Schema:
         """The role of each column."""
-        return schema_of(self.columns, self.level)
+        names = None if self.full_names is None else tuple(self.full_names)
+        return replace(schema_of(self.columns, self.level), full_names=names)
 
     @property
     def rows(self) -> list[dict[str, Scalar]]:
@@ -208,7 +210,7 @@ def _table_of_candidates(results: Results, models: list[str] | None) -> Table:
     columns |= {key: results.numbers_of(key) for key in times}
     order = results.rows_best_first()
     best_first = {key: [cells[i] for i in order] for key, cells in columns.items()}
-    return Table(best_first, "candidate")
+    return Table(best_first, "candidate", results.param_names)
 
 
 def _table_of_folds(results: Results, models: list[str] | None) -> Table:
@@ -259,7 +261,7 @@ def _table_of_folds(results: Results, models: list[str] | None) -> Table:
     columns |= {
         key: [of_all[i] for i, _ in places] for key, of_all in mean_times.items()
     }
-    return Table(columns, "fold")
+    return Table(columns, "fold", results.param_names)
 
 
 def _table_of_epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Table:
@@ -279,7 +281,9 @@ def _table_of_epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Tab
         columns[key] = []
         for table, length in zip(tables, lengths, strict=True):
             columns[key] += table.get(key, [None] * length)
-    return Table(columns, "epoch")
+    are_searches = all(map(is_search_or_results, sources))
+    full_names = results_of(sources).param_names if are_searches else None
+    return Table(columns, "epoch", full_names)
 
 
 def _with_params_of_nets(
