@@ -117,7 +117,14 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
     frame with fewer rows, with columns in another order, or with new columns. A new
     column counts as a parameter if it has one value for all epochs of a fit, or for all
     folds of a candidate. After a detour through a file the names and the order of the
-    columns decide.
+    columns decide; ``pandas.read_csv(file, keep_default_na=False, na_values=[""])``
+    reads ``"None"`` and ``"nan"`` as the values that they are, while pandas alone takes
+    them for missing.
+
+    A ``cv_results_`` that is a frame, a dict of one or a CSV file has a gap where the
+    value is None or NaN, and where the candidate lacks the parameter. Its column
+    ``params`` tells these apart, so keep it: without ``params`` a gap of a frame means
+    that the candidate lacks the parameter, unless the cell is None itself.
 
     Raises
     ------
