@@ -272,11 +272,10 @@ def _table_of_folds(results: Results, models: list[str] | None) -> Table:
 
 
 def _table_of_epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Table:
+    read = [results_of([x]) if is_search_or_results(x) else None for x in sources]
     tables = [
-        epochs_of_search(source)
-        if is_search_or_results(source)
-        else epochs_of_net(source)
-        for source in sources
+        epochs_of_net(source) if results is None else epochs_of_search(source, results)
+        for source, results in zip(sources, read, strict=True)
     ]
     lengths = [len(table["epoch"]) for table in tables]
     columns: dict[str, list[Any]] = {}
@@ -288,9 +287,8 @@ def _table_of_epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Tab
         columns[key] = []
         for table, length in zip(tables, lengths, strict=True):
             columns[key] += table.get(key, [None] * length)
-    are_searches = all(map(is_search_or_results, sources))
-    full_names = results_of(sources).param_names if are_searches else None
-    return Table(columns, "epoch", full_names)
+    full_names = [name for one in read if one is not None for name in one.param_names]
+    return Table(columns, "epoch", None if None in read else full_names)
 
 
 def _with_params_of_nets(
