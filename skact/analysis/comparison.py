@@ -156,7 +156,8 @@ def compare(
         All that :func:`~skact.to_frame` takes with ``level="fold"``, of any estimator,
         or such a frame.
     by : str or list of str, default="activation"
-        The columns of that frame whose values are compared.
+        The columns of that frame whose values are compared, or the names that these
+        parameters have in the search.
     select : {"nested", "best", "mean"}, default="nested"
         Which score an activation gets that was tried with several learning rates.
         "nested": on each fold, the score of the candidate with the best mean on the
@@ -218,8 +219,8 @@ def compare(
     frame = search
     if not isinstance(search, pd.DataFrame) or is_cv_results_frame(search):
         frame = to_frame(search, level="fold")
-    names = _names_of(by, frame)
     schema = schema_of_frame(frame, "fold")
+    names = _names_of(by, schema)
     score = _score_column(schema, metric)
     _check_by(frame, schema, names)
     notes: list[str] = []
@@ -269,8 +270,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
-def _names_of(by: Any, frame: pd.DataFrame) -> list[str]:
-    """Return the columns that `by` names, without the prefix of a pipeline."""
+def _names_of(by: Any, schema: Schema) -> list[str]:
+    """Return the columns that `by` names, also by the full names of parameters."""
     names = [by] if isinstance(by, str) else by
     if not (
         isinstance(names, Iterable)
@@ -278,7 +279,7 @@ def _names_of(by: Any, frame: pd.DataFrame) -> list[str]:
         and all(isinstance(name, str) for name in names)
     ):
         raise TypeError(f"by must be a column or a list of columns, got {by!r}.")
-    names = [x if x in frame else x.rpartition("__")[2] for x in names]
+    names = [schema.column_of(name) for name in names]
     if len(set(names)) < len(names):
         raise ValueError(f"by={by!r} names a column twice.")
     return names

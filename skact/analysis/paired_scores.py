@@ -15,7 +15,7 @@ def tried_columns(frame: pd.DataFrame, schema: Schema) -> list[str]:
     return [name for name in frame.columns if name in known]
 
 
-def _columns_to_average(average: Any, tried: list[str]) -> list[str]:
+def _columns_to_average(average: Any, tried: list[str], schema: Schema) -> list[str]:
     if not isinstance(average, str) and not (
         isinstance(average, Iterable) and all(isinstance(x, str) for x in average)
     ):
@@ -23,7 +23,7 @@ def _columns_to_average(average: Any, tried: list[str]) -> list[str]:
             f"average must be a column or a list of columns, got {average!r}."
         )
     repeats = [average] if isinstance(average, str) else list(average)
-    repeats = [x if x in tried else x.rpartition("__")[2] for x in repeats]
+    repeats = [schema.column_of(name) for name in repeats]
     unknown = [x for x in repeats if x not in tried and x != "random_state"]
     if unknown:
         raise ValueError(
@@ -57,7 +57,7 @@ def scores_of_candidates(
         )
         frame = frame[has_value]
     tried = tried_columns(frame, schema)
-    repeats = _columns_to_average(average, tried)
+    repeats = _columns_to_average(average, tried, schema)
     cell = [x for x in tried if x not in names and x not in repeats]
     values = frame[names].apply(lambda row: _label_of_value(row, names), axis=1)
     keyed = frame[[*cell, "fold", score]].assign(value=values)

@@ -1,8 +1,11 @@
-"""``cv_results_`` that is a frame, also one that went through a CSV file."""
+"""``cv_results_`` that is a frame, or a dict of one, also read from a CSV file."""
 
 import ast
+import itertools
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +13,26 @@ import pandas as pd
 
 from skact.results.result_names import MISSING, RESULT_NAME
 
-_PARAMS = "params"
+_PARAMS, _OF_PARAM = "params", "param_"
 _INDEX_OF_CSV = re.compile(r"Unnamed: \d+")  # how pandas names an index it has read
 _OF_HALVING = ("iter", "n_resources")
+_IN_CELL = object()  # the mark of a value that params do not tell
+_OPENING, _CLOSING = set("[({<"), set("])}>")
+# what stands in the text of a dict: strings, and marks outside of strings
+_TOKEN = re.compile(
+    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?P<mark>[\[({<\])}>,])""", re.DOTALL
+)
+_NAMED_VALUES = {
+    "nan": math.nan,
+    "inf": math.inf,
+    "np.True_": True,
+    "np.False_": False,
+}
+# what the text of a broken literal raises when it is read
+_READING_ERRORS = (
+    *(ValueError, SyntaxError, TypeError, OverflowError),
+    *(MemoryError, RecursionError),
+)
 
 
 def is_cv_results_frame(value: Any) -> bool:
@@ -32,74 +52,133 @@ def is_cv_results_frame(value: Any) -> bool:
     has_scores = any(name.startswith("mean_test_") for name in names)
     return has_scores and (
         _PARAMS in others
-        or (bool(others) and all(name.startswith("param_") for name in others))
+        or (bool(others) and all(name.startswith(_OF_PARAM) for name in others))
     )
 
 
-def columns_of_frame(frame: pd.DataFrame) -> dict[str, list[Any]]:
+def columns_of_frame(frame: pd.DataFrame) -> dict[str, Any]:
     """Return the columns of ``cv_results_``, as far as the frame still has them.
 
-    Of a parameter, a gap of the frame may be None, NaN, or no parameter of the
-    candidate: ``params`` says which. In a file it is a text, in which a gap is None if
-    the text says so; else the candidate does not have the parameter. Without ``params``
-    a gap is None if the cell is.
+    Where ``params`` do not tell the value of a parameter, a gap is None if the cell is;
+    else the candidate does not have the parameter.
     """
-    texts = frame.get(_PARAMS, pd.Series([None] * len(frame))).tolist()
-    params = [_dict_of(x) for x in texts]
-    columns: dict[str, list[Any]] = {}
-    named = {str(name) for name in frame.columns}
-    for key in dict.fromkeys(key for one in params if one for key in one):
-        if f"param_{key}" not in named:  # the columns were left out, the dicts were not
-            columns[f"param_{key}"] = [(one or {}).get(key, MISSING) for one in params]
+    columns: dict[str, Any] = {}
     for name, label in zip(map(str, frame.columns), frame.columns, strict=True):
-        cells, gaps = frame[label].tolist(), frame[label].isna().tolist()
-        if _INDEX_OF_CSV.fullmatch(name) or name == _PARAMS:
-            continue
-        if name.startswith("param_"):
-            key = name.removeprefix("param_")
+        columns[name] = frame[label].tolist()
+        if name != _PARAMS and not RESULT_NAME.fullmatch(name):
+            is_param = name.startswith(_OF_PARAM)
             columns[name] = [
-                one.get(key, MISSING)
-                if one is not None
-                else (_meaning_of_gap(key, text) if gap and cell is not None else cell)
-                for one, text, cell, gap in zip(params, texts, cells, gaps, strict=True)
+                MISSING if _is_gap(cell) and not (is_param and cell is None) else cell
+                for cell in columns[name]
             ]
-        elif RESULT_NAME.fullmatch(name):
-            columns[name] = cells
-        else:
-            columns[name] = [
-                MISSING if gap else cell for cell, gap in zip(cells, gaps, strict=True)
-            ]
-    return columns
+    return columns_of_dict(columns)
 
 
 def columns_of_dict(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns of ``cv_results_``, which may be a frame in form of a dict.
+    """Return the columns of ``cv_results_``, with the values that ``params`` tell.
 
-    Such a dict has NaN where a parameter of a candidate is None.
+    A search masks the cells of parameters that a candidate does not have. A frame has a
+    gap there, as it may have for None and NaN, and its numbers may have another type.
+    So ``params`` decide about the parameters that they name.
     """
-    columns = dict(results)
-    params = [_dict_of(one) or {} for one in results.get(_PARAMS, ())]
-    for name in results if params else ():
-        key = str(name).removeprefix("param_")
-        if key != name and not np.ma.isMaskedArray(results[name]):
-            columns[name] = [
-                None if one.get(key, MISSING) is None else cell
-                for one, cell in zip(params, results[name], strict=True)
+    columns = {
+        str(key): cells
+        for key, cells in results.items()
+        if key != _PARAMS and not _INDEX_OF_CSV.fullmatch(str(key))
+    }
+    names = [name for name in columns if name.startswith(_OF_PARAM)]
+    keys = [name.removeprefix(_OF_PARAM) for name in names]
+    params = [_params_of_candidate(one, keys) for one in results.get(_PARAMS, ())]
+    for key in dict.fromkeys(key for one in params for key in one):
+        # the column may have been left out
+        cells = columns.get(f"{_OF_PARAM}{key}", [MISSING] * len(params))
+        if not np.ma.isMaskedArray(cells):
+            columns[f"{_OF_PARAM}{key}"] = [
+                _value_of(one.get(key, MISSING), cell)
+                for one, cell in zip(params, cells, strict=True)
             ]
     return columns
 
 
-def _meaning_of_gap(key: str, text: Any) -> Any:
-    """Return None if the text of a dict says so; else the mark of a missing cell."""
-    says_none = re.search(rf"{re.escape(repr(key))}: None(?=[,}}])", str(text))
-    return None if says_none else MISSING
+def _value_of(told: Any, cell: Any) -> Any:
+    """Return the value of a parameter: what ``params`` tell, else what the cell is."""
+    if told is not _IN_CELL:
+        return told
+    return MISSING if cell is not None and _is_gap(cell) else cell
 
 
-def _dict_of(value: Any) -> Mapping[str, Any] | None:
-    """Return the parameters of a candidate; None if they are not known."""
-    if isinstance(value, str):
-        try:
-            value = ast.literal_eval(value)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None  # the text of an object
-    return value if isinstance(value, Mapping) else None
+def _is_gap(cell: Any) -> bool:
+    """Whether a cell is None, NaN or the like; no list and no array is."""
+    return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
+
+
+@dataclass(frozen=True)
+class _ObjectInText:
+    """An object of which a file has kept the repr; so it gets the object's name."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _params_of_candidate(value: Any, keys: Sequence[str]) -> Mapping[str, Any]:
+    """Return the parameters that a dict, or the text of a dict, tells."""
+    if isinstance(value, Mapping):
+        return value
+    text = value.strip() if isinstance(value, str) else ""
+    texts = _split_dict(text)
+    if texts is not None:
+        return {key: _read(one, _ObjectInText(one)) for key, one in texts.items()}
+    # the repr of an estimator that scikit-learn has shortened may lack brackets
+    found = {
+        key: re.findall(rf"{re.escape(repr(key))}: ([^,{{}}]*)[,}}]", text)
+        for key in keys
+    }
+    return {
+        key: _read(ones[0], _IN_CELL) if len(ones) == 1 else _IN_CELL
+        for key, ones in found.items()
+    }
+
+
+def _split_dict(text: str) -> dict[str, str] | None:
+    """Return the texts of the values in the text of a dict; None if it is none."""
+    depth, cuts = 0, [0]
+    for token in _TOKEN.finditer(text):
+        mark = token["mark"]
+        depth += (mark in _OPENING) - (mark in _CLOSING)
+        if depth == 0 or (depth == 1 and mark == ","):
+            cuts.append(token.start())
+    if not (text.startswith("{") and text.endswith("}") and cuts[-1] == len(text) - 1):
+        return None
+    items = [text[start + 1 : end] for start, end in itertools.pairwise(cuts)]
+    pairs = [item.partition(": ") for item in items if item.strip()]
+    texts = {_read(key, None): value.strip() for key, _, value in pairs}
+    return texts if all(isinstance(key, str) for key in texts) else None
+
+
+def _read(text: str, otherwise: Any) -> Any:
+    """Return the value of a literal, also of numpy's; never is a text evaluated."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+        return ast.literal_eval(_WithPlainValues().visit(tree))
+    except _READING_ERRORS:
+        return otherwise
+
+
+class _WithPlainValues(ast.NodeTransformer):
+    """Put values in place of ``nan``, ``inf`` and the scalars of numpy."""
+
+    def visit_Name(self, node: ast.Name | ast.Attribute) -> Any:
+        name = ast.unparse(node)
+        return ast.Constant(_NAMED_VALUES[name]) if name in _NAMED_VALUES else node
+
+    visit_Attribute = visit_Name
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        module, _, name = ast.unparse(node.func).partition(".")
+        kind: Any = getattr(np, name, None) if module == "np" else None
+        is_scalar = isinstance(kind, type) and issubclass(kind, np.number | np.str_)
+        if not is_scalar or node.keywords:
+            return node
+        return ast.Constant(kind(*(ast.literal_eval(self.visit(x)) for x in node.args)))

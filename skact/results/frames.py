@@ -8,7 +8,7 @@ HiPlot.
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -41,11 +41,13 @@ class Table:
 
     columns: dict[str, list[Scalar | None]]  # None: missing
     level: str
+    full_names: Sequence[str] | None = None  # of the parameters; None: not known
 
     @property
     def schema(self) -> Schema:
         """The role of each column."""
-        return schema_of(self.columns, self.level)
+        names = None if self.full_names is None else tuple(self.full_names)
+        return replace(schema_of(self.columns, self.level), full_names=names)
 
     @property
     def rows(self) -> list[dict[str, Scalar]]:
@@ -115,7 +117,14 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
     frame with fewer rows, with columns in another order, or with new columns. A new
     column counts as a parameter if it has one value for all epochs of a fit, or for all
     folds of a candidate. After a detour through a file the names and the order of the
-    columns decide.
+    columns decide; ``pandas.read_csv(file, keep_default_na=False, na_values=[""])``
+    reads ``"None"`` and ``"nan"`` as the values that they are, while pandas alone takes
+    them for missing.
+
+    A ``cv_results_`` that is a frame, a dict of one or a CSV file has a gap where the
+    value is None or NaN, and where the candidate lacks the parameter. Its column
+    ``params`` tells these apart, so keep it: without ``params`` a gap of a frame means
+    that the candidate lacks the parameter, unless the cell is None itself.
 
     Raises
     ------
@@ -208,7 +217,7 @@ def _table_of_candidates(results: Results, models: list[str] | None) -> Table:
     columns |= {key: results.numbers_of(key) for key in times}
     order = results.rows_best_first()
     best_first = {key: [cells[i] for i in order] for key, cells in columns.items()}
-    return Table(best_first, "candidate")
+    return Table(best_first, "candidate", results.param_names)
 
 
 def _table_of_folds(results: Results, models: list[str] | None) -> Table:
@@ -259,15 +268,14 @@ def _table_of_folds(results: Results, models: list[str] | None) -> Table:
     columns |= {
         key: [of_all[i] for i, _ in places] for key, of_all in mean_times.items()
     }
-    return Table(columns, "fold")
+    return Table(columns, "fold", results.param_names)
 
 
 def _table_of_epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Table:
+    read = [results_of([x]) if is_search_or_results(x) else None for x in sources]
     tables = [
-        epochs_of_search(source)
-        if is_search_or_results(source)
-        else epochs_of_net(source)
-        for source in sources
+        epochs_of_net(source) if results is None else epochs_of_search(source, results)
+        for source, results in zip(sources, read, strict=True)
     ]
     lengths = [len(table["epoch"]) for table in tables]
     columns: dict[str, list[Any]] = {}
@@ -279,7 +287,8 @@ def _table_of_epochs(sources: Sequence[Any], names: Sequence[str] | None) -> Tab
         columns[key] = []
         for table, length in zip(tables, lengths, strict=True):
             columns[key] += table.get(key, [None] * length)
-    return Table(columns, "epoch")
+    full_names = [name for one in read if one is not None for name in one.param_names]
+    return Table(columns, "epoch", None if None in read else full_names)
 
 
 def _with_params_of_nets(

@@ -7,7 +7,7 @@ comparison, the diagnosis, the displays and the pages.
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -60,6 +60,9 @@ class Schema:
         The results that judge a row; the most important score comes first.
     ranks : tuple of str
         The ranks; the rank by the metric that ranks the search comes first.
+    full_names : tuple of str or None, default=None
+        The names that the parameters have in the searches, such as ``svc__C``; None if
+        they are not known, as of a frame that was read from a file.
     """
 
     level: str
@@ -69,6 +72,19 @@ class Schema:
     results: tuple[str, ...]
     scores: tuple[str, ...]
     ranks: tuple[str, ...]
+    # tables of the same columns have the same roles, however parameters were called
+    full_names: tuple[str, ...] | None = field(default=None, compare=False)
+
+    def column_of(self, name: Any) -> Any:
+        """Return the column that a name means; a name that means none does not change.
+
+        A name is that of a column, or the name that a parameter has in a search. If
+        these names are not known, the last part of a name counts.
+        """
+        if name in (*self.ids, *self.resources, *self.params, *self.results):
+            return name
+        is_known = self.full_names is None or name in self.full_names
+        return name.rpartition("__")[2] if is_known and isinstance(name, str) else name
 
     @property
     def has_models(self) -> bool:
@@ -163,6 +179,7 @@ def keep_schema(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """Write a schema into the ``attrs`` of a frame, which pandas hands on to copies."""
     frame.attrs[_ATTRS_KEY] = {
         "level": schema.level,
+        "full_names": None if schema.full_names is None else list(schema.full_names),
         **{role: list(getattr(schema, role)) for role in _ROLES},
     }
     return frame
@@ -191,7 +208,7 @@ def schema_of_frame(frame: pd.DataFrame, level: str | None = None) -> Schema:
     kept = frame.attrs.get(_ATTRS_KEY)
     if not (_describes(kept, names) and level in (None, kept["level"])):
         return schema_of(names, level)
-    level = kept["level"]
+    level, full_names = kept["level"], kept.get("full_names")
     roles = {role: [x for x in kept[role] if x in names] for role in _ROLES}
     known = {name for of_role in roles.values() for name in of_role}
     if MODEL in names and MODEL not in known:  # frames that the user put together
@@ -210,6 +227,7 @@ def schema_of_frame(frame: pd.DataFrame, level: str | None = None) -> Schema:
         **{role: tuple(of_role) for role, of_role in roles.items()},
         scores=_scores_of(roles["results"], roles["results"], level, ranks),
         ranks=ranks,
+        full_names=None if full_names is None else tuple(full_names),
     )
 
 

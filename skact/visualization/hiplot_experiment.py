@@ -140,7 +140,8 @@ def to_hiplot(
     level : {"candidate", "fold", "epoch"}, default=None
         What a line is, as for :func:`~skact.to_frame`; for a frame, its columns decide.
     color : str, default=None
-        The column that colours the lines. None: the mean test score; on a page of
+        The column that colours the lines, here and below also by the name that the
+        parameter has in the search. None: the mean test score; on a page of
         epochs, the parameter that separates the curves best.
     order : str or iterable of str, default=()
         Columns whose axes come first, from left to right. Also details in `order` have

@@ -58,9 +58,13 @@ class PageOptions:
         self.hide, self.log = _as_list(hide), _as_list(log)
         self.max_rows, self.max_columns = max_rows, max_columns
 
-    def check(self, labels: Sequence[str]) -> None:
-        """Raise ValueError if a column does not exist or a number is invalid."""
+    def check(self, labels: Sequence[str], schema: Schema) -> None:
+        """Raise ValueError if a column does not exist or a number is invalid.
+
+        Full names of parameters become the names of their columns.
+        """
         for name in ("color", "order", "hide", "log"):
+            setattr(self, name, [schema.column_of(x) for x in getattr(self, name)])
             for label in getattr(self, name):
                 if label not in labels:
                     raise ValueError(
@@ -120,7 +124,7 @@ def plan_page(
     if not len(index):
         raise ValueError("obj must have at least one row; got an empty frame.")
     labels = [label for label, _ in cells]
-    options.check(labels)
+    options.check(labels, schema)
     kept, notice = _choose_rows(dict(cells), len(index), options.max_rows, schema.level)
     if notice:
         cells = [(label, [column[i] for i in kept]) for label, column in cells]

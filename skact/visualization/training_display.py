@@ -209,7 +209,7 @@ class TrainingDisplay:
                 :1
             ]
         by = [by] if isinstance(by, str) else list(by)
-        by = [x if x in columns else x.rpartition("__")[2] for x in by]
+        by = [schema.column_of(name) for name in by]
         known = [name for name in columns if name not in ("epoch", *schema.results)]
         _check_column_names("by", by, known)
         curves, groups, chosen = _choose_candidates(frame, metrics, by, varying)

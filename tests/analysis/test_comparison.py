@@ -10,6 +10,8 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skact import ActMLP, compare, load_results, save_results, to_frame
@@ -129,7 +131,8 @@ def test_a_rope_that_suits_an_accuracy_is_doubted_for_other_scores(
 
 
 def test_names_of_a_pipeline_s_grid_are_known() -> None:
-    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=3).fit(X, y)
+    pipe = make_pipeline(StandardScaler(), SVC())
+    search = GridSearchCV(pipe, {"svc__C": [0.1, 1.0]}, cv=3).fit(X, y)
     assert compare(search, "svc__C").by == "C"
     with pytest.raises(ValueError, match="to_frame\\(search, 'fold'\\)"):
         compare(to_frame(search), "C")

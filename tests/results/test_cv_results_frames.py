@@ -7,11 +7,16 @@ import hiplot
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+from torch import nn
 
 from skact import compare, load_results, save_results, to_frame, to_hiplot
 from skact.results.cv_results_frames import is_cv_results_frame
@@ -69,13 +74,6 @@ def test_fewer_rows_and_columns_are_fine() -> None:
     assert len(to_frame(few)) == len(few)
     short = table[["param_svc__C", "mean_test_score", "rank_test_score"]]
     assert list(to_frame(short)) == ["rank_test_score", "C", "mean_test_score"]
-
-
-def test_where_params_cannot_be_read_the_cells_decide() -> None:
-    search = GridSearchCV(SVC(), {"C": np.array([0.5, 2.0])}, cv=3).fit(X, y)
-    table = through_a_file(pd.DataFrame(search.cv_results_))
-    table["params"] = table["params"].str.replace("0.5", "np.float64(0.5)")
-    pd.testing.assert_frame_equal(to_frame(table), to_frame(search))
 
 
 def test_a_text_of_params_is_never_run(tmp_path: Any) -> None:
@@ -152,3 +150,116 @@ def test_none_stays_none_in_a_table_without_params() -> None:
     assert set(to_frame(table)["class_weight"]) == {"None", "balanced"}
     found = compare(table, by="class_weight", test_ratio=0.5)
     assert set(found.scores.columns) == {"None", "balanced"}
+
+
+class Constant(ClassifierMixin, BaseEstimator):
+    """Takes any parameter, and predicts the first class."""
+
+    def __init__(self, value: Any = None, other: Any = None):
+        self.value, self.other = value, other
+
+    def fit(self, X: Any, y: Any) -> "Constant":
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return np.repeat(self.classes_[0], len(X))
+
+
+def search_of(values: list[Any]) -> GridSearchCV:
+    """Return a search of values, of which one candidate has none, beside None and 3."""
+    grids = [{"value": values, "other": [None, 3]}, {"other": [5]}]
+    return GridSearchCV(Constant(), grids, cv=2).fit(X, y)
+
+
+AS_TABLES: dict[str, Any] = {
+    "frame": lambda table: table,
+    "list": lambda table: table.to_dict("list"),
+    "series": lambda table: table.to_dict("series"),
+    "csv": through_a_file,
+    "list of csv": lambda table: through_a_file(table).to_dict("list"),
+}
+VALUES: dict[str, list[Any]] = {
+    "whole numbers": [1, 2],
+    "text in all": ["NA", "None", "nan", "", "5", "it's \"{[(<", "a, 'other': 7"],
+    "gaps of pandas": [None, np.nan, -1],
+    "of all kinds": [None, "sqrt", 0.5, 3, True, (1, np.nan), {"a": 1, "b": None}],
+    "of numpy": [*np.logspace(-3, 0, 2), np.float32(0.1), -np.inf],
+    "of numpy in all": [
+        np.str_("x"),
+        (np.float64(-np.inf),),
+        np.int64(2),
+        np.bool_(True),
+    ],
+    "objects": [nn.ReLU, nn.Tanh(), [nn.ReLU, nn.Tanh], len, lambda x: x, 5],
+    "estimators": [None, StandardScaler(with_mean=False), make_pipeline(SVC(C=2))],
+}
+
+
+@pytest.mark.parametrize("of", VALUES)
+@pytest.mark.parametrize("kind", AS_TABLES)
+def test_values_of_all_kinds_are_those_of_the_search(kind: str, of: str) -> None:
+    search = search_of(VALUES[of])
+    table = AS_TABLES[kind](pd.DataFrame(search.cv_results_))
+    pd.testing.assert_frame_equal(to_frame(table), to_frame(search))
+
+
+@pytest.mark.parametrize("kind", AS_TABLES)
+def test_a_nan_of_the_grid_is_a_value_as_in_the_search(kind: str) -> None:
+    pipe = make_pipeline(SimpleImputer(), SVC())
+    grid = {"simpleimputer__missing_values": [np.nan, -1]}
+    search = GridSearchCV(pipe, grid, cv=2).fit(X, y)
+    table = AS_TABLES[kind](pd.DataFrame(search.cv_results_))
+    assert set(to_frame(table)["missing_values"]) == {"nan", -1}
+
+
+@pytest.mark.parametrize("kind", AS_TABLES)
+def test_a_parameter_that_a_candidate_lacks_is_no_value_to_compare(kind: str) -> None:
+    grids: list[dict[str, Any]] = [{"max_depth": [1, 2]}, {"min_samples_leaf": [5, 9]}]
+    tree = DecisionTreeClassifier(random_state=0)
+    search = GridSearchCV(tree, grids, cv=3).fit(X, y)
+    table = AS_TABLES[kind](pd.DataFrame(search.cv_results_))
+    found = compare(table, by="max_depth", test_ratio=0.5)
+    assert set(found.scores) == {"max_depth=1", "max_depth=2"}
+
+
+def test_a_search_and_its_csv_file_have_the_same_values_to_compare() -> None:
+    search = search_of(VALUES["of all kinds"])
+    table = through_a_file(pd.DataFrame(search.cv_results_))
+    one, both = (
+        compare(x, by="value", select="mean", test_ratio=0.5)
+        for x in (search, {"a": search, "b": table})
+    )
+    assert set(both.scores) == set(one.scores)
+
+
+def test_next_to_an_estimator_whose_text_was_shortened_other_values_are_kept() -> None:
+    long_names = [f"a_very_long_name_of_column_{i}" for i in range(40)]
+    steps = [(name, StandardScaler(with_mean=False), [name]) for name in long_names]
+    search = search_of([ColumnTransformer(steps), None])
+    table = through_a_file(pd.DataFrame(search.cv_results_))
+    assert table["params"].str.contains(r"\.\.\.", regex=True).any()
+    found, expected = to_frame(table), to_frame(search)
+    assert found["other"].tolist() == expected["other"].tolist()
+    assert set(found["other"]) == {"None", 3, 5}
+    assert found["value"].isna().tolist() == expected["value"].isna().tolist()
+    assert found["value"].nunique() == 2
+
+
+@pytest.mark.parametrize(
+    "params", [[{}, {}], [{"y": 1}, {"y": 2}], [None, None], ["", "?"]]
+)
+def test_where_params_do_not_name_a_parameter_the_cells_decide(params: Any) -> None:
+    results = {
+        "param_x": ["a", None],
+        "mean_test_score": [0.9, 0.8],
+        "rank_test_score": [1, 2],
+        "params": params,
+    }
+    for table in (results, pd.DataFrame(results, dtype=object)):
+        assert to_frame(table)["x"].tolist() == ["a", "None"]
+
+
+def test_a_column_of_the_users_own_is_kept_beside_those_of_params() -> None:
+    table = pd.DataFrame(SEARCH.cv_results_).assign(param_note=list("abcdefgh"))
+    assert sorted(to_frame(table)["note"]) == list("abcdefgh")

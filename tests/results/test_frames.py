@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,15 @@ from skorch import NeuralNetClassifier
 from skorch.dataset import ValidSplit
 from torch import nn
 
-from skact import MLP, ActivationMonitor, ActMLP, fused, load_results, save_results
+from skact import (
+    MLP,
+    ActivationMonitor,
+    ActMLP,
+    compare,
+    fused,
+    load_results,
+    save_results,
+)
 from skact.naming import name_values
 from skact.results.frames import table_of, to_frame
 from skact.visualization.hiplot_experiment import to_hiplot
@@ -554,3 +563,36 @@ def test_nets_of_the_same_parameters_have_no_columns_of_these() -> None:
     net.set_params(callbacks=[("monitor", ActivationMonitor())])
     result = cross_validate(net, X, y, cv=2, return_estimator=True)
     assert list(to_frame(result["estimator"]))[:2] == ["model", "epoch"]
+
+
+@pytest.mark.parametrize("level", ["candidate", "fold"])
+def test_a_frame_that_went_through_a_file_keeps_none_and_nan_if_read_so(
+    level: str, tmp_path: Path
+) -> None:
+    grids: list[dict[str, Any]] = [
+        {"max_depth": [None, 5], "monotonic_cst": [None]},
+        {"min_impurity_decrease": [0.0, 0.5]},
+    ]
+    search = grid(TREE, grids)
+    frame = to_frame(search, level)
+    frame["gap"] = ["nan", *[1.5] * (len(frame) - 1)]  # NaN of a grid
+    frame.to_csv(tmp_path / "tidy.csv", index=False)
+    read = pd.read_csv(tmp_path / "tidy.csv", keep_default_na=False, na_values=[""])
+    assert read.isna().equals(frame.isna())
+    assert set(read["max_depth"].dropna()) == {"None", "5"}
+    assert set(read["gap"]) == {"nan", "1.5"}
+    if level == "fold":
+        found = compare(read, by="max_depth", test_ratio=0.5)
+        expected = compare(frame, by="max_depth", test_ratio=0.5)
+        assert set(found.scores) == {"None", "5"}
+        assert found.means.tolist() == expected.means.tolist()
+
+
+def test_without_params_a_gap_of_a_file_is_no_value(tmp_path: Path) -> None:
+    search = grid(TREE, {"max_depth": [None, 2, 3]})
+    table = pd.DataFrame(search.cv_results_)
+    table.to_csv(tmp_path / "with.csv")
+    table.drop(columns="params").to_csv(tmp_path / "without.csv")
+    for name, missing in (("with", 0), ("without", 1)):
+        frame = to_frame(pd.read_csv(tmp_path / f"{name}.csv"))
+        assert frame["max_depth"].isna().sum() == missing

@@ -13,6 +13,7 @@ from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skact import ActMLP, TrainingLog, compare, diagnose, to_frame, to_hiplot
@@ -345,6 +346,53 @@ def test_attrs_of_something_else_are_left_alone(net_search: Any, kept: Any) -> N
     expected = schema_of_frame(frame)
     frame.attrs["skact"] = kept
     assert schema_of_frame(frame) == expected
+
+
+@pytest.fixture(scope="module")
+def logged_pipeline() -> Any:
+    net = ActMLP(max_epochs=2, random_state=0).set_callbacks(TrainingLog())
+    parameters = {"actmlp__activation": ["relu", "tanh"], "actmlp__lr": [0.1, 0.01]}
+    return grid(make_pipeline(StandardScaler(), net), parameters)
+
+
+USES_OF_NAMES: dict[str, Any] = {
+    "by of compare": lambda search, name: compare(search, by=name).by,
+    "average": lambda search, name: compare(search, by="lr", average=name).by,
+    "color": lambda search, name: to_hiplot(search, color=name).colorby,
+    "log": lambda search, name: to_hiplot(search, "fold", log=name),
+    "order": lambda search, name: to_hiplot(search, "epoch", order=[name]),
+    "by of curves": lambda s, name: TrainingDisplay.from_estimator(s, by=name).by,
+}
+
+
+@pytest.mark.parametrize("use", USES_OF_NAMES)
+def test_a_parameter_is_known_by_its_full_name_and_by_no_other(
+    logged_pipeline: Any, use: str
+) -> None:
+    full = {"log": "actmlp__lr", "color": "actmlp__lr"}.get(use, "actmlp__activation")
+    short = full.removeprefix("actmlp__")
+    USES_OF_NAMES[use](logged_pipeline, short)
+    USES_OF_NAMES[use](logged_pipeline, full)
+    with pytest.raises(ValueError, match=f"nosuch__{short}"):
+        USES_OF_NAMES[use](logged_pipeline, f"nosuch__{short}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_frame_keeps_full_names_and_a_file_loses_them(
+    logged_pipeline: Any, level: str
+) -> None:
+    frame = to_frame(logged_pipeline, level)
+    for schema in (schema_of_frame(frame), table_of(logged_pipeline, level).schema):
+        assert schema.column_of("actmlp__lr") == schema.column_of("lr") == "lr"
+        assert schema.column_of("nosuch__lr") == "nosuch__lr"
+        assert schema.column_of(5) == 5
+    frame.attrs = {}
+    assert schema_of_frame(frame).column_of("nosuch__lr") == "lr"
+
+
+def test_nets_have_no_full_names() -> None:
+    net = ActMLP(max_epochs=1, random_state=0).fit(X32, y)
+    assert schema_of_frame(to_frame({"one": net, "two": net})).full_names is None
 
 
 def test_a_label_that_is_no_string_is_read_too(net_search: Any) -> None:
