@@ -46,12 +46,11 @@ def accepts_sample_weight(scorer: Any) -> bool:
 FIT_AND_SCORE = {"fit_time", "score_time", "fit_error", "test_scores"}
 
 
-def n_folds_of_repetition(cv: Any) -> int | None:
+def n_folds_of_repetition(cv: Any) -> int:
     """Return the number of folds in each repetition of a repeated splitter."""
-    options = getattr(cv, "cvargs", None)
-    return None if options is None else int(options["n_splits"])
+    return int(cv.cvargs["n_splits"])
 
 
 def default_test_size(cv: Any) -> float:
     """Return the default share of test rows of a shuffled splitter."""
-    return float(getattr(cv, "_default_test_size", 0.1))
+    return float(cv._default_test_size)

@@ -505,7 +505,6 @@ def test_times_are_measured_under_the_names_that_skact_knows(monkeypatch):
 @pytest.mark.parametrize("kind", [RepeatedKFold, RepeatedStratifiedKFold])
 def test_a_repeated_splitter_tells_its_folds(kind):
     assert sklearn_seam.n_folds_of_repetition(kind(n_splits=4, n_repeats=2)) == 4
-    assert sklearn_seam.n_folds_of_repetition(ShuffleSplit()) is None
 
 
 @pytest.mark.parametrize("kind", [ShuffleSplit, StratifiedShuffleSplit])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
+from skact.analysis.fold_lists import notes_on_lists_of_folds
 from skact.analysis.fold_pairs import notes_on_pairs
 from skact.analysis.fold_sizes import ratio_of_fold_sizes, searches_in
 from skact.analysis.paired_scores import (
@@ -228,6 +229,7 @@ def compare(
         _check_all_have(score, frame, schema)
         notes += _check_same_metric(search)
     notes += notes_on_pairs(search, schema.has_models)
+    notes += notes_on_lists_of_folds(getattr(x, "cv", 0) for x in searches_in(search))
     table = scores_of_candidates(frame, schema, names, score, average, notes)
     scores = select_scores(table, select)
     if scores.shape[1] < 2:

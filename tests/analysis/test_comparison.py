@@ -220,15 +220,6 @@ def test_what_cannot_be_compared_is_refused_by_name(given, message) -> None:
         compare(search, **{"by": "C"} | given)
 
 
-@pytest.mark.parametrize("again", [lambda rows: rows, np.flip])
-def test_a_fold_that_is_there_twice_does_not_count_as_two(again: Any) -> None:
-    train, test = np.arange(0, 150, 2), np.arange(1, 150, 2)
-    folds = [(train, test), (train, again(test))]
-    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=folds).fit(X, y)
-    with pytest.raises(ValueError, match="2 folds, but only 1 different ones"):
-        compare(search, by="C")
-
-
 def test_scores_of_different_metrics_are_not_compared() -> None:
     searches = [
         GridSearchCV(KNeighborsClassifier(), grid, cv=3, scoring=scoring).fit(X, y)
