@@ -15,6 +15,8 @@ from skact.analysis.fold_lists import notes_on_lists_of_folds
 from skact.analysis.fold_pairs import notes_on_pairs
 from skact.analysis.fold_sizes import ratio_of_fold_sizes, searches_in
 from skact.analysis.paired_scores import (
+    are_of_several_searches,
+    check_rows_differ,
     notes_on_equal_folds,
     scores_of_candidates,
     select_scores,
@@ -223,12 +225,13 @@ def compare(
     schema = schema_of_frame(frame, "fold")
     score = _score_column(schema, metric)
     _check_by(frame, schema, names)
+    check_rows_differ(frame, schema)
     notes: list[str] = []
     if schema.has_models:
         _check_same_folds(frame)
         _check_all_have(score, frame, schema)
         notes += _check_same_metric(search)
-    notes += notes_on_pairs(search, schema.has_models)
+    notes += notes_on_pairs(search, are_of_several_searches(frame, schema))
     notes += notes_on_lists_of_folds(getattr(x, "cv", 0) for x in searches_in(search))
     table = scores_of_candidates(frame, schema, names, score, average, notes)
     scores = select_scores(table, select)
