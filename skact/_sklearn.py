@@ -46,12 +46,34 @@ def accepts_sample_weight(scorer: Any) -> bool:
 FIT_AND_SCORE = {"fit_time", "score_time", "fit_error", "test_scores"}
 
 
-def n_folds_of_repetition(cv: Any) -> int | None:
+def n_folds_of_repetition(cv: Any) -> int:
     """Return the number of folds in each repetition of a repeated splitter."""
-    options = getattr(cv, "cvargs", None)
-    return None if options is None else int(options["n_splits"])
+    return int(cv.cvargs["n_splits"])
 
 
 def default_test_size(cv: Any) -> float:
     """Return the default share of test rows of a shuffled splitter."""
-    return float(getattr(cv, "_default_test_size", 0.1))
+    return float(cv._default_test_size)
+
+
+# ------------------------------------------------------------------ estimators
+
+# the classes whose `score` is a metric that has a name; most others inherit one of them
+_CLASSES_BY_METRIC = {
+    "accuracy": (
+        *("ClassifierMixin", "DummyClassifier", "KNeighborsClassifier"),
+        *("MultiOutputClassifier", "RadiusNeighborsClassifier"),
+    ),
+    "r2": ("RegressorMixin", "DummyRegressor"),
+}
+_METRIC_OF_METHOD = {
+    f"{name}.score": metric
+    for metric, names in _CLASSES_BY_METRIC.items()
+    for name in names
+}
+
+
+def metric_of_method(score: Any) -> str | None:
+    """Return the metric that a method `score` of scikit-learn is, if it has a name."""
+    is_own = str(getattr(score, "__module__", "")).startswith("sklearn.")
+    return _METRIC_OF_METHOD.get(score.__qualname__) if is_own else None

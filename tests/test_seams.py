@@ -5,10 +5,12 @@ at its head is what to mend.
 """
 
 import copy
+import inspect
 import re
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,8 +28,11 @@ from joblib.parallel import (
     ThreadingBackend,
 )
 from packaging.requirements import Requirement
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.callback import ScoringMonitor
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -37,6 +42,9 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
     cross_validate,
 )
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
+from sklearn.utils import all_estimators
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import EpochScoring, EpochTimer, PassthroughScoring
 from skorch.history import History
@@ -505,7 +513,6 @@ def test_times_are_measured_under_the_names_that_skact_knows(monkeypatch):
 @pytest.mark.parametrize("kind", [RepeatedKFold, RepeatedStratifiedKFold])
 def test_a_repeated_splitter_tells_its_folds(kind):
     assert sklearn_seam.n_folds_of_repetition(kind(n_splits=4, n_repeats=2)) == 4
-    assert sklearn_seam.n_folds_of_repetition(ShuffleSplit()) is None
 
 
 @pytest.mark.parametrize("kind", [ShuffleSplit, StratifiedShuffleSplit])
@@ -513,6 +520,43 @@ def test_a_shuffled_splitter_tells_its_default_size(kind):
     splitter = kind(n_splits=1, random_state=0)
     (_, test), *_ = splitter.split(X, y)
     assert sklearn_seam.default_test_size(splitter) == pytest.approx(len(test) / len(X))
+
+
+SCORES_WITHOUT_A_NAME = {
+    *("GammaRegressor", "PoissonRegressor", "TweedieRegressor", "LogisticRegressionCV"),
+    *("RANSACRegressor", "SelfTrainingClassifier"),
+}
+
+
+def test_the_scores_of_classifiers_and_regressors_have_names():
+    metrics = {ClassifierMixin: "accuracy", RegressorMixin: "r2"}
+    others = set()
+    for name, kind in all_estimators(type_filter=["classifier", "regressor"]):
+        found = sklearn_seam.metric_of_method(inspect.unwrap(kind.score))
+        expected = next(metrics[base] for base in kind.__mro__ if base in metrics)
+        assert found in (expected, None)
+        others |= set() if found else {name}
+    assert others == SCORES_WITHOUT_A_NAME
+    assert sklearn_seam.metric_of_method(ActMLP.score) is None
+    assert sklearn_seam.metric_of_method(None) is None
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(DummyClassifier, KNeighborsClassifier, RadiusNeighborsClassifier),
+        partial(MultiOutputClassifier, KNeighborsClassifier()),
+        DummyRegressor,
+    ],
+)
+def test_a_score_of_its_own_is_the_metric_that_it_is_named_for(kind):
+    X, y = np.arange(8.0)[:, None], np.arange(8) // 3
+    targets = y[:, None] if isinstance(kind, partial) else y
+    model = kind().fit(X, targets)
+    name = sklearn_seam.metric_of_method(type(model).score)
+    metric = {"accuracy": accuracy_score, "r2": r2_score}[name]
+    predicted = model.predict(X)
+    assert model.score(X, targets) == pytest.approx(metric(targets, predicted))
 
 
 # ------------------------------------------------------------------ joblib, hiplot

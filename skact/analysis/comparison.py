@@ -9,11 +9,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
 
+from skact.analysis.compared_metric import (
+    notes_on_choice,
+    notes_on_failed_fits,
+    notes_on_same_metric,
+    score_column,
+)
+from skact.analysis.fold_lists import notes_on_lists_of_folds
 from skact.analysis.fold_pairs import notes_on_pairs
 from skact.analysis.fold_sizes import ratio_of_fold_sizes, searches_in
 from skact.analysis.paired_scores import (
+    are_of_several_searches,
+    check_rows_differ,
     notes_on_equal_folds,
     scores_of_candidates,
     select_scores,
@@ -21,15 +29,12 @@ from skact.analysis.paired_scores import (
 )
 from skact.analysis.paired_tests import adjust_by_holm, paired_test
 from skact.analysis.verdict import verdict_of
-from skact.naming import short_name
 from skact.results.cv_results_frames import is_cv_results_frame
 from skact.results.frames import to_frame
 from skact.results.schema import (
     MODEL,
     Schema,
-    metric_of_score,
     schema_of_frame,
-    score_of_metric,
 )
 
 _SELECTION_NOTES = {
@@ -168,7 +173,8 @@ def compare(
         Columns of repetitions: candidates that differ only in these columns are
         averaged first, because they are not independent.
     metric : str or None, default=None
-        Such as "accuracy"; None: the metric that ranks the search.
+        Such as "accuracy"; None: the metric that ranks the search. Of results without
+        the search the first metric is taken, and the notes say so.
     rope : float, default=0.01
         Region of practical equivalence: differences up to `rope` do not matter. In
         units of the score.
@@ -186,8 +192,8 @@ def compare(
     Raises
     ------
     ValueError
-        If a column does not exist, if there are not two values and two folds, or if
-        `test_ratio` is needed.
+        If a column does not exist, if there are not two values and two folds, if
+        searches had different metrics, or if `test_ratio` is needed.
 
     References
     ----------
@@ -221,14 +227,17 @@ def compare(
         frame = to_frame(search, level="fold")
     schema = schema_of_frame(frame, "fold")
     names = _names_of(by, schema)
-    score = _score_column(schema, metric)
+    score = score_column(frame, schema, metric)
     _check_by(frame, schema, names)
-    notes: list[str] = []
+    check_rows_differ(frame, schema)
     if schema.has_models:
         _check_same_folds(frame)
-        _check_all_have(score, frame, schema)
-        notes += _check_same_metric(search)
-    notes += notes_on_pairs(search, schema.has_models)
+    several = are_of_several_searches(frame, schema)
+    notes = notes_on_choice(search, schema) if metric is None else []
+    notes += notes_on_same_metric(search, score) if several else []
+    notes += notes_on_failed_fits(search)
+    notes += notes_on_pairs(search, several)
+    notes += notes_on_lists_of_folds(getattr(x, "cv", 0) for x in searches_in(search))
     table = scores_of_candidates(frame, schema, names, score, average, notes)
     scores = select_scores(table, select)
     if scores.shape[1] < 2:
@@ -249,21 +258,6 @@ def compare(
     pairs = _table_of_pairs(scores, test_ratio, rope, alpha)
     label = ", ".join(names)
     return Comparison(pairs, scores, label, score, rope, alpha, test_ratio, notes)
-
-
-def _score_column(schema: Schema, metric: str | None) -> str:
-    if "fold" not in schema.ids:
-        raise ValueError("A frame must have a row a fold: to_frame(search, 'fold').")
-    wanted = schema.score if metric is None else score_of_metric(metric)
-    if not schema.scores:
-        raise ValueError(
-            "There are no scores of folds to compare: a frame must have a column such "
-            "as 'test_score'."
-        )
-    if wanted not in schema.scores:
-        known = [metric_of_score(name) for name in schema.scores]
-        raise ValueError(f"metric must be one of {known}; got {metric!r}.")
-    return wanted
 
 
 def _is_number(value: Any) -> bool:
@@ -300,44 +294,6 @@ def _check_same_folds(frame: pd.DataFrame) -> None:
             f"Searches must have the same folds to be compared; theirs are "
             f"{folds.to_dict()} in number."
         )
-
-
-def _check_all_have(score: str, frame: pd.DataFrame, schema: Schema) -> None:
-    """Raise ValueError if a search has no scores by the metric, but by another."""
-    has = frame.groupby(MODEL, sort=False)[list(schema.scores)].agg(
-        lambda column: column.notna().any()
-    )
-    lacking = has.index[~has[score] & has.any(axis=1)]
-    if not lacking.empty:
-        shared = [metric_of_score(name) for name in has.columns[has.all()]]
-        raise ValueError(
-            f"The searches {[*lacking]} have no scores by "
-            f"metric={metric_of_score(score)!r}; metrics that all searches have: "
-            f"{shared}."
-        )
-
-
-def _check_same_metric(search: Any) -> list[str]:
-    """Raise if searches had different metrics; return a note if that is not known."""
-    scorings, others = [], []
-    for one in searches_in(search):
-        scoring = getattr(one, "scoring", 0)
-        scoring = getattr(scoring, "scoring", scoring)  # of a scorer of a log
-        if scoring is None:  # the score of the estimator
-            scoring = "accuracy" if is_classifier(one.estimator) else "r2"
-        if isinstance(scoring, str):
-            scorings.append(scoring)
-        elif callable(scoring):
-            others.append(short_name(scoring))
-    if len(set(scorings)) > 1:
-        raise ValueError(
-            f"The searches have different metrics, {list(dict.fromkeys(scorings))}: "
-            f"their scores cannot be compared."
-        )
-    names = list(dict.fromkeys([*scorings, *others]))
-    if not others or len(names) < 2:
-        return []
-    return [f"The searches are taken to have had the same metric, by scoring={names}."]
 
 
 def _check_test_ratio(test_ratio: Any) -> None:

@@ -13,7 +13,8 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 
-from skact.analysis.fold_sizes import positions_of, searches_in
+from skact.analysis.fold_lists import is_list_of_folds, positions_of
+from skact.analysis.fold_sizes import searches_in
 from skact.naming import short_name
 
 _UNPAIRED = (
@@ -22,7 +23,7 @@ _UNPAIRED = (
 )
 
 
-def notes_on_pairs(search: Any, has_models: bool) -> list[str]:
+def notes_on_pairs(search: Any, are_several: bool) -> list[str]:
     """Return what a report has to say about the folds of a search, or of several.
 
     A search with a random splitter and no seed draws its folds by itself. Most searches
@@ -32,18 +33,21 @@ def notes_on_pairs(search: Any, has_models: bool) -> list[str]:
     """
     searches = searches_in(search)
     drawn = [one for one in searches if _draws_anew(getattr(one, "cv", None))]
-    if len(searches) == 1 and not (has_models and not hasattr(searches[0], "cv")):
+    if len(searches) == 1 and not (are_several and not hasattr(searches[0], "cv")):
         once = (GridSearchCV, RandomizedSearchCV)  # halving wants a seed
         if drawn and not isinstance(searches[0], once):
             return [
                 f"{type(searches[0]).__name__} may split anew for each candidate, with "
-                f"cv={searches[0].cv!r}, {_UNPAIRED}"
+                f"cv={short_name(searches[0].cv)}, {_UNPAIRED}"
             ]
         return []
     rows = "All searches are taken to have had the same rows"
+    if any(reads_groups(getattr(one, "cv", None)) for one in searches):
+        rows += " and groups"
     if drawn:
         return [
-            f"{rows}. cv={drawn[0].cv!r} splits them anew for each search, {_UNPAIRED}"
+            f"{rows}. cv={short_name(drawn[0].cv)} splits them anew for each search, "
+            f"{_UNPAIRED}"
         ]
     folds = [_identity_of_folds(one) for one in searches]
     if None in folds:
@@ -54,6 +58,13 @@ def notes_on_pairs(search: Any, has_models: bool) -> list[str]:
     return [f"{rows}."]
 
 
+def reads_groups(cv: Any) -> bool:
+    """Whether a splitter makes its folds of groups of rows."""
+    if not hasattr(cv, "get_metadata_routing"):
+        return False
+    return bool(cv.get_metadata_routing().split.requests.get("groups"))
+
+
 def _draws_anew(cv: Any) -> bool:
     """Whether a splitter of scikit-learn gives other folds in each call."""
     seed = getattr(cv, "random_state", 0)
@@ -62,16 +73,18 @@ def _draws_anew(cv: Any) -> bool:
 
 
 def _identity_of_folds(search: Any) -> Hashable | None:
-    """Return what is equal if the folds of the same rows are; None: not known."""
+    """Return what is equal if folds of the same rows and groups are; None: not known.
+
+    The repr of a splitter says all of it only for those of scikit-learn.
+    """
     if not hasattr(search, "cv"):
         return None
     cv: Any = 5 if search.cv is None else search.cv
     if isinstance(cv, Integral):
         kind = StratifiedKFold if is_classifier(search.estimator) else KFold
         return repr(kind(int(cv)))
-    if isinstance(cv, list | tuple):
+    if is_list_of_folds(cv):
         return tuple(positions_of(rows).tobytes() for pair in cv for rows in pair)
-    if isinstance(cv, PredefinedSplit):
+    if type(cv) is PredefinedSplit:
         return cv.test_fold.tobytes()
-    # of a custom splitter the repr may say nothing
     return repr(cv) if type(cv).__module__.startswith("sklearn.") else None

@@ -1,25 +1,32 @@
 """The ratio of test rows to training rows of a fold, by the splitter of a search."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.model_selection import (
-    GroupShuffleSplit,
     KFold,
     LeaveOneOut,
     PredefinedSplit,
+    RepeatedKFold,
+    RepeatedStratifiedKFold,
+    ShuffleSplit,
     StratifiedKFold,
+    StratifiedShuffleSplit,
     TimeSeriesSplit,
 )
 
 from skact._sklearn import default_test_size, n_folds_of_repetition
+from skact.analysis.fold_lists import is_list_of_folds, ratio_of_folds
 from skact.naming import short_name
 from skact.results.cv_results import is_search_or_results, search_inside
 
-# each row is tested once, so all folds together test n rows and train (k - 1) n rows
+# The types, and no subclasses: what else has their attributes may split otherwise.
+# Each row is tested once, so all folds together test n rows and train (k - 1) n rows.
 _PARTITIONS = (KFold, StratifiedKFold, LeaveOneOut)
+_REPEATED = (RepeatedKFold, RepeatedStratifiedKFold)
+_SHUFFLED = (ShuffleSplit, StratifiedShuffleSplit)  # that of groups counts groups
 
 
 def searches_in(search: Any) -> list[Any]:
@@ -53,69 +60,42 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
 
 def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
     cv: Any = getattr(search, "cv", None)
-    if isinstance(cv, list | tuple):
-        folds = {tuple(positions_of(rows).tobytes() for rows in fold) for fold in cv}
-        if len(folds) < len(cv):
-            raise ValueError(
-                f"The cv of the search has {len(cv)} folds, but only {len(folds)} "
-                f"different ones: a fold that is there twice would count as two."
-            )
-        n_tests = len({test for _, test in folds})
-        if n_tests < len(folds):
-            notes.append(
-                f"The {len(folds)} folds have only {n_tests} different sets of test "
-                f"rows: that other test rows may say otherwise is not counted."
-            )
+    kind = type(cv)
+    if is_list_of_folds(cv):
         return ratio_of_folds(cv)
-    if isinstance(cv, PredefinedSplit):
+    if kind is PredefinedSplit:
         sizes = np.unique(cv.test_fold[cv.test_fold != -1], return_counts=True)[1]
         return float(np.mean(sizes / (len(cv.test_fold) - sizes)))
     # split i trains on i parts of equal size
-    if isinstance(cv, TimeSeriesSplit) and (
-        cv.max_train_size,
-        cv.test_size,
-        cv.gap,
-    ) == (None, None, 0):
+    if kind is TimeSeriesSplit and (cv.max_train_size, cv.test_size, cv.gap) == (
+        None,
+        None,
+        0,
+    ):
         notes.append(
             "The parts of TimeSeriesSplit are taken as equal: its first part has the "
             "rows that are left over, so of few rows give test_ratio."
         )
         return float(np.mean([1 / i for i in range(1, n_folds + 1)]))
-    is_by_groups = isinstance(cv, GroupShuffleSplit)  # its sizes count groups
-    if hasattr(cv, "test_size") and hasattr(cv, "train_size") and not is_by_groups:
-        return _ratio_of_shuffle_split(cv)
-    repeated = n_folds_of_repetition(cv)
-    if repeated is not None:
-        return 1 / (repeated - 1)
+    if kind in _SHUFFLED:
+        return _ratio_of_shuffle_split(cv, notes)
+    if kind in _REPEATED:
+        return 1 / (n_folds_of_repetition(cv) - 1)
     if not hasattr(search, "cv"):
         notes.append(
             f"Taken as {n_folds} folds without repetition, the same for all "
             f"candidates: give test_ratio if not so."
         )
-    elif (
-        cv is not None and not isinstance(cv, Integral) and type(cv) not in _PARTITIONS
-    ):
+    elif cv is not None and not isinstance(cv, Integral) and kind not in _PARTITIONS:
         raise ValueError(
-            f"test_ratio is needed, test rows over training rows: cv={cv!r} does not "
-            f"say it. It is np.mean([len(test) / len(train) for train, test in "
-            f"cv.split(X, y, groups)])."
+            f"test_ratio is needed, test rows over training rows: cv={short_name(cv)} "
+            f"does not say it. It is np.mean([len(test) / len(train) for train, test "
+            f"in cv.split(X, y, groups)])."
         )
     return 1 / (n_folds - 1)
 
 
-def ratio_of_folds(folds: Iterable[tuple[Any, Any]]) -> float:
-    """Return the mean of test rows over training rows of folds."""
-    sizes = [[len(positions_of(rows)) for rows in pair] for pair in folds]
-    return float(np.mean([n_test / n_train for n_train, n_test in sizes]))
-
-
-def positions_of(rows: Any) -> np.ndarray:
-    """Return the sorted positions of rows, which a fold may give as a mask."""
-    rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else np.sort(rows).astype(np.intp)
-
-
-def _ratio_of_shuffle_split(cv: Any) -> float:
+def _ratio_of_shuffle_split(cv: Any, notes: list[str]) -> float:
     """Return the ratio of a shuffled split; sizes mean what scikit-learn says."""
     test, train = cv.test_size, cv.train_size
     if test is None and train is None:
@@ -126,7 +106,12 @@ def _ratio_of_shuffle_split(cv: Any) -> float:
         train = 1 - test
     if test is None or type(test) is not type(train):
         raise ValueError(
-            f"test_ratio is needed, test rows over training rows: {cv!r} does not say "
-            f"it."
+            f"test_ratio is needed, test rows over training rows: {short_name(cv)} "
+            f"does not say it."
+        )
+    if isinstance(test, float):
+        notes.append(
+            f"The sizes of {type(cv).__name__} are taken as exact shares: it rounds "
+            f"them to whole rows, so of few rows give test_ratio."
         )
     return float(test / train)

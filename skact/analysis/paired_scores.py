@@ -15,6 +15,26 @@ def tried_columns(frame: pd.DataFrame, schema: Schema) -> list[str]:
     return [name for name in frame.columns if name in known]
 
 
+def are_of_several_searches(frame: pd.DataFrame, schema: Schema) -> bool:
+    """Whether rows are of several searches, also without a column of models.
+
+    A user who puts frames together may tell them apart by any column.
+    """
+    found = frame[[x for x in schema.ids if x != MODEL]]
+    return schema.has_models or ("candidate" in found and found.duplicated().any())
+
+
+def check_rows_differ(frame: pd.DataFrame, schema: Schema) -> None:
+    """Raise ValueError if rows of one fold of a candidate are told apart by nothing."""
+    columns = list(dict.fromkeys([*schema.ids, *tried_columns(frame, schema)]))
+    if "candidate" in columns and frame.duplicated(columns).any():
+        raise ValueError(
+            "The frame has rows of the same candidate and fold that no parameter tells "
+            "apart, as frames of several searches put together have: give compare a "
+            "list or dict of the searches, or the frame a first column 'model'."
+        )
+
+
 def _columns_to_average(average: Any, tried: list[str], schema: Schema) -> list[str]:
     if not isinstance(average, str) and not (
         isinstance(average, Iterable) and all(isinstance(x, str) for x in average)
@@ -43,13 +63,7 @@ def scores_of_candidates(
 ) -> pd.DataFrame:
     """Return scores: a row for each value and cell, a column for each fold."""
     if schema.resources:
-        last = frame["iter"].max()
-        if (frame["iter"] != last).any():
-            notes.append(
-                "Of successive halving only the last iteration is compared: earlier "
-                "candidates had fewer resources."
-            )
-        frame = frame[frame["iter"] == last]
+        frame = _rows_of_last_iterations(frame, schema, notes)
     has_value = frame[list(names)].notna().any(axis=1)
     if not has_value.all():
         notes.append(
@@ -81,6 +95,31 @@ def scores_of_candidates(
         lack = "candidates lack the row of some fold and are"
         notes.append(f"{absent} {lacks if absent == 1 else lack} left out.")
     return complete
+
+
+def _rows_of_last_iterations(
+    frame: pd.DataFrame, schema: Schema, notes: list[str]
+) -> pd.DataFrame:
+    """Return the rows of each search's last iteration; all, of one without halving."""
+    models = frame[MODEL].to_numpy() if schema.has_models else np.zeros(len(frame))
+    last = frame.groupby(models)["iter"].transform("max")
+    is_last = (frame["iter"] == last).to_numpy(bool, na_value=False)
+    kept = is_last | frame["iter"].isna().to_numpy()
+    if not kept.all():
+        notes.append(
+            "Of successive halving only the last iteration is compared: earlier "
+            "candidates had fewer resources."
+        )
+    resources = frame["n_resources"][kept].groupby(models[kept], sort=False).first()
+    if resources.nunique(dropna=False) > 1:
+        given = {
+            model: None if pd.isna(n) else int(n) for model, n in resources.items()
+        }
+        notes.append(
+            f"The searches gave their candidates different resources, n_resources="
+            f"{given} (None: no halving), and differences may come from there."
+        )
+    return frame[kept]
 
 
 def _label_of_value(row: pd.Series, names: Sequence[str]) -> Any:

@@ -1,10 +1,12 @@
 """The base of both classifiers: users see labels, the network sees codes."""
 
+import functools
 from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
@@ -133,6 +135,8 @@ class LabelNet(BaseNet):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
+    # also for readers of results, which do not know nets: this is that method, faster
+    @functools.wraps(ClassifierMixin.score, assigned=(), updated=())
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy of the predictions, as scikit-learn's classifiers do.
 

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skact.activations.param_grids import activation_grid
-from skact.analysis.fold_sizes import ratio_of_folds
+from skact.analysis.fold_lists import ratio_of_folds
 from skact.backend.context import fused
 from skact.callbacks.activation_monitor import ActivationMonitor
 from skact.callbacks.training_log import TrainingLog

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skact.analysis.fold_pairs import reads_groups
+from skact.naming import short_name
 from skact.parameters.kinds import check_dtype_of_tensor, check_list, check_no_mask
 
 MAX_NUMBER_CLASSES = 20  # y with more different whole numbers is a regression
@@ -181,13 +183,11 @@ def check_groups(groups: Any, cv: Any) -> None:
             f"groups were given, but cv={cv!r} does not heed them: use "
             f"cv=GroupKFold({n}), or StratifiedGroupKFold({n})."
         )
-    if groups is None and hasattr(cv, "get_metadata_routing"):
-        requests = cv.get_metadata_routing().split.requests
-        if requests.get("groups"):
-            raise ValueError(
-                f"groups must be given for cv={cv!r}: one group for each row, such as "
-                f"groups=frame['customer'], got None."
-            )
+    if groups is None and reads_groups(cv):
+        raise ValueError(
+            f"groups must be given for cv={short_name(cv)}: one group for each row, "
+            f"such as groups=frame['customer'], got None."
+        )
 
 
 def check_scores(scoring: Any, y: np.ndarray) -> None:

@@ -7,9 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -221,53 +219,3 @@ def test_what_cannot_be_compared_is_refused_by_name(given, message) -> None:
     search = GridSearchCV(SVC(), grid, cv=3).fit(X, y)
     with pytest.raises((TypeError, ValueError), match=message):
         compare(search, **{"by": "C"} | given)
-
-
-@pytest.mark.parametrize("again", [lambda rows: rows, np.flip])
-def test_a_fold_that_is_there_twice_does_not_count_as_two(again: Any) -> None:
-    train, test = np.arange(0, 150, 2), np.arange(1, 150, 2)
-    folds = [(train, test), (train, again(test))]
-    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=folds).fit(X, y)
-    with pytest.raises(ValueError, match="2 folds, but only 1 different ones"):
-        compare(search, by="C")
-
-
-def test_scores_of_different_metrics_are_not_compared() -> None:
-    searches = [
-        GridSearchCV(KNeighborsClassifier(), grid, cv=3, scoring=scoring).fit(X, y)
-        for grid, scoring in [
-            ({"n_neighbors": [3]}, None),
-            ({"n_neighbors": [9]}, "neg_log_loss"),
-        ]
-    ]
-    with pytest.raises(ValueError, match=r"different metrics, .'accuracy', 'neg_"):
-        compare(searches, by="n_neighbors")
-    searches[1].set_params(scoring="accuracy").fit(X, y)
-    assert compare(searches, by="n_neighbors").metric == "test_score"
-
-
-def test_metrics_that_are_not_known_to_be_the_same_are_noted() -> None:
-    f1 = make_scorer(f1_score, average="macro")
-    searches = [
-        GridSearchCV(SVC(), {"C": [number]}, cv=3, scoring=scoring).fit(X, y)
-        for number, scoring in [(0.1, f1), (1.0, "accuracy")]
-    ]
-    assert "taken to have had the same metric, by scoring=" in str(
-        compare(searches, by="C")
-    )
-    searches[1].set_params(scoring=f1).fit(X, y)
-    assert "same metric" not in str(compare(searches, by="C"))
-
-
-def test_a_search_without_the_metric_that_ranks_another_is_named() -> None:
-    one = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=3).fit(X, y)
-    scoring = {"score": "accuracy", "f1": "f1_macro"}
-    other = GridSearchCV(SVC(), {"C": [2.0, 9.0]}, cv=3, scoring=scoring, refit="f1")
-    searches = {"one": other.fit(X, y), "two": one}
-    message = (
-        r"searches \['two'\] have no scores by metric='f1'; metrics that all searches "
-        r"have: \['score'\]"
-    )
-    with pytest.raises(ValueError, match=message):
-        compare(searches, by="C")
-    assert len(compare(searches, by="C", metric="score").scores.columns) == 4

@@ -9,10 +9,12 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import (
     BaseCrossValidator,
     GridSearchCV,
+    GroupKFold,
     KFold,
     PredefinedSplit,
     RandomizedSearchCV,
     ShuffleSplit,
+    StratifiedGroupKFold,
     StratifiedKFold,
 )
 from sklearn.svm import SVC
@@ -117,6 +119,37 @@ def test_folds_that_are_not_known_are_said_to_be_taken_as_the_same(
         (note,) = notes_on_pairs(unknown, True)
         assert note == f"{ROWS} and folds, which is not known from what was given."
     assert f"{ROWS} and folds, which is not known" in compare(frames, "C").verdict
+
+
+@pytest.mark.parametrize("kind", [GroupKFold, StratifiedGroupKFold])
+def test_the_same_splitter_of_groups_may_have_had_other_groups(kind: Any) -> None:
+    (note,) = notes_on_pairs(searches(kind(3), kind(3)), True)
+    assert note == f"{ROWS} and groups."
+    (note,) = notes_on_pairs(searches(kind(3), kind(4)), True)
+    assert note.startswith(f"{ROWS} and groups. Their folds differ")
+
+
+class LongName(KFold):
+    """A splitter whose repr is long."""
+
+    def __repr__(self) -> str:
+        return "LongName" * 1000
+
+
+def test_notes_show_splitters_in_short() -> None:
+    cv = LongName(3, shuffle=True)
+    for given in (searches(cv, cv), OtherSearch(SVC(), cv=cv)):
+        (note,) = notes_on_pairs(given, isinstance(given, list))
+        assert "cv=LongName" in note
+        assert len(note) < 400
+
+
+def test_an_array_of_folds_is_known_as_its_list_is() -> None:
+    folds = list(KFold(3).split(X))
+    array = np.array(folds, dtype=object)
+    assert notes_on_pairs(searches(folds, array), True) == [f"{ROWS}."]
+    (note,) = notes_on_pairs(searches(array, array[:2]), True)
+    assert "Their folds differ" in note
 
 
 def test_a_comparison_of_other_folds_says_so() -> None:

@@ -57,7 +57,8 @@ def test_the_ratio_of_rows_is_that_of_the_search(cv: Any, ratio: float) -> None:
         n_folds = cv.get_n_splits(X, y, groups=np.arange(150) % 4)
     notes: list[str] = []
     assert ratio_of_fold_sizes(search, n_folds, notes) == pytest.approx(ratio)
-    assert not notes
+    rounds = "Shuffle" in str(cv) and getattr(cv, "train_size", None) != 60
+    assert len(notes) == rounds
 
 
 def test_a_ratio_that_cannot_be_known_is_asked_for() -> None:
@@ -72,6 +73,62 @@ def test_a_ratio_that_cannot_be_known_is_asked_for() -> None:
             ratio_of_fold_sizes(search, 3, [])
     search = GridSearchCV(SVC(), {}, cv=LeaveOneOut())
     assert ratio_of_fold_sizes(search, 150, []) == 1 / 149
+
+
+class OwnShuffle(ShuffleSplit):
+    """May split in another way than its base."""
+
+
+class OwnRepetition(RepeatedKFold):
+    """May split in another way than its base."""
+
+
+class OwnGiven(PredefinedSplit):
+    """May split in another way than its base."""
+
+
+class OwnTime(TimeSeriesSplit):
+    """May split in another way than its base."""
+
+
+class OwnSizes:
+    """Has the attributes of splitters of scikit-learn, with a meaning of its own."""
+
+    test_size, train_size, cvargs = 30, 60, {"n_splits": 3}
+
+    def __repr__(self) -> str:
+        return f"OwnSizes({'x' * 10_000})"
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        OwnShuffle(3, test_size=0.5),
+        OwnRepetition(n_splits=3, n_repeats=1),
+        OwnGiven([0, 1, 2]),
+        OwnTime(3),
+        OwnSizes(),
+    ],
+)
+def test_splitters_of_the_user_are_asked_and_not_believed(cv: Any) -> None:
+    search = GridSearchCV(SVC(), {"C": [1.0]}, cv=cv)
+    with pytest.raises(ValueError, match="test_ratio is needed") as error:
+        ratio_of_fold_sizes(search, 3, [])
+    assert len(str(error.value)) < 300
+
+
+def test_shares_of_rows_are_said_to_be_rounded() -> None:
+    """3 of 7 rows test and 4 train by a test_size of .3."""
+    note = "ShuffleSplit are taken as exact shares: it rounds them to whole rows"
+    for cv, is_share in [
+        (ShuffleSplit(3, test_size=0.3), True),
+        (ShuffleSplit(3), True),
+        (StratifiedShuffleSplit(3, train_size=0.5), True),
+        (ShuffleSplit(3, test_size=30, train_size=60), False),
+    ]:
+        notes: list[str] = []
+        ratio_of_fold_sizes(GridSearchCV(SVC(), {}, cv=cv), 3, notes)
+        assert [note in one for one in notes] == [True] * is_share
 
 
 def test_searches_with_the_same_splitter_tell_the_ratio() -> None:
@@ -111,15 +168,6 @@ def test_folds_that_differ_by_a_row_are_equal_and_no_message_lists_rows() -> Non
     ]
     assert compare(searches, by="C").test_ratio == pytest.approx(1 / 3, rel=0.01)
     assert len(str(compare(searches, by="C"))) < 3000
-
-
-def test_folds_that_share_their_test_rows_are_noted_and_not_called_equal() -> None:
-    test = rows[100:]
-    folds = [(rows[:60], test), (rows[40:100], test[::-1])]
-    notes: list[str] = []
-    search = GridSearchCV(SVC(), {"C": [1.0]}, cv=folds)
-    assert ratio_of_fold_sizes(search, 2, notes) == 50 / 60
-    assert "The 2 folds have only 1 different sets of test rows" in notes[0]
 
 
 def test_the_parts_of_a_time_series_are_said_to_be_taken_as_equal() -> None:

@@ -3,9 +3,11 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
-from sklearn.model_selection import GridSearchCV
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.svm import SVC
 
 from skact import compare, to_frame
@@ -89,3 +91,78 @@ def test_a_candidate_without_a_row_for_some_fold_is_left_out_and_said() -> None:
     rest = frame[~((frame["fold"] == 0) & (frame["C"] != 1.0))]
     with pytest.raises(ValueError, match="2 candidates lack the row of some fold and"):
         compare(rest, "C")
+
+
+def a_halving(**resources: int) -> HalvingGridSearchCV:
+    """Three candidates, of which the last iteration keeps some."""
+    grid = {"C": [0.01, 0.1, 1.0, 10.0]}
+    search = HalvingGridSearchCV(
+        SVC(), grid, cv=3, factor=2, random_state=0, **resources
+    )
+    return search.fit(X, y)
+
+
+OTHER_RESOURCES = "The searches gave their candidates different resources"
+
+
+def test_a_search_without_halving_keeps_its_candidates_beside_one_with() -> None:
+    halving = a_halving(min_resources=60)
+    plain = GridSearchCV(SVC(), {"C": [0.01, 1.0]}, cv=3).fit(X, y)
+    found = compare({"h": halving, "g": plain}, "model")
+    assert set(found.scores.columns) == {"h", "g"}
+    assert f"{OTHER_RESOURCES}, n_resources={{'h': 120, 'g': None}}" in found.verdict
+    alone = compare({"g": plain, "again": plain}, "model")
+    assert found.scores["g"].equals(alone.scores["g"])
+
+
+def test_of_two_halvings_each_one_s_last_iteration_counts() -> None:
+    short = a_halving(min_resources=60, max_resources=60)
+    long = a_halving(min_resources=30, max_resources=60)
+    assert short.n_iterations_ < long.n_iterations_
+    found = compare({"short": short, "long": long}, ["model", "C"])
+    frame = to_frame(long, "fold")
+    last = frame[frame["iter"] == frame["iter"].max()]
+    expected = {f"short, C={c}" for c in (0.01, 0.1, 1.0, 10.0)}
+    expected |= {f"long, C={c}" for c in last["C"]}
+    assert set(found.scores.columns) == expected
+    assert "only the last iteration" in found.verdict
+    assert OTHER_RESOURCES not in found.verdict
+
+
+def test_halvings_that_end_with_other_resources_are_noted() -> None:
+    searches = {n: a_halving(min_resources=n, max_resources=n) for n in (60, 90)}
+    found = compare(searches, "model")
+    assert f"{OTHER_RESOURCES}, n_resources={{'60': 60, '90': 90}}" in found.verdict
+    assert "only the last iteration" not in found.verdict
+
+
+def test_frames_put_together_are_refused_if_nothing_tells_them_apart() -> None:
+    frames = [
+        to_frame(
+            GridSearchCV(SVC(kernel=name), {"C": [0.1, 1.0]}, cv=3).fit(X, y), "fold"
+        )
+        for name in ("rbf", "linear")
+    ]
+    with pytest.raises(ValueError, match="a list or dict of the searches, or the"):
+        compare(pd.concat(frames), "C")
+    for column in ("kernel", "model"):
+        named = [frame.copy() for frame in frames]
+        for frame, name in zip(named, "ab", strict=True):
+            frame.insert(0, column, name)
+        assert set(compare(pd.concat(named), column).scores.columns) == {"a", "b"}
+
+
+def test_frames_of_several_searches_are_said_to_be_taken_as_of_the_same_folds() -> None:
+    """Also where the parameters tell the searches apart, and no column of models."""
+    frames = [
+        to_frame(GridSearchCV(SVC(), {"C": [number]}, cv=3).fit(X, y), "fold")
+        for number in (0.1, 1.0)
+    ]
+    assert "had the same rows and folds" in compare(pd.concat(frames), "C").verdict
+    assert (
+        "had the same rows"
+        not in compare(
+            to_frame(GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=3).fit(X, y), "fold"),
+            "C",
+        ).verdict
+    )
