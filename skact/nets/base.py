@@ -189,7 +189,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
                 if reset:
                     self.initialize()
                 else:
-                    components.check_same_network(self)
+                    components.check_can_train_on(self)
             n_epochs = options.n_epochs
             context = self._init_callback_context(max_subtasks=n_epochs)
             context.call_on_fit_task_begin(estimator=self, X=rows.X, y=rows.y)
