@@ -26,7 +26,7 @@ from skact.engine.jobs import Seeds
 from skact.interrupts import StopFit, StopRequest, count_interrupts
 from skact.nets import components, default_callbacks, prediction
 from skact.nets.batch_loss import WeightedLosses
-from skact.nets.blame import blame, blame_callbacks, blaming
+from skact.nets.blame import blame, blaming
 from skact.nets.divergence import check_loss, check_weights
 from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
@@ -40,6 +40,7 @@ from skact.nets.rollback import forget_fit_if_diverged, restore_on_error
 from skact.nets.skorch_loop import SkorchLoop
 from skact.nets.split import check_some_weight, read_split, showing_given_values
 from skact.network.mlp import MLP
+from skact.parameters.callback_errors import blame_callbacks
 from skact.parameters.fit_params import FitOptions, read_fit_params
 from skact.parameters.rows import Rows
 
@@ -60,7 +61,6 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
     module_: MLP
     criterion_: Any
     optimizer_: torch.optim.Optimizer
-    callbacks_: list[tuple[str, Any]]
 
     _engine_criterion: type[nn.Module]  # the criterion that the engine can train
     _loop: Loop | None = None  # set while the net trains
@@ -340,9 +340,8 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         self, iterator: Any, training: bool, *args: Any, **kwargs: Any
     ) -> None:
         """Run an epoch as skorch does; the loop may set learning rates."""
-        if training and self._loop is not None:
-            self._loop.check_has_batches(iterator)
-            iterator = self._loop.at_scheduled_rates(iterator)
+        if iterator is not None and self._loop is not None:
+            iterator = self._loop.prepare_batches(iterator, training=training)
         super().run_single_epoch(iterator, training, *args, **kwargs)
 
     def infer(self, x: Any, **params: Any) -> Tensor:

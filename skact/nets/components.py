@@ -165,7 +165,8 @@ def build_optimizer(net: Any) -> torch.optim.Optimizer:
     optimizer = build_torch_optimizer(build, *args, **{**flat, **params})
     if not hasattr(optimizer, "param_groups"):
         raise TypeError(f"it builds {optimizer!r}, which has no param_groups.")
-    check_options(net, optimizer)
+    if given_options(vars(net)):
+        check_options(net, optimizer)
     return optimizer
 
 

@@ -10,11 +10,11 @@ from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
 from skact._skorch import CONSTRUCTOR_ATTRIBUTES, callback_names
+from skact.nets.blame import blaming
 from skact.parameters.callback_checks import check_callbacks
 from skact.parameters.checks import check_parameters
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
 from skact.parameters.optimizer_checks import options_to_store
-
 
 _GROUPS = "optimizer__param_groups"
 # they wait for the next fit; skorch would build the module anew, or raise
@@ -63,6 +63,7 @@ class FlatParameters(NeuralNet):
     torch_load_kwargs: Any
 
     built_with_: dict[str, Any]
+    callbacks_: list[tuple[str, Any]]
     _defaults_cache: Mapping[str, Any]
 
     # skorch's constructor sets these; scikit-learn allows only parameters there
@@ -216,6 +217,11 @@ class FlatParameters(NeuralNet):
         super().initialize_callbacks()
         check_callbacks(type(self).__name__, self.callbacks_)
         return self
+
+    @blaming("compile")
+    def torch_compile(self, module: Any, name: str) -> Any:
+        """Compile a module, if `compile` says so."""
+        return super().torch_compile(module, name=name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # skorch raises at a module set elsewhere, such as activation=nn.ReLU()

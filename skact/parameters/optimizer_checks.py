@@ -2,7 +2,6 @@
 
 import fnmatch
 import inspect
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -122,40 +121,30 @@ def options_to_store(
     return stored
 
 
-def check_rates(
-    name: str, callbacks: Iterable[tuple[str, Any]], optimizer: torch.optim.Optimizer
-) -> None:
+def check_rates(net: Any, groups: Iterable[Mapping[str, Any]]) -> None:
     """Raise at a learning rate with which no fit can go on.
 
     Parameters
     ----------
-    name : str
-        Class of the estimator, for the message.
-    callbacks : iterable of (str, callback)
-        One of them has set the rate.
-    optimizer : torch.optim.Optimizer
+    net : BaseNet
+        One of its callbacks has set the rate.
+    groups : iterable of dict
+        Of an optimizer, each with its "lr".
 
     Raises
     ------
     ValueError
     """
-    for group in optimizer.param_groups:
+    for group in groups:
         lr = float(group.get("lr", 0))
-        if not 0 <= lr < math.inf:
-            raise ValueError(describe_bad_rate(name, callbacks, lr))
-
-
-def describe_bad_rate(
-    name: str, callbacks: Iterable[tuple[str, Any]], lr: float
-) -> str:
-    """Say that a learning rate is none, and which callbacks may have set it."""
-    setters = [
-        f"{of_callback!r} ({type(one).__name__})"
-        for of_callback, one in callbacks
-        if hasattr(one, "lr_scheduler_")
-    ]
-    by = f" by the callback {' or '.join(setters)}" if setters else ""
-    return (
-        f"The learning rate of {name} was set to {lr}{by}; it must be a finite number "
-        f">= 0."
-    )
+        if not lr >= 0:  # also NaN; with an infinite rate the fit diverges
+            setters = [
+                f"{name!r} ({type(callback).__name__})"
+                for name, callback in net.callbacks_
+                if hasattr(callback, "lr_scheduler_")
+            ]
+            by = f" by the callback {' or '.join(setters)}" if setters else ""
+            raise ValueError(
+                f"The learning rate of {type(net).__name__} was set to {lr}{by}; it "
+                f"must be a number >= 0."
+            )

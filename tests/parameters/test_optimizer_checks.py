@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import EarlyStopping, LRScheduler
 
 from skact import ActMLP
 from skact.parameters.optimizer_checks import (
@@ -131,7 +131,7 @@ def test_a_pattern_without_parameters_is_refused_with_their_names(groups, messag
 
 def test_patterns_that_match_are_taken():
     check_patterns([("a*", {}), ("[bc]", {})], ["a", "ab", "b", "c"])
-    with pytest.raises(ValueError, match="'a' in .* earlier patterns leave: b"):
+    with pytest.raises(ValueError, match=r"'a' in .* earlier patterns leave: b"):
         check_patterns([("a*", {}), ("a", {})], ["a", "b"])
 
 
@@ -161,13 +161,31 @@ def test_options_without_groups_are_stored_as_they_are():
     }
 
 
-@pytest.mark.parametrize("lr", [-1.0, float("nan"), float("inf")])
+SCHEDULERS = {
+    "ExponentialLR": {"gamma": -1.0},
+    "StepLR": {"gamma": float("nan"), "step_size": 1},
+    "LambdaLR": {"lr_lambda": lambda epoch: 1 - 2 * epoch},
+}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", torch.optim.RMSprop], ids=str)
+@pytest.mark.parametrize("verbose", [0, 1], ids=["quiet", "verbose"])
+@pytest.mark.parametrize("policy", SCHEDULERS)
+def test_a_scheduler_that_sets_a_rate_that_is_none_is_named(policy, verbose, optimizer):
+    # in the engine before and between epochs, and in skorch's loop
+    scheduler = LRScheduler(policy, **SCHEDULERS[policy])
+    net = a_net(callbacks=[scheduler], optimizer=optimizer, verbose=verbose)
+    message = r"rate of ActMLP was set to (-.*|nan) by the callback 'LRScheduler'"
+    with pytest.raises(ValueError, match=message):
+        net.fit(X, Y, epochs=3)
+
+
+@pytest.mark.parametrize("lr", [-1.0, float("nan")])
 def test_a_rate_with_which_no_fit_goes_on_is_refused(lr):
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.0)
-    check_rates("ActMLP", [], optimizer)
-    optimizer.param_groups[0]["lr"] = lr
+    net = a_net().initialize(X, Y)
+    check_rates(net, [{"lr": 0.0}, {"lr": float("inf")}, {"lr": torch.tensor(1.0)}, {}])
     with pytest.raises(ValueError, match=f"rate of ActMLP was set to {lr}; it must"):
-        check_rates("ActMLP", [], optimizer)
+        check_rates(net, [{"lr": 0.0}, {"lr": lr}])
 
 
 def test_a_class_of_torch_is_known():
