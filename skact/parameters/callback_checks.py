@@ -26,6 +26,7 @@ from skact.parameters.allowed import (
     is_finite_number,
     is_int,
 )
+from skact.parameters.keywords import OPTIONAL_BOOL
 
 
 def _is_count(value: Any) -> bool:
@@ -38,10 +39,7 @@ _MONITOR = Allowed(
     lambda value: value is None or isinstance(value, str) or callable(value),
     "None, the name of a recorded value or a callable",
 )
-_OPTIONAL_BOOL = Allowed(
-    lambda value: value is None or BOOL.is_met_by(value), "None, True or False"
-)
-_SCORING = {"lower_is_better": _OPTIONAL_BOOL, "on_train": BOOL}
+_SCORING = {"lower_is_better": OPTIONAL_BOOL, "on_train": BOOL}
 # of these very classes: in a subclass a parameter may mean something else
 _PARAMETERS: Mapping[type, Mapping[str, Allowed]] = {
     EarlyStopping: {
