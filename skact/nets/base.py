@@ -40,6 +40,7 @@ from skact.nets.rollback import forget_fit_if_diverged, restore_on_error
 from skact.nets.skorch_loop import SkorchLoop
 from skact.nets.split import check_some_weight, read_split, showing_given_values
 from skact.network.mlp import MLP
+from skact.parameters.callback_checks import check_callbacks
 from skact.parameters.callback_errors import blame_callbacks
 from skact.parameters.fit_params import FitOptions, read_fit_params
 from skact.parameters.rows import Rows
@@ -256,6 +257,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         self.built_with_ = components.fixed_settings(self)
         self.built_of_custom_parts_ = components.is_built_of_custom_parts(self)
         super().initialize()
+        check_callbacks(type(self).__name__, self.callbacks_)
         if hasattr(self, "module_"):  # of the user's own class, with its own dtype
             self.module_.to(components.DTYPES[self.dtype_])
         return self

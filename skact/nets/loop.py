@@ -18,6 +18,7 @@ from skact.nets.blame import read_batches
 from skact.nets.components import device_of
 from skact.nets.eligibility import FitPlan
 from skact.nets.weighted_scoring import weigh_scores
+from skact.parameters.callback_checks import check_recorded
 from skact.parameters.optimizer_checks import check_rates
 from skact.parameters.rows import weight_of
 
@@ -148,6 +149,7 @@ class Loop(ABC):
     def end_epoch(self) -> bool:
         """End scikit-learn's task of the epoch; return whether the fit must stop."""
         net, rows = self.net, self.plan.given
+        check_recorded(type(net).__name__, net.callbacks_, net.history_[-1])
         if self.epoch_weights is not None:
             self.epoch_weights.append(weights_of(net.module_))
         return self.epoch_context.call_on_fit_task_end(

@@ -11,7 +11,6 @@ from skorch import NeuralNet
 
 from skact._skorch import CONSTRUCTOR_ATTRIBUTES, callback_names
 from skact.nets.blame import blaming
-from skact.parameters.callback_checks import check_callbacks
 from skact.parameters.checks import check_parameters
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
 from skact.parameters.optimizer_checks import options_to_store
@@ -211,12 +210,6 @@ class FlatParameters(NeuralNet):
                     f"exist: {key!r}{nearest(name, known) or '.'} The callbacks of "
                     f"{type(self).__name__} are {', '.join(map(repr, known))}."
                 )
-
-    def initialize_callbacks(self) -> "FlatParameters":
-        """Initialize callbacks, and check the parameters of skorch's own."""
-        super().initialize_callbacks()
-        check_callbacks(type(self).__name__, self.callbacks_)
-        return self
 
     @blaming("compile")
     def torch_compile(self, module: Any, name: str) -> Any:
