@@ -191,8 +191,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
                     self.initialize()
                 else:
                     components.check_can_train_on(self)
-            n_epochs = options.n_epochs
-            context = self._init_callback_context(max_subtasks=n_epochs)
+            context = self._init_callback_context(max_subtasks=options.n_epochs)
             context.call_on_fit_task_begin(estimator=self, X=rows.X, y=rows.y)
             with forget_fit_if_diverged(self):
                 self._train(rows, options, context)
@@ -257,7 +256,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         self.built_with_ = components.fixed_settings(self)
         self.built_of_custom_parts_ = components.is_built_of_custom_parts(self)
         super().initialize()
-        check_callbacks(type(self).__name__, self.callbacks_)
+        check_callbacks(self)
         if hasattr(self, "module_"):  # of the user's own class, with its own dtype
             self.module_.to(components.DTYPES[self.dtype_])
         return self

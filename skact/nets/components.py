@@ -61,7 +61,7 @@ def fixed_settings(net: Any) -> dict[str, Any]:
 def check_can_train_on(net: Any) -> None:
     """Check what may have changed since a net was built: all that a fit uses anew."""
     check_same_network(net)
-    check_callbacks(type(net).__name__, net.callbacks_)
+    check_callbacks(net)
     with blame(net, "optimizer", "lr"):
         check_options(net, net.optimizer_)
 

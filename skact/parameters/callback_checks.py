@@ -4,7 +4,9 @@ With some of them a callback would do nothing, and say nothing: ``patience="3"``
 stops a fit.
 """
 
+import fnmatch
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
@@ -15,14 +17,19 @@ from skorch.callbacks import (
     Checkpoint,
     EarlyStopping,
     EpochScoring,
+    Freezer,
     GradientNormClipping,
+    Initializer,
     LoadInitState,
     LRScheduler,
+    ParamMapper,
     PassthroughScoring,
     PrintLog,
     ProgressBar,
     TrainEndCheckpoint,
+    Unfreezer,
 )
+from skorch.exceptions import SkorchWarning
 
 from skact.parameters.allowed import (
     BOOL,
@@ -122,23 +129,26 @@ _OF_HISTORY = {
 }
 
 
-def check_callbacks(name: str, callbacks: Iterable[tuple[str, Any]]) -> None:
-    """Check the parameters of skorch's callbacks.
+def check_callbacks(net: Any) -> None:
+    """Check the parameters of skorch's callbacks of a net, and what they would do.
 
     Parameters
     ----------
-    name : str
-        Class of the estimator, for the message.
-    callbacks : iterable of (str, callback)
+    net : BaseNet
         Initialized.
 
     Raises
     ------
     ValueError
         The message names the parameter, its value and the allowed values.
+
+    Warns
+    -----
+    SkorchWarning
+        If a callback such as `Freezer` would change no parameter.
     """
-    callbacks = list(callbacks)
-    for of_callback, callback in callbacks:
+    name = type(net).__name__
+    for of_callback, callback in net.callbacks_:
         kind = _kind_of(callback)
         for key, allowed in _PARAMETERS.get(kind, {}).items():
             value = getattr(callback, key, _NOT_GIVEN)
@@ -148,7 +158,9 @@ def check_callbacks(name: str, callbacks: Iterable[tuple[str, Any]]) -> None:
                     f"{of_callback!r} of {name}, must be {allowed.description}, got "
                     f"{value!r}."
                 )
-    _check_names_of_scores(name, callbacks)
+        if kind in (ParamMapper, Freezer, Unfreezer, Initializer):
+            _warn_of_idle_patterns(net, of_callback, callback)
+    _check_names_of_scores(name, net.callbacks_)
 
 
 _NOT_GIVEN = object()
@@ -161,6 +173,19 @@ def _kind_of(callback: Any) -> type:
         for kind in type(callback).__mro__
         if kind.__module__.partition(".")[0] != "skact"
     )
+
+
+def _warn_of_idle_patterns(net: Any, of_callback: str, callback: Any) -> None:
+    """Warn of patterns that match no parameter of the network."""
+    names = [name for name, _ in net.get_all_learnable_params()]
+    for pattern in callback.patterns:
+        if isinstance(pattern, str) and not fnmatch.filter(names, pattern):
+            message = (
+                f"The pattern {pattern!r} of the callback {of_callback!r} of "
+                f"{type(net).__name__} matches no parameter of the network: "
+                f"{', '.join(names)}."
+            )
+            warnings.warn(message, SkorchWarning, stacklevel=2)
 
 
 def _check_names_of_scores(name: str, callbacks: Iterable[tuple[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from skorch.callbacks import (
     Checkpoint,
     EarlyStopping,
     EpochScoring,
+    Freezer,
     GradientNormClipping,
     LoadInitState,
     LRScheduler,
@@ -17,6 +18,7 @@ from skorch.callbacks import (
     PrintLog,
     ProgressBar,
 )
+from skorch.exceptions import SkorchWarning
 from skorch.history import History
 
 from skact import ActMLP
@@ -106,9 +108,12 @@ def test_a_subclass_may_have_a_meaning_of_its_own():
     class Own(EarlyStopping):
         pass
 
-    check_callbacks("ActMLP", [("own", Own("train_loss", patience="long"))])
+    net = ActMLP().initialize(X, Y)
+    net.callbacks_ = [("own", Own("train_loss", patience="long"))]
+    check_callbacks(net)
+    net.callbacks_ = [("own", EarlyStopping(patience="long"))]
     with pytest.raises(ValueError, match="'patience' parameter of EarlyStopping"):
-        check_callbacks("ActMLP", [("own", EarlyStopping(patience="long"))])
+        check_callbacks(net)
 
 
 def test_the_parameters_of_skacts_own_callbacks_are_those_of_skorchs():
@@ -177,3 +182,12 @@ def test_a_callback_that_passes_nothing_on_is_refused_by_fit():
         net = ActMLP(callbacks=[PassthroughScoring("nosuch", on_train=on_train)])
         with pytest.raises(ValueError, match=message):
             net.fit(X, Y)
+
+
+def test_a_pattern_of_a_callback_that_matches_no_parameter_warns():
+    net = ActMLP(max_epochs=1, callbacks=[Freezer(["output*", "nosuch*"])])
+    message = r"'nosuch\*' of the callback 'Freezer' of ActMLP matches no .*: hidden\.0"
+    with pytest.warns(SkorchWarning, match=message) as caught:
+        net.fit(X, Y)
+    assert len(caught) == 1
+    ActMLP(max_epochs=1, callbacks=[Freezer(["output*", str.isupper])]).fit(X, Y)
