@@ -97,6 +97,6 @@ def read_batches(net: Any, batches: Iterable[Any], *, training: bool) -> Iterato
             batch = next(iterator, _END)
             if batch is _END:
                 return
-            if not (isinstance(batch, tuple | list) and len(batch) == 2):
-                raise TypeError(f"a batch must be X and y, got {short_name(batch)}.")
+            if batch is None:  # of other kinds skorch says what is wrong
+                raise TypeError("a batch must be X and y, got None.")
         yield batch

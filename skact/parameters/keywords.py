@@ -228,7 +228,7 @@ def _check_reduction(name: str, params: Mapping[str, Any]) -> None:
     keys = ("criterion__reduction", "criterion__size_average", "criterion__reduce")
     found = [f"{key!r}" for key in keys if key in params]
     reduction = getattr(params["criterion"], "reduction", "none")
-    if reduction not in ("mean", "none"):
+    if isinstance(reduction, str) and reduction not in ("mean", "none"):
         found.append(f"reduction={reduction!r} of 'criterion'")
     if found:
         raise ValueError(

@@ -135,7 +135,7 @@ def check_rates(net: Any, groups: Iterable[Mapping[str, Any]]) -> None:
     ------
     ValueError
     """
-    for group in groups:
+    for group in groups if isinstance(groups, list) else ():
         lr = float(group.get("lr", 0))
         if not lr >= 0:  # also NaN; with an infinite rate the fit diverges
             setters = [

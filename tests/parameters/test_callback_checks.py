@@ -178,8 +178,9 @@ def test_a_callback_that_passes_nothing_on_is_refused_by_fit():
     message = (
         "records nothing, because no batch has a 'nosuch'; batches have 'train_los"
     )
-    for on_train in (True, False):
-        net = ActMLP(callbacks=[PassthroughScoring("nosuch", on_train=on_train)])
+    for held_out in (True, False):
+        score = PassthroughScoring("nosuch", on_train=not held_out)
+        net = ActMLP(callbacks=[score], early_stopping=held_out)
         with pytest.raises(ValueError, match=message):
             net.fit(X, Y)
 
