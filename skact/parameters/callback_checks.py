@@ -225,11 +225,12 @@ def check_recorded(
     """
     for of_callback, callback in callbacks:
         if type(callback) is PassthroughScoring and callback.name not in epoch:
-            batches = epoch.get("batches") or [{}]
-            if not (callback.on_train or "valid_batch_size" in batches[0]):
+            # those that train come first
+            batch = (epoch.get("batches") or [{}])[0 if callback.on_train else -1]
+            if not (callback.on_train or "valid_batch_size" in batch):
                 continue  # no rows are held out, as `warn_of_missing_rows` says
             raise ValueError(
                 f"The callback {of_callback!r} of {name} records nothing, because no "
                 f"batch has a {callback.name!r}; batches have "
-                f"{', '.join(map(repr, batches[0]))}."
+                f"{', '.join(map(repr, batch))}."
             )
