@@ -18,6 +18,7 @@ from torch.func import functional_call, grad, vmap
 from skact.callbacks.net_view import NetView
 from skact.engine.weights import Trajectory, Weights
 from skact.network.forward import n_epochs_at_once, stack_weights
+from skact.parameters.allowed import is_finite_number, is_int
 from skact.threads import use_one_thread
 
 
@@ -85,12 +86,12 @@ class ActivationMonitor(Callback):
 
     def initialize(self) -> "ActivationMonitor":
         """Check the parameters; skorch calls this method before a fit."""
-        if not (isinstance(self.n_rows, int | np.integer) and self.n_rows >= 1):
+        if not is_int(self.n_rows, 1):
             raise ValueError(
                 f"The 'n_rows' parameter of ActivationMonitor must be an int >= 1, got "
                 f"{self.n_rows!r}."
             )
-        if not 0 <= self.saturation < 1:
+        if not (is_finite_number(self.saturation) and 0 <= self.saturation < 1):
             raise ValueError(
                 f"The 'saturation' parameter of ActivationMonitor must be a number in "
                 f"[0, 1), got {self.saturation!r}."

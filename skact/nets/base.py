@@ -26,7 +26,7 @@ from skact.engine.jobs import Seeds
 from skact.interrupts import StopFit, StopRequest, count_interrupts
 from skact.nets import components, default_callbacks, prediction
 from skact.nets.batch_loss import WeightedLosses
-from skact.nets.blame import blame, blame_callbacks, blaming
+from skact.nets.blame import blame, blaming
 from skact.nets.divergence import check_loss, check_weights
 from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
@@ -40,6 +40,8 @@ from skact.nets.rollback import forget_fit_if_diverged, restore_on_error
 from skact.nets.skorch_loop import SkorchLoop
 from skact.nets.split import check_some_weight, read_split, showing_given_values
 from skact.network.mlp import MLP
+from skact.parameters.callback_checks import check_callbacks
+from skact.parameters.callback_errors import blame_callbacks
 from skact.parameters.fit_params import FitOptions, read_fit_params
 from skact.parameters.rows import Rows
 
@@ -60,7 +62,6 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
     module_: MLP
     criterion_: Any
     optimizer_: torch.optim.Optimizer
-    callbacks_: list[tuple[str, Any]]
 
     _engine_criterion: type[nn.Module]  # the criterion that the engine can train
     _loop: Loop | None = None  # set while the net trains
@@ -189,9 +190,8 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
                 if reset:
                     self.initialize()
                 else:
-                    components.check_same_network(self)
-            n_epochs = options.n_epochs
-            context = self._init_callback_context(max_subtasks=n_epochs)
+                    components.check_can_train_on(self)
+            context = self._init_callback_context(max_subtasks=options.n_epochs)
             context.call_on_fit_task_begin(estimator=self, X=rows.X, y=rows.y)
             with forget_fit_if_diverged(self):
                 self._train(rows, options, context)
@@ -256,6 +256,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         self.built_with_ = components.fixed_settings(self)
         self.built_of_custom_parts_ = components.is_built_of_custom_parts(self)
         super().initialize()
+        check_callbacks(self)
         if hasattr(self, "module_"):  # of the user's own class, with its own dtype
             self.module_.to(components.DTYPES[self.dtype_])
         return self
@@ -340,9 +341,8 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         self, iterator: Any, training: bool, *args: Any, **kwargs: Any
     ) -> None:
         """Run an epoch as skorch does; the loop may set learning rates."""
-        if training and self._loop is not None:
-            self._loop.check_has_batches(iterator)
-            iterator = self._loop.at_scheduled_rates(iterator)
+        if iterator is not None and self._loop is not None:
+            iterator = self._loop.prepare_batches(iterator, training=training)
         super().run_single_epoch(iterator, training, *args, **kwargs)
 
     def infer(self, x: Any, **params: Any) -> Tensor:

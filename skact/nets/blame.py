@@ -2,12 +2,9 @@
 
 import functools
 import re
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
-
-from skorch.exceptions import SkorchException
 
 from skact.exceptions import DivergedError
 from skact.naming import short_name
@@ -74,61 +71,32 @@ def blaming(*names: str) -> Callable[[Method], Method]:
     return decorate
 
 
-@contextmanager
-def blame_callbacks(net: Any) -> Iterator[None]:
-    """Raise an error in a callback of skorch as an error that names the callback.
+_END = object()
 
-    Errors of other kinds, such as those of skorch, and of code of users are raised as
-    they are.
+
+def read_batches(net: Any, batches: Iterable[Any], *, training: bool) -> Iterator[Any]:
+    """Yield the batches of a loader; blame the loader for an error in reading one.
 
     Parameters
     ----------
     net : BaseNet
+    batches : iterable
+    training : bool
+        Whether it is ``iterator_train``, else ``iterator_valid``.
 
-    Raises
+    Yields
     ------
-    TypeError, ValueError
+    tuple
+        X and y.
     """
-    try:
-        yield
-    except Exception as error:
-        kind = _KINDS_OF_CALLBACKS.get(type(error))
-        found = None if kind is None else _callback_in(error, net.callbacks_)
-        if kind is None or found is None:
-            raise
-        name, callback = found
-        raise kind(
-            f"The callback {name!r} of {type(net).__name__}, {short_name(callback)}, "
-            f"raised {type(error).__name__}: {error}"
-        ) from error
-
-
-class CallbackError(ValueError, SkorchException):
-    """What skorch raises at a value that no callback has recorded, by its name."""
-
-
-_KINDS_OF_CALLBACKS: dict[type, type[Exception]] = {
-    TypeError: TypeError,
-    SkorchException: CallbackError,
-    **dict.fromkeys((ValueError, KeyError, ZeroDivisionError), ValueError),
-}
-
-
-def _callback_in(error: Exception, callbacks: Any) -> tuple[str, Any] | None:
-    """Return the callback of skorch, with its name, in whose call an error arose."""
-    found, library = None, None
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        library = _library_of(str(frame.f_globals.get("__name__")))
-        own = frame.f_locals.get("self")
-        for name, callback in callbacks:
-            if own is callback and _library_of(type(callback).__module__) is not None:
-                found = name, callback
-    # a ValueError that skorch or skact raises itself is clear
-    is_clear = type(error) is ValueError and library in ("skorch", "skact")
-    return None if library is None or is_clear else found
-
-
-def _library_of(module: str) -> str | None:
-    """Return the library of a module of which no user is the author, or None."""
-    library = module.partition(".")[0]
-    return library if library in ("skorch", "torch", "sklearn", "skact") else None
+    names = "iterator_train" if training else "iterator_valid", "dataset"
+    with blame(net, *names):
+        iterator = iter(batches)
+    while True:
+        with blame(net, *names):
+            batch = next(iterator, _END)
+            if batch is _END:
+                return
+            if batch is None:  # of other kinds skorch says what is wrong
+                raise TypeError("a batch must be X and y, got None.")
+        yield batch

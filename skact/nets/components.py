@@ -20,8 +20,16 @@ from skact._torch import load_compiler
 from skact.activations.build import is_custom
 from skact.engine.jobs import Seeds
 from skact.global_rng import seed_generators_temporarily
+from skact.nets.blame import blame
 from skact.network.mlp import MLP, activation_per_layer
+from skact.parameters.callback_checks import check_callbacks
 from skact.parameters.checks import DTYPES, hidden_widths, optimizer_class
+from skact.parameters.optimizer_checks import (
+    check_groups,
+    check_patterns,
+    given_options,
+    is_of_torch,
+)
 from skact.parameters.rows import EpochOrder, collate_rows, has_collated_rows
 
 # ------------------------------------------------------------------ the network
@@ -45,18 +53,27 @@ def network_arguments(net: Any) -> dict[str, Any]:
 def fixed_settings(net: Any) -> dict[str, Any]:
     """Return the settings that must stay the same while a network trains on."""
     fixed = ["optimizer", "momentum", "nesterov", "weight_decay", "criterion"]
-    fixed += ["early_stopping", "patience", "callbacks"]
-    return {**network_arguments(net), **{name: getattr(net, name) for name in fixed}}
+    fixed += ["early_stopping", "patience", "callbacks", "optimizer__param_groups"]
+    settings = {name: getattr(net, name, None) for name in fixed}
+    return {**network_arguments(net), **settings}
+
+
+def check_can_train_on(net: Any) -> None:
+    """Check what may have changed since a net was built: all that a fit uses anew."""
+    check_same_network(net)
+    check_callbacks(net)
+    with blame(net, "optimizer", "lr"):
+        check_options(net, net.optimizer_)
 
 
 def check_same_network(net: Any) -> None:
     """Raise if settings have changed since the network was built."""
     current, built = fixed_settings(net), net.built_with_
     changed = [
-        name for name in current if not _is_same_setting(current[name], built[name])
+        name for name in current if not _is_same_setting(current[name], built.get(name))
     ]
     if changed:
-        before = ", ".join(f"{name}={built[name]!r}" for name in changed)
+        before = ", ".join(f"{name}={built.get(name)!r}" for name in changed)
         raise ValueError(
             f"{type(net).__name__} cannot train on, because it was built with "
             f"{before}: set that back, or fit anew with warm_start=False."
@@ -134,9 +151,10 @@ def _has_reduction_argument(loss: Any) -> bool:
 
 def build_optimizer(net: Any) -> torch.optim.Optimizer:
     """Build the optimizer; ``optimizer__*`` override the flat parameters."""
-    args, params = net.get_params_for_optimizer(
-        "optimizer", net.get_all_learnable_params()
-    )
+    weights = list(net.get_all_learnable_params())
+    groups = vars(net).get("optimizer__param_groups", ())
+    check_patterns(groups, [name for name, _ in weights])
+    args, params = net.get_params_for_optimizer("optimizer", weights)
     named = isinstance(net.optimizer, str)
     flat: dict[str, Any] = {}
     if named or net.weight_decay:  # a zero leaves the default of a class
@@ -147,23 +165,16 @@ def build_optimizer(net: Any) -> torch.optim.Optimizer:
     optimizer = build_torch_optimizer(build, *args, **{**flat, **params})
     if not hasattr(optimizer, "param_groups"):
         raise TypeError(f"it builds {optimizer!r}, which has no param_groups.")
-    _check_param_groups(net, optimizer)
-    betas = optimizer.param_groups[0].get("betas", (0, 0))
-    if type(optimizer).__module__.startswith("torch.optim") and len(betas) != 2:
-        raise ValueError(f"optimizer__betas must be two numbers, got {betas!r}.")
+    if given_options(vars(net)):
+        check_options(net, optimizer)
     return optimizer
 
 
-def _check_param_groups(net: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Let torch check ``optimizer__param_groups`` as it checks ``optimizer__*``.
-
-    Of a group it would take every key and every value.
-    """
-    groups = vars(net).get("optimizer__param_groups", ())
-    given = {key for _, group in groups for key in group}
-    for group in optimizer.param_groups if given else ():
-        params = {k: v for k, v in group.items() if k in given and k != "name"}
-        build_torch_optimizer(type(optimizer), [torch.zeros(1)], **params)
+def check_options(net: Any, optimizer: torch.optim.Optimizer) -> None:
+    """Let torch check what an optimizer was given, also after it was built."""
+    kind = type(optimizer)
+    if is_of_torch(kind) or kind is optimizer_class(net.optimizer):
+        check_groups(optimizer, given_options(vars(net)))
 
 
 # ------------------------------------------------------------------ custom parts

@@ -15,7 +15,7 @@ def divergence_error(net: Any, loss: float) -> DivergedError:
     if len(net.history_) == 1 and len(net.history_[0]["batches"]) == 1:
         advice = "No step was taken yet: look at X, y and the activations."
         return _build_error(net, f"the loss was {loss}", advice)
-    return _build_error(net, f"the loss became {loss}", _advise_smaller_lr(net))
+    return _build_error(net, f"the loss became {loss}", _advise(net))
 
 
 def check_loss(net: Any, loss: Any, *, is_training: bool = True) -> None:
@@ -30,14 +30,14 @@ def check_held_out_loss(net: Any, loss: float) -> None:
     """Raise DivergedError if the loss of held-out rows is NaN."""
     if math.isnan(loss):
         event = "the loss of held-out rows became nan"
-        raise _build_error(net, event, _advise_smaller_lr(net))
+        raise _build_error(net, event, _advise(net))
 
 
 def check_weights(net: Any) -> None:
     """Raise DivergedError if the last step, which no loss follows, overflowed."""
     if not all(map(_is_finite_weight, net.module_.parameters())):
         event = "the weights became NaN or infinite"
-        raise _build_error(net, event, _advise_smaller_lr(net))
+        raise _build_error(net, event, _advise(net))
 
 
 def describe_large_weights(net: Any) -> str:
@@ -48,7 +48,7 @@ def describe_large_weights(net: Any) -> str:
         return ""
     return (
         f"the network diverged in fit, whose last steps made weights as large as "
-        f"{largest:.0e}. {_advise_smaller_lr(net)}"
+        f"{largest:.0e}. {_advise(net)}"
     )
 
 
@@ -58,7 +58,11 @@ def _is_finite_weight(weight: Tensor) -> bool:
     return bool(weight.sum().isfinite() or weight.isfinite().all())
 
 
-def _advise_smaller_lr(net: Any) -> str:
+def _advise(net: Any) -> str:
+    """Say which setting is too large: the weight decay, or else the rate."""
+    decay = vars(net).get("optimizer__weight_decay", net.weight_decay)
+    if decay * net.lr > 1:  # a step takes more of a weight than there is
+        return f"Try a smaller weight_decay than {decay:g}."
     return (
         f"Try a smaller lr, for example {min(net.lr / 10, 0.1):g}, or scale X, "
         f"for example with StandardScaler."

@@ -40,6 +40,7 @@ from skact.nets.lr_schedule import (
     sets_rates_of_batches,
 )
 from skact.nets.stacked_forms import unstackable_part
+from skact.parameters.optimizer_checks import check_rates
 from skact.parameters.rows import Rows
 
 _ENGINE_LOSSES: dict[type, str] = {
@@ -160,6 +161,7 @@ class CallbackHooks:
         net = self.net
         with StopRequest() as stop:
             net.notify("on_epoch_begin", **self.datasets)
+        check_rates(net, net.optimizer_.param_groups)
         if self.is_read_only or stop.was_made:
             return stop.was_made
         reason = unstackable_part(net.module_, net.optimizer_)

@@ -3,7 +3,13 @@
 import warnings
 from typing import Any
 
-from skorch.callbacks import BatchScoring, Callback, EpochScoring, LRScheduler
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    EpochScoring,
+    LRScheduler,
+    PassthroughScoring,
+)
 from skorch.exceptions import SkorchException, SkorchWarning
 
 from skact._skorch import last_batches_of, overridden_method
@@ -39,7 +45,7 @@ def warn_of_missing_rows(net: Any) -> None:
     idle = [
         name
         for name, callback in net.callbacks_
-        if type(callback) in (EpochScoring, BatchScoring)
+        if type(callback) in (EpochScoring, BatchScoring, PassthroughScoring)
         and not (callback.on_train or name in usual)
     ]
     if idle and overridden_method(net, ["get_split_datasets"]) is None:

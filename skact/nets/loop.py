@@ -1,7 +1,7 @@
 """A fit while it runs: what the engine's loop and skorch's loop share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
 from typing import Any
 
@@ -14,9 +14,12 @@ from skact.engine.jobs import Seeds
 from skact.engine.weights import Trajectory, Weights, weights_of
 from skact.global_rng import seed_generators
 from skact.lr_schedules import LRSchedule, at_rates, restore_rates
+from skact.nets.blame import read_batches
 from skact.nets.components import device_of
 from skact.nets.eligibility import FitPlan
 from skact.nets.weighted_scoring import weigh_scores
+from skact.parameters.callback_checks import check_recorded
+from skact.parameters.optimizer_checks import check_rates
 from skact.parameters.rows import weight_of
 
 
@@ -76,13 +79,25 @@ class Loop(ABC):
     def train_epochs(self) -> None:
         """Train the epochs of this fit."""
 
-    def check_has_batches(self, batches: Any) -> None:
+    def prepare_batches(self, batches: Any, *, training: bool) -> Iterator[Any]:
+        """Yield the batches of an epoch; those that train, each at its rate."""
+        net = self.net
+        self.check_has_batches(batches, training=training)
+        if training:
+            batches = self.at_scheduled_rates(batches)
+        for batch in read_batches(net, batches, training=training):
+            if training:
+                check_rates(net, net.optimizer_.param_groups)
+            yield batch
+
+    def check_has_batches(self, batches: Any, *, training: bool) -> None:
         """Raise if an epoch of skorch's loop would train on nothing."""
+        verb, loader = ("train", "train") if training else ("validate", "valid")
         with suppress(TypeError, NotImplementedError):  # a loader may have no length
             if len(batches) == 0:
                 raise ValueError(
-                    f"{type(self.net).__name__} would train on no batch: "
-                    f"iterator_train gives none. If it drops the last one, "
+                    f"{type(self.net).__name__} would {verb} on no batch: "
+                    f"iterator_{loader} gives none. If it drops the last one, "
                     f"batch_size={self.net.batch_size} is more than there are rows."
                 )
 
@@ -134,6 +149,7 @@ class Loop(ABC):
     def end_epoch(self) -> bool:
         """End scikit-learn's task of the epoch; return whether the fit must stop."""
         net, rows = self.net, self.plan.given
+        check_recorded(type(net).__name__, net.callbacks_, net.history_[-1])
         if self.epoch_weights is not None:
             self.epoch_weights.append(weights_of(net.module_))
         return self.epoch_context.call_on_fit_task_end(

@@ -7,6 +7,7 @@ from skorch.callbacks import LRScheduler, WarmRestartLR
 from skact._torch import note_step
 from skact.engine.plan import BatchShape
 from skact.lr_schedules import LRSchedule, RatesOfEpochs, is_known_scheduler
+from skact.parameters.optimizer_checks import check_rates
 
 
 def has_schedule(net: Any) -> bool:
@@ -66,7 +67,7 @@ def known_rates(net: Any, n_epochs: int, n_rows: int) -> RatesOfEpochs | None:
                 per_epoch = BatchShape.from_rows(n_rows, size).n_steps
             first = len(net.history_)
             try:
-                return RatesOfEpochs.from_scheduler(
+                rates = RatesOfEpochs.from_scheduler(
                     scheduler, first, n_epochs, per_epoch
                 )
             except (TypeError, ValueError, ZeroDivisionError) as error:
@@ -74,6 +75,8 @@ def known_rates(net: Any, n_epochs: int, n_rows: int) -> RatesOfEpochs | None:
                     f"The callback {name!r} of {type(net).__name__} cannot set rates: "
                     f"{type(scheduler).__name__} raised {error!r}."
                 ) from error
+            check_rates(net, [{"lr": lr} for lr in rates.rates.flat])
+            return rates
     return None
 
 

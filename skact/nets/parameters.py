@@ -10,9 +10,14 @@ from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
 from skact._skorch import CONSTRUCTOR_ATTRIBUTES, callback_names
-from skact.parameters.callback_checks import check_callbacks
+from skact.nets.blame import blaming
 from skact.parameters.checks import check_parameters
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
+from skact.parameters.optimizer_checks import options_to_store
+
+_GROUPS = "optimizer__param_groups"
+# they wait for the next fit; skorch would build the module anew, or raise
+_WAITING = ("module__", "iterator_train__", "iterator_valid__", "dataset__")
 
 
 class FlatParameters(NeuralNet):
@@ -57,6 +62,7 @@ class FlatParameters(NeuralNet):
     torch_load_kwargs: Any
 
     built_with_: dict[str, Any]
+    callbacks_: list[tuple[str, Any]]
     _defaults_cache: Mapping[str, Any]
 
     # skorch's constructor sets these; scikit-learn allows only parameters there
@@ -131,7 +137,8 @@ class FlatParameters(NeuralNet):
         """Set parameters of this estimator.
 
         Plain parameters are stored and take effect at the next ``fit``; on a fitted net
-        ``lr`` and ``optimizer__*`` also change the live optimizer, as in skorch.
+        ``lr`` and ``optimizer__*`` also change the live optimizer, as in skorch
+        (``optimizer__param_groups`` does not).
 
         Parameters
         ----------
@@ -147,9 +154,8 @@ class FlatParameters(NeuralNet):
         for name in [
             k for k in params if "__" in k or (k == "lr" and self.initialized_)
         ]:
-            if name.startswith("module__"):
-                self.__dict__[name] = params.pop(name)
-                self._params_to_validate.add(name)  # `fit` raises an error
+            if name == _GROUPS or name.startswith(_WAITING):
+                self._store_keywords({name: params.pop(name)})
             else:
                 for_skorch[name] = params.pop(name)
         self._check_names(params)
@@ -159,8 +165,26 @@ class FlatParameters(NeuralNet):
             self.built_with_["callbacks"] = self.callbacks
         if for_skorch:
             self._check_callback_names(for_skorch)
-            super().set_params(**for_skorch)
+            self._set_live(for_skorch)
         return self
+
+    def _set_live(self, params: dict[str, Any]) -> None:
+        """Set what skorch sets at once; also keep what it hands to the optimizer."""
+        live = {k: v for k, v in params.items() if k.startswith("optimizer__")}
+        stored = options_to_store(live, vars(self).get(_GROUPS, ()))
+        if self.initialized_:
+            super().set_params(**params)
+            if _GROUPS in stored:
+                self.built_with_[_GROUPS] = stored[_GROUPS]
+            # skorch keeps a callback that is set to None, and would call it
+            self.callbacks_ = [one for one in self.callbacks_ if one[1] is not None]
+        elif rest := {k: v for k, v in params.items() if k not in live}:
+            super().set_params(**rest)
+        self._store_keywords(stored)
+
+    def _store_keywords(self, params: Mapping[str, Any]) -> None:
+        self.__dict__.update(params)
+        self._params_to_validate.update(params)
 
     def _check_names(self, params: Mapping[str, Any]) -> None:
         """Raise at an unknown parameter, with scikit-learn's error and a near name."""
@@ -187,11 +211,10 @@ class FlatParameters(NeuralNet):
                     f"{type(self).__name__} are {', '.join(map(repr, known))}."
                 )
 
-    def initialize_callbacks(self) -> "FlatParameters":
-        """Initialize callbacks, and check the parameters of skorch's own."""
-        super().initialize_callbacks()
-        check_callbacks(type(self).__name__, self.callbacks_)
-        return self
+    @blaming("compile")
+    def torch_compile(self, module: Any, name: str) -> Any:
+        """Compile a module, if `compile` says so."""
+        return super().torch_compile(module, name=name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # skorch raises at a module set elsewhere, such as activation=nn.ReLU()

@@ -18,7 +18,7 @@ from skact._skorch import (
     set_evaluation_mode,
 )
 from skact.engine.jobs import Seeds
-from skact.nets.blame import blame
+from skact.nets.blame import blame, read_batches
 from skact.nets.components import has_custom_parts, lend_generators
 from skact.nets.divergence import describe_large_weights
 from skact.nets.inputs import read_X, stack_samples, unpack_table
@@ -114,7 +114,8 @@ def outputs_of_net(net: Any, X: Any, training: bool) -> Iterator[Any]:
         yield from outputs_in_parts(parts, X, forward)
         return
     dataset = X if is_dataset(X) else net.get_dataset(read_X(net, X))
-    for part, batch in enumerate(net.get_iterator(dataset, training=False)):
+    loader = net.get_iterator(dataset, training=False)
+    for part, batch in enumerate(read_batches(net, loader, training=False)):
         with use_one_thread():
             output = compute(batch, part)
         yield output

@@ -10,6 +10,7 @@ from skorch.dataset import Dataset
 
 from skact._torch import load_compiler
 from skact.interrupts import StopRequest
+from skact.nets.blame import blame
 from skact.nets.components import has_custom_parts, lend_generators
 from skact.nets.loop import Loop
 from skact.parameters.rows import TrainingData
@@ -42,9 +43,11 @@ class SkorchLoop(Loop):
             if rows.given_weight is not None:
                 X["given_weight"] = rows.given_weight
         dataset = net.get_dataset(X, rows.targets)
-        if len(dataset) > len(rows):
+        with blame(net, "dataset"):
+            n_rows = len(dataset)
+        if n_rows > len(rows):
             raise ValueError(
-                f"The dataset of {type(net).__name__} says that it has {len(dataset)} "
+                f"The dataset of {type(net).__name__} says that it has {n_rows} "
                 f"rows, but X has {len(rows)}: see dataset__length."
             )
         return dataset

@@ -4,20 +4,32 @@ With some of them a callback would do nothing, and say nothing: ``patience="3"``
 stops a fit.
 """
 
+import fnmatch
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
+import torch
 from skorch.callbacks import (
     BatchScoring,
     Checkpoint,
     EarlyStopping,
     EpochScoring,
+    Freezer,
+    GradientNormClipping,
+    Initializer,
+    LoadInitState,
     LRScheduler,
+    ParamMapper,
     PassthroughScoring,
+    PrintLog,
     ProgressBar,
+    TrainEndCheckpoint,
+    Unfreezer,
 )
+from skorch.exceptions import SkorchWarning
 
 from skact.parameters.allowed import (
     BOOL,
@@ -26,6 +38,20 @@ from skact.parameters.allowed import (
     is_finite_number,
     is_int,
 )
+from skact.parameters.keywords import OPTIONAL_BOOL
+
+
+def _is_positive(value: Any) -> bool:
+    """Whether a value is a number >= 0, also infinity, but no NaN."""
+    is_number = isinstance(value, Real | torch.Tensor) and not isinstance(value, bool)
+    return is_number and bool(value >= 0)
+
+
+def _is_float_format(value: Any) -> bool:
+    try:
+        return bool(format(1.0, value))
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_count(value: Any) -> bool:
@@ -33,16 +59,22 @@ def _is_count(value: Any) -> bool:
     return is_number and value >= 0 and (math.isinf(value) or value == int(value))
 
 
+def _is_step(value: Any) -> bool:
+    return is_int(value, 0)
+
+
 _NAME = Allowed(lambda value: isinstance(value, str), "the name of a recorded value")
 _MONITOR = Allowed(
     lambda value: value is None or isinstance(value, str) or callable(value),
     "None, the name of a recorded value or a callable",
 )
-_OPTIONAL_BOOL = Allowed(
-    lambda value: value is None or BOOL.is_met_by(value), "None, True or False"
+_SCORING = {"lower_is_better": OPTIONAL_BOOL, "on_train": BOOL}
+_CHECKPOINT = Allowed(
+    lambda value: isinstance(value, Checkpoint | TrainEndCheckpoint),
+    "a Checkpoint or a TrainEndCheckpoint",
 )
-_SCORING = {"lower_is_better": _OPTIONAL_BOOL, "on_train": BOOL}
-# of these very classes: in a subclass a parameter may mean something else
+# of these very classes, and of skact's own subclasses: in a user's subclass a parameter
+# may mean something else
 _PARAMETERS: Mapping[type, Mapping[str, Allowed]] = {
     EarlyStopping: {
         "monitor": _NAME,
@@ -51,9 +83,29 @@ _PARAMETERS: Mapping[type, Mapping[str, Allowed]] = {
         "lower_is_better": BOOL,
         "load_best": BOOL,
     },
-    LRScheduler: {"monitor": _MONITOR, "step_every": allow_one_of("epoch", "batch")},
-    EpochScoring: _SCORING,
-    BatchScoring: _SCORING,
+    LRScheduler: {
+        "monitor": _MONITOR,
+        "step_every": allow_one_of("epoch", "batch"),
+        "milestones": Allowed(
+            lambda value: isinstance(value, Iterable) and all(map(_is_step, value)),
+            "a list of ints >= 0",
+        ),
+    },
+    GradientNormClipping: {
+        "gradient_clip_value": Allowed(
+            lambda value: value is None or _is_positive(value), "None or a number >= 0"
+        ),
+        "gradient_clip_norm_type": Allowed(
+            lambda value: _is_positive(value) or value in ("inf", -math.inf),
+            "a number or 'inf'",
+        ),
+    },
+    EpochScoring: {**_SCORING, "use_caching": BOOL},
+    BatchScoring: {**_SCORING, "use_caching": BOOL},
+    LoadInitState: {"checkpoint": _CHECKPOINT, "use_safetensors": BOOL},
+    PrintLog: {
+        "floatfmt": Allowed(_is_float_format, "a format of numbers such as '.4f'")
+    },
     PassthroughScoring: _SCORING,
     Checkpoint: {"monitor": _MONITOR},
     ProgressBar: {
@@ -69,26 +121,116 @@ _PARAMETERS: Mapping[type, Mapping[str, Allowed]] = {
 }
 
 
-def check_callbacks(name: str, callbacks: Iterable[tuple[str, Any]]) -> None:
-    """Check the parameters of skorch's callbacks.
+# what a history has without a callback's score
+_OF_HISTORY = {
+    *("epoch", "batches", "dur", "event_lr"),
+    *("train_batch_count", "valid_batch_count"),
+}
+
+
+def check_callbacks(net: Any) -> None:
+    """Check the parameters of skorch's callbacks of a net, and what they would do.
+
+    Parameters
+    ----------
+    net : BaseNet
+        Initialized.
+
+    Raises
+    ------
+    ValueError
+        The message names the parameter, its value and the allowed values.
+
+    Warns
+    -----
+    SkorchWarning
+        If a callback such as `Freezer` would change no parameter.
+    """
+    name = type(net).__name__
+    for of_callback, callback in net.callbacks_:
+        kind = _kind_of(callback)
+        for key, allowed in _PARAMETERS.get(kind, {}).items():
+            value = getattr(callback, key, _NOT_GIVEN)
+            if value is not _NOT_GIVEN and not allowed.is_met_by(value):
+                raise ValueError(
+                    f"The {key!r} parameter of {kind.__name__}, the callback "
+                    f"{of_callback!r} of {name}, must be {allowed.description}, got "
+                    f"{value!r}."
+                )
+        if kind in (ParamMapper, Freezer, Unfreezer, Initializer):
+            _warn_of_idle_patterns(net, of_callback, callback)
+    _check_names_of_scores(name, net.callbacks_)
+
+
+_NOT_GIVEN = object()
+
+
+def _kind_of(callback: Any) -> type:
+    """Return the class of a callback; of skact's own, the class of skorch."""
+    return next(
+        kind
+        for kind in type(callback).__mro__
+        if kind.__module__.partition(".")[0] != "skact"
+    )
+
+
+def _warn_of_idle_patterns(net: Any, of_callback: str, callback: Any) -> None:
+    """Warn of patterns that match no parameter of the network."""
+    names = [name for name, _ in net.get_all_learnable_params()]
+    for pattern in callback.patterns:
+        if isinstance(pattern, str) and not fnmatch.filter(names, pattern):
+            message = (
+                f"The pattern {pattern!r} of the callback {of_callback!r} of "
+                f"{type(net).__name__} matches no parameter of the network: "
+                f"{', '.join(names)}."
+            )
+            warnings.warn(message, SkorchWarning, stacklevel=2)
+
+
+def _check_names_of_scores(name: str, callbacks: Iterable[tuple[str, Any]]) -> None:
+    """Raise if a score would be written over another value of the history."""
+    writers: dict[str, str] = dict.fromkeys(_OF_HISTORY, "the history")
+    for of_callback, callback in callbacks:
+        if _kind_of(callback) not in (EpochScoring, BatchScoring, PassthroughScoring):
+            continue
+        score = getattr(callback, "name_", None) or callback.name
+        names = [score]
+        if callback.lower_is_better is not None:
+            names.append(f"{score}_best")
+        for one in names:
+            if one in writers:
+                raise ValueError(
+                    f"The callback {of_callback!r} of {name} records {one!r}, which "
+                    f"{writers[one]} records, too: give it another name."
+                )
+        writers |= dict.fromkeys(names, f"the callback {of_callback!r}")
+
+
+def check_recorded(
+    name: str, callbacks: Iterable[tuple[str, Any]], epoch: Mapping[str, Any]
+) -> None:
+    """Raise if a callback that passes a value on has found none in an epoch.
 
     Parameters
     ----------
     name : str
         Class of the estimator, for the message.
     callbacks : iterable of (str, callback)
+    epoch : mapping
+        The row of the history.
 
     Raises
     ------
     ValueError
-        The message names the parameter, its value and the allowed values.
     """
     for of_callback, callback in callbacks:
-        for key, allowed in _PARAMETERS.get(type(callback), {}).items():
-            value = getattr(callback, key)
-            if not allowed.is_met_by(value):
-                raise ValueError(
-                    f"The {key!r} parameter of {type(callback).__name__}, the callback "
-                    f"{of_callback!r} of {name}, must be {allowed.description}, got "
-                    f"{value!r}."
-                )
+        if type(callback) is PassthroughScoring and callback.name not in epoch:
+            # those that train come first
+            batch = (epoch.get("batches") or [{}])[0 if callback.on_train else -1]
+            if not (callback.on_train or "valid_batch_size" in batch):
+                continue  # no rows are held out, as `warn_of_missing_rows` says
+            raise ValueError(
+                f"The callback {of_callback!r} of {name} records nothing, because no "
+                f"batch has a {callback.name!r}; batches have "
+                f"{', '.join(map(repr, batch))}."
+            )

@@ -1,6 +1,5 @@
 """The allowed values of each hyperparameter, and the errors for all others."""
 
-import sys
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from numbers import Integral
@@ -24,6 +23,7 @@ from skact.parameters.allowed import (
     is_int,
 )
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
+from skact.parameters.keywords import BATCH_SIZE, KEYWORDS, check_keywords
 
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,
@@ -111,10 +111,7 @@ PARAMETERS: Mapping[str, Allowed] = {
     "weight_decay": Allowed(
         lambda value: is_finite_number(value) and value >= 0, "a finite number >= 0"
     ),
-    "batch_size": Allowed(
-        lambda value: is_int(value, 1) or (is_int(value, -1) and value == -1),
-        "an int >= 1, or -1 for all rows in one batch",
-    ),
+    "batch_size": BATCH_SIZE,
     "shuffle": BOOL,
     "max_epochs": allow_int_from(0),
     "early_stopping": BOOL,
@@ -188,57 +185,6 @@ PARAMETERS: Mapping[str, Allowed] = {
         "'auto', None or a callable",
     ),
 }
-_LENGTH = Allowed(
-    lambda value: value is None or (is_int(value, 0) and value <= sys.maxsize),
-    f"None or an int from 0 to {sys.maxsize}",
-)
-_OPTIONAL_BOOL = Allowed(
-    lambda value: value is None or BOOL.is_met_by(value), "None, True or False"
-)
-_GENERATOR = Allowed(
-    lambda value: value is None or isinstance(value, torch.Generator),
-    "None or a torch.Generator",
-)
-_OPTIONAL_CALLABLE = Allowed(
-    lambda value: value is None or callable(value), "None or a callable"
-)
-_WORKERS = Allowed(  # each is a process: a slip would fill the memory
-    lambda value: is_int(value, 0) and value <= 256, "an int from 0 to 256"
-)
-_OPTIONAL_ITERABLE = Allowed(
-    lambda value: value is None or hasattr(value, "__iter__"), "None or an iterable"
-)
-# keywords for parts whose own errors come too late, or in words of their own
-KEYWORDS: Mapping[str, Allowed] = {
-    **dict.fromkeys(
-        [
-            f"optimizer__{name}"
-            for name in ("amsgrad", "centered", "maximize", "nesterov")
-        ],
-        BOOL,
-    ),
-    "optimizer__foreach": _OPTIONAL_BOOL,
-    "optimizer__fused": _OPTIONAL_BOOL,
-    "optimizer__differentiable": Allowed(
-        lambda value: value is False, "False: a fit takes no gradient through its steps"
-    ),
-    "optimizer__capturable": Allowed(
-        lambda value: value is False, "False: a fit captures no graph of its steps"
-    ),
-    "iterator_train__batch_size": PARAMETERS["batch_size"],
-    "iterator_valid__batch_size": PARAMETERS["batch_size"],
-    "iterator_train__generator": _GENERATOR,
-    "iterator_valid__generator": _GENERATOR,
-    "iterator_train__shuffle": BOOL,
-    "iterator_valid__shuffle": BOOL,
-    "iterator_train__collate_fn": _OPTIONAL_CALLABLE,
-    "iterator_valid__collate_fn": _OPTIONAL_CALLABLE,
-    "iterator_train__num_workers": _WORKERS,
-    "iterator_valid__num_workers": _WORKERS,
-    "iterator_train__sampler": _OPTIONAL_ITERABLE,
-    "iterator_valid__sampler": _OPTIONAL_ITERABLE,
-    "dataset__length": _LENGTH,
-}
 
 
 def check_parameters(
@@ -269,11 +215,7 @@ def check_parameters(
                 f"The {key!r} parameter of {name} must be {allowed.description}, got "
                 f"{value!r}{_hint(key, value)}."
             )
-        if key.startswith("optimizer__") and _is_too_large(value):
-            raise ValueError(
-                f"The {key!r} parameter of {name} must be a number that a float can "
-                f"hold, got {value!r}."
-            )
+    check_keywords(name, {**params, "optimizer": optimizer_class(params["optimizer"])})
     _check_device(name, params["device"])
     _check_combinations(name, params)
     activation = params["activation"]
@@ -321,19 +263,10 @@ def _check_keyword(name: str, key: str, signature_names: frozenset[str]) -> None
             f"{name} builds its own module, so {key!r} would have no effect: use the "
             f"flat parameters, such as activation, width and depth."
         )
-    if key == "criterion__reduction":
-        raise ValueError(
-            f"{name} takes the loss of a batch as sum(w * l) / sum(w), so "
-            f"'criterion__reduction' would have no effect."
-        )
     if separator and rest and prefix in PREFIXES:
         return
     hint = suggest_parameter(key, signature_names)
     raise ValueError(f"{name} got an unexpected parameter {key!r}{hint}")
-
-
-def _is_too_large(value: Any) -> bool:
-    return isinstance(value, Integral) and not is_finite_number(int(value))
 
 
 def _hint(key: str, value: Any) -> str:

@@ -274,6 +274,8 @@ def test_a_page_has_axes_for_it() -> None:
     [
         ({"n_rows": 0}, "The 'n_rows' parameter of ActivationMonitor must be an int"),
         ({"n_rows": 1.5}, r"an int >= 1, got 1\.5"),
+        ({"n_rows": True}, r"an int >= 1, got True"),
+        ({"saturation": "a"}, r"number in \[0, 1\), got 'a'"),
         ({"saturation": 1.0}, r"'saturation' .* in \[0, 1\), got 1\.0"),
     ],
 )

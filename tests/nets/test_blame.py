@@ -5,19 +5,12 @@ import re
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import (
-    Checkpoint,
-    EarlyStopping,
-    EpochScoring,
-    GradientNormClipping,
-    LRScheduler,
-)
-from skorch.dataset import ValidSplit
-from skorch.exceptions import SkorchException
+from skorch.callbacks import Callback
 from torch import nn
+from torch.utils.data import WeightedRandomSampler
 
 from skact import ActMLP, DivergedError
-from skact.nets.blame import CallbackError, blame, blaming
+from skact.nets.blame import blame, blaming, read_batches
 
 X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
 
@@ -47,7 +40,7 @@ X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
         ),
         ({"iterator_train__batch_size": 0}, ValueError, "iterator_train__batch_size"),
         ({"iterator_train__num_workers": 10**12}, ValueError, "an int from 0 to 256"),
-        ({"iterator_train__nosuch": 0}, TypeError, "nosuch"),
+        ({"iterator_train__nosuch": 0}, ValueError, "nosuch"),
         ({"iterator_train__generator": 0}, ValueError, "or a torch.Generator, got 0"),
         ({"torch_load_kwargs": 3}, ValueError, "or a dict of arguments of torch.load"),
         (
@@ -62,8 +55,8 @@ X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
         ),
         (
             {"optimizer__param_groups": [("*", {"lr": "a"})]},
-            TypeError,
-            "optimizer__param_groups=[('*', {'lr': 'a'})]",
+            ValueError,
+            "'optimizer__param_groups: lr' parameter of ActMLP must be a finite number",
         ),
         ({"dataset__length": 99}, ValueError, "dataset__length"),
         ({"output_activation": len}, ValueError, "of the same shape, got int"),
@@ -111,62 +104,69 @@ def test_a_method_is_decorated_and_keeps_its_name():
         Net(width=7).broken()
 
 
-def scores_by_nothing(net, X, y):
-    raise KeyError("of the user's")
-
-
-SPLIT = {"train_split": ValidSplit(3)}
+SPLIT = {"early_stopping": True}
 
 
 @pytest.mark.parametrize(
     ("params", "kind", "message"),
     [
         (
-            {"callbacks": [EarlyStopping(monitor="val_loss")], **SPLIT},
+            {"iterator_train__sampler": WeightedRandomSampler(np.ones(60), 60)},
             ValueError,
-            "The callback 'EarlyStopping' of ActMLP, EarlyStopping(",
+            "ActMLP cannot use iterator_train__sampler=WeightedRandomSampler(): IndexE",
         ),
+        ({"iterator_train__sampler": ["a"]}, ValueError, "iterator_train__sampler=["),
         (
-            {"callbacks": [LRScheduler("StepLR", step_size=0)]},
+            {"iterator_valid__sampler": [500], **SPLIT},
             ValueError,
-            "The callback 'LRScheduler' of ActMLP",
+            "ActMLP cannot use iterator_valid__sampler=[500]: IndexError: index 500",
         ),
+        ({"iterator_train__batch_sampler": 3}, ValueError, "batch_sampler' parameter"),
+        ({"iterator_train": lambda data, **_: 3}, TypeError, "iterator_train=lambda"),
         (
-            {"callbacks": [LRScheduler("ExponentialLR", gamma="x")]},
-            ValueError,
-            "The callback 'LRScheduler' of ActMLP",
-        ),
-        (
-            {"callbacks": [GradientNormClipping("x")]},
-            ValueError,
-            "The callback 'GradientNormClipping' of ActMLP",
-        ),
-        (
-            {"verbose": 1, "callbacks__print_log__sink": 3},
+            {"iterator_train__collate_fn": lambda rows: None},
             TypeError,
-            "The callback 'print_log' of ActMLP",
+            "iterator_train__collate_fn=lambda: TypeError: a batch must be X and y, go",
         ),
+        ({"dataset": lambda X, y=None: 3}, TypeError, "dataset=lambda: TypeError: ob"),
         (
-            {"callbacks": [Checkpoint(monitor="acc_best", f_params=None)], **SPLIT},
-            CallbackError,
-            "The callback 'Checkpoint' of ActMLP",
-        ),
-        (
-            {"callbacks": [EpochScoring(scores_by_nothing)], **SPLIT},
-            KeyError,
-            "of the user's",
+            {"iterator_valid__drop_last": True, **SPLIT},
+            ValueError,
+            "would validate on no batch: iterator_valid gives none",
         ),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: str(value)[:18],
 )
-def test_an_error_in_a_callback_of_skorch_names_it(params, kind, message):
-    X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
+def test_an_error_in_reading_batches_names_what_reads_them(params, kind, message):
     with pytest.raises(kind, match=re.escape(message)):
-        ActMLP(max_epochs=3, random_state=0, **params).fit(X, y)
+        ActMLP(max_epochs=1, random_state=0, **params).fit(X, y)
 
 
-def test_a_value_that_nobody_recorded_is_an_error_that_both_libraries_users_catch():
-    net = ActMLP(max_epochs=1, callbacks=[Checkpoint(monitor="acc_best")], **SPLIT)
-    for kind in (ValueError, SkorchException):
-        with pytest.raises(kind, match="Key 'acc_best' was not found in history"):
+def test_an_error_in_a_step_is_none_of_the_loaders():
+    class Raises(Callback):
+        def on_batch_begin(self, net, **kwargs):
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match=r"^mine$"):
+        ActMLP(max_epochs=1, callbacks=[Raises()]).fit(X, y)
+
+
+def test_batches_are_read_one_by_one():
+    seen = []
+    batches = read_batches(
+        ActMLP(), (seen.append(i) or (i, i) for i in "ab"), training=True
+    )
+    assert next(batches) == ("a", "a")
+    assert seen == ["a"]
+    assert list(batches) == [("b", "b")]
+
+
+def test_a_backend_of_the_compiler_that_is_not_there_is_named():
+    def compile_no_module(module, *, backend):
+        raise RuntimeError(f"no {backend}")
+
+    net = ActMLP(compile=True, compile__backend="nosuch")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "compile", compile_no_module)
+        with pytest.raises(ValueError, match="compile__backend='nosuch': RuntimeError"):
             net.fit(X, y)

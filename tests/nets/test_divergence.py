@@ -28,6 +28,13 @@ def test_a_fit_that_diverges_says_when_and_what_to_try(lr, epochs, diabetes):
     assert f"in epoch {caught.value.epoch} (lr={lr}" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["weight_decay", "optimizer__weight_decay"])
+def test_a_decay_that_no_rate_makes_up_for_is_blamed(name):
+    net = ActMLP(dtype="float32", random_state=0, **{name: 1e300})
+    with pytest.raises(DivergedError, match=r"Try a smaller weight_decay than 1e\+300"):
+        net.fit(X, y)
+
+
 def test_a_loss_that_is_nan_from_the_start_does_not_blame_the_rate(iris):
     net = ActMLP(torch.log, max_epochs=2, init="torch", random_state=0)
     with pytest.raises(DivergedError, match="No step was taken yet") as caught:

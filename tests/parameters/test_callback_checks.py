@@ -10,13 +10,19 @@ from skorch.callbacks import (
     Checkpoint,
     EarlyStopping,
     EpochScoring,
+    Freezer,
+    GradientNormClipping,
+    LoadInitState,
     LRScheduler,
     PassthroughScoring,
+    PrintLog,
     ProgressBar,
 )
+from skorch.exceptions import SkorchWarning
+from skorch.history import History
 
 from skact import ActMLP
-from skact.parameters.callback_checks import check_callbacks
+from skact.parameters.callback_checks import check_callbacks, check_recorded
 
 X, Y = np.arange(20.0).reshape(10, 2), np.tile([0, 1], 5)
 
@@ -47,6 +53,30 @@ WRONG = [
         ProgressBar(batches_per_epoch="x"),
         "must be None, 'auto', 'count' or an int >= 1, got 'x'.",
     ),
+    (
+        GradientNormClipping(-1.0),
+        "The 'gradient_clip_value' parameter of GradientNormClipping, the callback "
+        "'GradientNormClipping' of ActMLP, must be None or a number >= 0, got -1.0.",
+    ),
+    (GradientNormClipping(math.nan), "must be None or a number >= 0, got nan."),
+    (GradientNormClipping("x"), "must be None or a number >= 0, got 'x'."),
+    (GradientNormClipping(1, "x"), "must be a number or 'inf', got 'x'."),
+    (LRScheduler("MultiStepLR", milestones=3), "must be a list of ints >= 0, got 3."),
+    (LRScheduler("MultiStepLR", milestones=["a"]), "list of ints >= 0, got ['a']."),
+    (EpochScoring("accuracy", use_caching="no"), "must be True or False, got 'no'."),
+    (LoadInitState(3), "must be a Checkpoint or a TrainEndCheckpoint, got 3."),
+    (PrintLog(floatfmt="zzz"), "must be a format of numbers such as '.4f', got 'zzz'."),
+    (
+        EpochScoring("accuracy", name="epoch"),
+        "The callback 'EpochScoring' of ActMLP records 'epoch', which the history "
+        "records, too: give it another name.",
+    ),
+    (
+        EpochScoring("accuracy", name="train_loss"),
+        "records 'train_loss', which the callback 'train_loss' records, too",
+    ),
+    (BatchScoring("accuracy", name="valid_loss_best"), "records 'valid_loss_best', wh"),
+    (PassthroughScoring("train_loss"), "which the callback 'train_loss' records, too"),
 ]
 
 
@@ -78,6 +108,88 @@ def test_a_subclass_may_have_a_meaning_of_its_own():
     class Own(EarlyStopping):
         pass
 
-    check_callbacks("ActMLP", [("own", Own("train_loss", patience="long"))])
+    net = ActMLP().initialize(X, Y)
+    net.callbacks_ = [("own", Own("train_loss", patience="long"))]
+    check_callbacks(net)
+    net.callbacks_ = [("own", EarlyStopping(patience="long"))]
     with pytest.raises(ValueError, match="'patience' parameter of EarlyStopping"):
-        check_callbacks("ActMLP", [("own", EarlyStopping(patience="long"))])
+        check_callbacks(net)
+
+
+def test_the_parameters_of_skacts_own_callbacks_are_those_of_skorchs():
+    message = "'floatfmt' parameter of PrintLog, the callback 'print_log' of ActMLP"
+    with pytest.raises(ValueError, match=message):
+        ActMLP(callbacks__print_log__floatfmt="zzz").fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "callbacks",
+    [
+        [GradientNormClipping(None), GradientNormClipping(math.inf, "inf")],
+        [GradientNormClipping(np.float32(0.5), -math.inf)],
+        [EpochScoring("f1", name="mine", lower_is_better=None, on_train=True)],
+        [PassthroughScoring("train_batch_weight", on_train=True)],
+        [PrintLog(floatfmt="+.1e")],
+        [LRScheduler("MultiStepLR", milestones=(1, np.int64(2)))],
+    ],
+    ids=lambda callbacks: type(callbacks[0]).__name__,
+)
+def test_right_values_of_callbacks_are_taken(callbacks):
+    net = ActMLP(max_epochs=2, callbacks=callbacks, random_state=0).fit(X, Y)
+    assert np.isfinite(net.predict_proba(X)).all()
+
+
+def test_scores_of_one_name_are_refused_and_take_another_name():
+    scores = [
+        ("a", EpochScoring("f1", on_train=True)),
+        ("b", EpochScoring("f1", on_train=True)),
+    ]
+    with pytest.raises(
+        ValueError, match="callback 'b' of ActMLP records 'f1', which t"
+    ):
+        ActMLP(callbacks=scores).fit(X, Y)
+    net = ActMLP(callbacks=scores, callbacks__b__name="train_f1", max_epochs=1)
+    assert "train_f1" in net.fit(X, Y).history[-1]
+    free = ActMLP(callbacks=[EpochScoring("f1", name="valid_acc", on_train=True)])
+    free.set_params(callbacks__valid_acc=None, max_epochs=1)
+    assert "valid_acc" in free.fit(X, Y).history[-1]
+
+
+def test_set_params_stores_and_may_mend_what_fit_refuses():
+    net = ActMLP(callbacks=[("es", EarlyStopping("train_loss", patience="3"))])
+    net.set_params(max_epochs=1, callbacks__es__threshold=0.1)
+    with pytest.raises(ValueError, match="'patience' parameter of EarlyStopping"):
+        net.fit(X, Y)
+    assert net.set_params(callbacks__es__patience=3).fit(X, Y).history
+
+
+def test_a_value_that_is_passed_on_must_have_been_there():
+    history = History()
+    history.new_epoch()
+    history.record("mine", 3)
+    check_recorded("ActMLP", [("a", PassthroughScoring("mine"))], history[-1])
+    other = PassthroughScoring("other", on_train=True)
+    with pytest.raises(
+        ValueError, match="'a' of ActMLP records nothing, because no ba"
+    ):
+        check_recorded("ActMLP", [("a", other)], history[-1])
+
+
+def test_a_callback_that_passes_nothing_on_is_refused_by_fit():
+    message = (
+        r"records nothing, because no batch has a 'nosuch'; batches have '(tr|val)"
+    )
+    for held_out in (True, False):
+        score = PassthroughScoring("nosuch", on_train=not held_out)
+        net = ActMLP(callbacks=[score], early_stopping=held_out)
+        with pytest.raises(ValueError, match=message):
+            net.fit(X, Y)
+
+
+def test_a_pattern_of_a_callback_that_matches_no_parameter_warns():
+    net = ActMLP(max_epochs=1, callbacks=[Freezer(["output*", "nosuch*"])])
+    message = r"'nosuch\*' of the callback 'Freezer' of ActMLP matches no .*: hidden\.0"
+    with pytest.warns(SkorchWarning, match=message) as caught:
+        net.fit(X, Y)
+    assert len(caught) == 1
+    ActMLP(max_epochs=1, callbacks=[Freezer(["output*", str.isupper])]).fit(X, Y)
