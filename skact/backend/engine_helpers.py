@@ -97,7 +97,7 @@ class TrainWithWorkers:
         -------
         Training
         """
-        helpers, self._ahead = self._ahead, None
+        helpers = self._take_ahead(outcomes)
         if helpers is None:
             if n_processes == 1 or len(jobs) == 1:
                 return train(jobs, outcomes=outcomes, **options)
@@ -114,6 +114,19 @@ class TrainWithWorkers:
         n_elsewhere, n_lost = len(helpers.shared), helpers.n_lost
         return Training(list(outcomes), helpers.stacks, n_elsewhere, n_lost)
 
+    def _take_ahead(self, outcomes: Sequence[Outcome]) -> "WorkerHelpers | None":
+        """Return who has begun with some of these fits; a lone fit may be of nobody."""
+        ahead = self._ahead
+        if ahead is None or ahead.shared.isdisjoint(map(id, outcomes)):
+            return None
+        self._ahead = None
+        return ahead
+
+    def forget(self, outcome: Outcome) -> None:
+        """Leave the network of a fit that was given up as it is."""
+        if self._ahead is not None:
+            self._ahead.forget(outcome)
+
     def close(self) -> None:
         """Stop what has begun for a wave that does not come."""
         if self._ahead is not None:
@@ -129,6 +142,7 @@ class _Piece:
     place: int  # where the worker counts its epochs
     counted: int = 0  # lane-epochs that the progress bar knows
     is_recalled: bool = False
+    is_forgotten: bool = False  # nobody wants the results any more
 
     def __post_init__(self) -> None:
         self.cost = sum(run.cost_left for run in self.runs)
@@ -223,6 +237,14 @@ class WorkerHelpers:
             self._send([run])
             self._returned.clear()  # refused: the wave has it, like all others
 
+    def forget(self, outcome: Outcome) -> None:
+        """Have a worker end with a fit that it began alone, and take nothing of it."""
+        for piece in self._pieces.values():
+            if any(outcome is one for run in piece.runs for one in run.outcomes):
+                piece.is_forgotten = True
+                self._counters[MOST_PIECES + piece.place] = 1
+                self.shared.discard(id(outcome))
+
     def _start_workers(self) -> None:
         try:
             self._pool.start(self.n_workers)
@@ -303,9 +325,12 @@ class WorkerHelpers:
         """Take what workers have finished, and tell the progress bar."""
         for future, piece in list(self._pieces.items()):
             if not future.done():
-                self._count(piece, int(self._counters[piece.place]))
+                if not piece.is_forgotten:
+                    self._count(piece, int(self._counters[piece.place]))
                 continue
             del self._pieces[future]
+            if piece.is_forgotten:
+                continue
             try:
                 future.result()
                 file = message_file(self._folder, piece.place)

@@ -198,6 +198,9 @@ class Session:
             # greenlets cannot be reached from outside their thread: they go on there
             tasks = [task for task in tasks if task.own_greenlet is None]
         ended = dict.fromkeys(tasks)  # each once, in the order of the tasks
+        for task, _, outcome in self._parked:
+            if task in ended and self._ahead is not None:
+                self._ahead.forget(outcome)
         self._parked = [entry for entry in self._parked if entry[0] not in ended]
         self._resumable = deque(
             entry for entry in self._resumable if entry[0] not in ended
@@ -351,6 +354,7 @@ class Session:
         self._parked = []
         jobs, outcomes = wave.jobs, wave.outcomes
         begin, is_whole = time.perf_counter(), False
+        is_early = bool(self._unstarted)
         stacks: list[StackReport] = []
         training = Training([], stacks)
         try:
@@ -368,7 +372,7 @@ class Session:
                     stacks=tuple(stacks),
                     fit_seconds=tuple(outcome.seconds for outcome in ended),
                     waves=1,
-                    early_waves=int(bool(self._unstarted)),
+                    early_waves=int(is_early),
                     seconds=time.perf_counter() - begin - wave.seconds_of_tasks,
                     interrupted=tuple(len(outcome.records) for outcome in cut_off),
                     on_workers=training.n_elsewhere,

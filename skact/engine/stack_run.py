@@ -201,7 +201,7 @@ class StackRun:
             if self.jobs[i].keeps_weights:
                 outcome.weights.append(weights_of(self.jobs[i].module))
             stops = self._call_hook(i, "epoch_end", record)
-            stops |= len(outcome.records) == self.jobs[i].n_epochs
+            stops |= len(outcome.records) >= self.jobs[i].n_epochs
             state = outcome.stopping
             if state is not None:
                 epoch = self.jobs[i].first_epoch + len(outcome.records)

@@ -44,7 +44,7 @@ from skact.nets.default_callbacks import (
     score_of,
 )
 from skact.nets.gradient_clipping import clips_twice, is_stackable
-from skact.nets.held_out import has_no_batch_callbacks, warn_of_missing_rows
+from skact.nets.held_out import has_no_batch_callbacks
 from skact.nets.lr_schedule import (
     has_known_rates,
     known_rates,
@@ -52,6 +52,7 @@ from skact.nets.lr_schedule import (
     sets_rates_of_batches,
 )
 from skact.nets.stacked_forms import reason_against_stack
+from skact.parameters.callback_checks import warn_of_missing_rows
 from skact.parameters.fit_params import FitOptions
 from skact.parameters.rows import Rows, TrainingData, rows_of
 

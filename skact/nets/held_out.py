@@ -1,18 +1,15 @@
 """Held-out rows of a net: the engine scores them, and the history shows them."""
 
-import warnings
 from typing import Any
 
 from skorch.callbacks import (
-    BatchScoring,
     Callback,
     EpochScoring,
     LRScheduler,
-    PassthroughScoring,
 )
-from skorch.exceptions import SkorchException, SkorchWarning
+from skorch.exceptions import SkorchException
 
-from skact._skorch import last_batches_of, overridden_method
+from skact._skorch import last_batches_of
 from skact.engine.jobs import HeldOut, HeldOutScores
 from skact.parameters.rows import Rows
 
@@ -37,24 +34,6 @@ def has_no_batch_callbacks(callbacks: list[tuple[str, Any]]) -> bool:
         for _, callback in callbacks
         for name, handlers in _COLLECTING_HANDLERS.items()
     )
-
-
-def warn_of_missing_rows(net: Any) -> None:
-    """Warn if a callback of the user scores held-out rows in a fit that has none."""
-    usual = [name for name, _ in net.get_default_callbacks()]
-    idle = [
-        name
-        for name, callback in net.callbacks_
-        if type(callback) in (EpochScoring, BatchScoring, PassthroughScoring)
-        and not (callback.on_train or name in usual)
-    ]
-    if idle and overridden_method(net, ["get_split_datasets"]) is None:
-        message = (
-            f"The callbacks {idle} of {type(net).__name__} record nothing, because no "
-            f"rows are held out: set train_split=skorch.dataset.ValidSplit(5) or "
-            f"early_stopping=True, or on_train=True of the callback."
-        )
-        warnings.warn(message, SkorchWarning, stacklevel=2)
 
 
 def held_out_of(net: Any, rows: Rows | None) -> HeldOut | None:

@@ -31,6 +31,7 @@ from skorch.callbacks import (
 )
 from skorch.exceptions import SkorchWarning
 
+from skact._skorch import overridden_method
 from skact.parameters.allowed import (
     BOOL,
     Allowed,
@@ -188,7 +189,10 @@ def _warn_of_idle_patterns(net: Any, of_callback: str, callback: Any) -> None:
 
 
 def _check_names_of_scores(name: str, callbacks: Iterable[tuple[str, Any]]) -> None:
-    """Raise if a score would be written over another value of the history."""
+    """Raise if a score would be written over a loss or another part of the history.
+
+    Several scores may have one name, as in skorch: of these the last is recorded.
+    """
     writers: dict[str, str] = dict.fromkeys(_OF_HISTORY, "the history")
     for of_callback, callback in callbacks:
         if _kind_of(callback) not in (EpochScoring, BatchScoring, PassthroughScoring):
@@ -197,13 +201,33 @@ def _check_names_of_scores(name: str, callbacks: Iterable[tuple[str, Any]]) -> N
         names = [score]
         if callback.lower_is_better is not None:
             names.append(f"{score}_best")
+        if type(callback) is not _kind_of(callback):  # a loss by a callback of skact
+            writers |= dict.fromkeys(names, f"the callback {of_callback!r}")
+            continue
         for one in names:
             if one in writers:
                 raise ValueError(
                     f"The callback {of_callback!r} of {name} records {one!r}, which "
                     f"{writers[one]} records, too: give it another name."
                 )
-        writers |= dict.fromkeys(names, f"the callback {of_callback!r}")
+
+
+def warn_of_missing_rows(net: Any) -> None:
+    """Warn if a callback of the user scores held-out rows in a fit that has none."""
+    usual = [name for name, _ in net.get_default_callbacks()]
+    idle = [
+        name
+        for name, callback in net.callbacks_
+        if type(callback) in (EpochScoring, BatchScoring, PassthroughScoring)
+        and not (callback.on_train or name in usual)
+    ]
+    if idle and overridden_method(net, ["get_split_datasets"]) is None:
+        message = (
+            f"The callbacks {idle} of {type(net).__name__} record nothing, because no "
+            f"rows are held out: set train_split=skorch.dataset.ValidSplit(5) or "
+            f"early_stopping=True, or on_train=True of the callback."
+        )
+        warnings.warn(message, SkorchWarning, stacklevel=2)
 
 
 def check_recorded(

@@ -146,7 +146,10 @@ def _is_weight(value: Any) -> bool:
 _FINITE = Allowed(_is_finite, "finite")
 _NUMBER = Allowed(_is_finite, "a finite number")
 _NUMBERS = Allowed(
-    lambda value: isinstance(value, tuple | list) and all(map(_is_finite, value)),
+    lambda value: (
+        isinstance(value, tuple | list | np.ndarray)
+        and all(one is None or _is_finite(one) for one in value)
+    ),
     "a tuple of finite numbers",
 )
 _WEIGHT = Allowed(_is_weight, "None or a tensor of finite numbers >= 0")
@@ -227,7 +230,9 @@ def _check_reduction(name: str, params: Mapping[str, Any]) -> None:
     """Raise if a criterion is told how to take the mean, which a net does itself."""
     keys = ("criterion__reduction", "criterion__size_average", "criterion__reduce")
     found = [f"{key!r}" for key in keys if key in params]
-    reduction = getattr(params["criterion"], "reduction", "none")
+    criterion = params["criterion"]
+    is_of_torch = type(criterion).__module__.startswith("torch.")
+    reduction = getattr(criterion, "reduction", "none") if is_of_torch else "none"
     if isinstance(reduction, str) and reduction not in ("mean", "none"):
         found.append(f"reduction={reduction!r} of 'criterion'")
     if found:

@@ -1,10 +1,12 @@
 """Worker processes train a part of a search: nothing shows it but the time."""
 
+import contextvars
 import errno
 import functools
 import os
 import signal
 import tempfile
+import threading
 import time
 from collections import deque
 from concurrent.futures import Future
@@ -589,3 +591,58 @@ def test_what_has_begun_for_a_wave_that_does_not_come_leaves_nothing(
     wait_until(lambda: workers.n_ready == 2)
     together, _ = fit_all(nets[:-1], X, y)  # the workers are there for the next search
     assert_same_fits(together, [clone(net).fit(X, y) for net in nets[:-1]])
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_fit_in_a_thread_of_a_task_leaves_alone_what_has_begun(digits, workers):
+    """A lone fit trains by the same object, and must not end the others' pieces."""
+    (X, y), nets = digits, nets_of("large, one by one")[:4]
+    workers.pace = 1.0
+    small = ActMLP(width=4, max_epochs=1, random_state=0)
+
+    def fit(net):
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(small.fit, X, y))
+        thread.start()
+        thread.join()
+        return clone(net).fit(X, y)
+
+    with fused(n_jobs=3) as session:
+        together = joblib.Parallel()(joblib.delayed(fit)(net) for net in nets)
+    assert session.report.n_fused == 4
+    assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_network_of_a_cancelled_fit_stays_as_it_is(digits, workers, error):
+    X, y = digits
+    workers.pace = 1.0
+    nets = [clone(net) for net in nets_of("large, one by one")[:2]]
+
+    def job(i):
+        if i < 2:
+            return nets[i].fit(X, y)
+        wait_until(lambda: not pool._n_running)  # the pieces have ended
+        raise error("enough")
+
+    with fused(n_jobs=3) as session, pytest.raises(error):
+        joblib.Parallel()(joblib.delayed(job)(i) for i in range(3))
+    assert session.report.on_workers == 0
+    for net in nets:
+        begun = clone(net).initialize(X, y).module_.state_dict()
+        assert not net.history_
+        for name, value in net.module_.state_dict().items():
+            assert torch.equal(value, begun[name]), name
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_tasks_that_come_while_a_wave_trains_do_not_make_it_early(digits, workers):
+    X, y = digits
+    net = clone(nets_of("large, one by one")[0])
+    search = GridSearchCV(
+        net, {"lr": [0.01, 0.02]}, cv=3, n_jobs=2, pre_dispatch=2, refit=False
+    )
+    with fused(n_jobs=3) as session:
+        search.fit(X, y)
+    assert (session.report.n_fused, session.report.early_waves) == (6, 0)

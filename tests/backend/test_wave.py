@@ -31,8 +31,11 @@ class OneByOne:
     def begin(self, job, outcome, n_processes):
         """Let nobody begin with a fit before its wave."""
 
+    def forget(self, outcome):
+        """Know of no such fit."""
+
     def close(self):
-        """Forget nothing."""
+        """End nothing."""
 
 
 class Job:

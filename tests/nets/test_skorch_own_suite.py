@@ -125,7 +125,6 @@ NOT_OURS = {
         Net_NeuralNet::test_set_params_on_custom_module_preserves_its_device
         Net_TorchCompile::test_compile_missing_dunder_in_prefix_arguments
         Net_NeuralNet::test_set_params_on_custom_criterion_with_default_criterion_params_msg
-        Scoring_EpochScoring::test_multiple_scorings_share_cache
         Scoring_LossScoring::test_nonnull_sample_weight_raises
         Scoring_LossScoring::test_scored_net_output_type
         Scoring_LossScoring::test_score_on_net_fit

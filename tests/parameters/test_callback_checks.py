@@ -139,16 +139,9 @@ def test_right_values_of_callbacks_are_taken(callbacks):
     assert np.isfinite(net.predict_proba(X)).all()
 
 
-def test_scores_of_one_name_are_refused_and_take_another_name():
-    scores = [
-        ("a", EpochScoring("f1", on_train=True)),
-        ("b", EpochScoring("f1", on_train=True)),
-    ]
-    with pytest.raises(
-        ValueError, match="callback 'b' of ActMLP records 'f1', which t"
-    ):
-        ActMLP(callbacks=scores).fit(X, Y)
-    net = ActMLP(callbacks=scores, callbacks__b__name="train_f1", max_epochs=1)
+def test_a_score_of_a_name_that_is_free_is_taken():
+    net = ActMLP(callbacks=[EpochScoring("f1", name="train_loss", on_train=True)])
+    net.set_params(callbacks__EpochScoring__name="train_f1", max_epochs=1)
     assert "train_f1" in net.fit(X, Y).history[-1]
     free = ActMLP(callbacks=[EpochScoring("f1", name="valid_acc", on_train=True)])
     free.set_params(callbacks__valid_acc=None, max_epochs=1)
@@ -193,3 +186,14 @@ def test_a_pattern_of_a_callback_that_matches_no_parameter_warns():
         net.fit(X, Y)
     assert len(caught) == 1
     ActMLP(max_epochs=1, callbacks=[Freezer(["output*", str.isupper])]).fit(X, Y)
+
+
+def test_several_scores_of_one_name_are_as_in_skorch():
+    scores = [
+        EpochScoring("accuracy", name="valid_acc", lower_is_better=False),
+        BatchScoring("accuracy", name="batch", on_train=True),
+        PassthroughScoring("batch", on_train=True),
+    ]
+    callbacks = [(f"own {i}", score) for i, score in enumerate(scores)]
+    net = ActMLP(max_epochs=2, early_stopping=True, callbacks=callbacks)
+    assert {"valid_acc", "batch"} <= {*net.fit(X, Y).history[-1]}

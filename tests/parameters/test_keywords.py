@@ -163,3 +163,30 @@ def test_a_class_of_a_user_gives_its_keywords_any_meaning():
         ValueError, match=r"'optimizer__style' .* must be finite, got nan"
     ):
         check_keywords("ActMLP", {**parts, "optimizer__style": NAN})
+
+
+class OwnLoss(torch.nn.Module):
+    reduction = "sum"  # means something to its author
+
+    def forward(self, output, target):
+        return torch.nn.functional.cross_entropy(output, target, reduction="none")
+
+
+class OwnOptimizer(torch.optim.SGD):
+    def __init__(self, params, lr, alpha):
+        super().__init__(params, lr * alpha)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"optimizer": torch.optim.Adafactor, "optimizer__eps": (None, 1e-3)},
+        {"optimizer": OwnOptimizer, "optimizer__alpha": 3},
+        {"optimizer": torch.optim.Adam, "optimizer__betas": np.array([0.9, 0.99])},
+        {"criterion": OwnLoss()},
+    ],
+    ids=str,
+)
+def test_what_torch_takes_and_what_a_user_defines_is_taken(params):
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
+    assert len(ActMLP(max_epochs=2, random_state=0, **params).fit(X, y).history) == 2
