@@ -646,3 +646,25 @@ def test_tasks_that_come_while_a_wave_trains_do_not_make_it_early(digits, worker
     with fused(n_jobs=3) as session:
         search.fit(X, y)
     assert (session.report.n_fused, session.report.early_waves) == (6, 0)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_what_a_killed_worker_had_begun_is_trained_again(digits, workers, monkeypatch):
+    workers.pace = 1.0
+    killed = KillOnce(monkeypatch)  # by the first message, which is before the wave
+    nets = nets_of("large, one by one")[:5]
+    together, report = fit_all(nets, *digits)
+    assert killed.done
+    assert report.lost > 0
+    assert_same_fits(together, [clone(net).fit(*digits) for net in nets])
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_what_has_begun_belongs_to_the_wave_that_full_memory_starts(digits, workers):
+    X, y = digits
+    workers.pace = 1.0
+    nets = nets_of("large, one by one")
+    together, report = fit_all(nets, X, y, memory=3 * 2**20)
+    assert report.n_fused == len(nets)
+    assert report.early_waves > 0
+    assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
