@@ -314,7 +314,8 @@ def _are_replaced(net: Any, has_held_out: bool) -> bool:
     known = [name for name in scores if has_held_out or name == "train_loss"]
     is_known = all(monitor in known for monitor in monitors)
     # two stop each other, two schedulers change each other's rates
-    return is_known and len(monitors) <= 1 and n_schedulers <= 1
+    is_one = len(monitors) <= 1 and n_schedulers <= 1
+    return is_known and is_one and len(scores) == len({*scores})
 
 
 def _is_accuracy(net: Any, callback: Any) -> bool:

@@ -75,7 +75,7 @@ def known_rates(net: Any, n_epochs: int, n_rows: int) -> RatesOfEpochs | None:
                     f"The callback {name!r} of {type(net).__name__} cannot set rates: "
                     f"{type(scheduler).__name__} raised {error!r}."
                 ) from error
-            check_rates(net, [{"lr": lr} for lr in rates.rates.flat])
+            check_rates(net, [{"lr": rates.rates.min()}])  # NaN, if one is
             return rates
     return None
 

@@ -46,7 +46,7 @@ def check_groups(optimizer: torch.optim.Optimizer, given: Iterable[str]) -> None
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
-        Its class must take its options as keywords, as those of torch do.
+        Of torch, whose classes take as keywords what groups hold.
     given : iterable of str
         Names of options that a user gave, in the constructor or later.
 
@@ -61,7 +61,7 @@ def check_groups(optimizer: torch.optim.Optimizer, given: Iterable[str]) -> None
         options = {key: value for key, value in group.items() if key in checked}
         build_optimizer(kind, [torch.zeros(1)], **options)
         betas = options.get("betas", (0, 0))
-        if is_of_torch(kind) and len(betas) != 2:
+        if len(betas) != 2:
             raise ValueError(f"optimizer__betas must be two numbers, got {betas!r}.")
 
 

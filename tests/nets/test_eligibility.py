@@ -135,6 +135,14 @@ ON_THE_ENGINE: list[tuple[str, dict[str, Any], str]] = [
         "looks",
     ),
     (
+        "two scores of one name",
+        {
+            "train_split": ValidSplit(3),
+            "callbacks": [EpochScoring("accuracy", name="valid_acc")],
+        },
+        "looks",
+    ),
+    (
         "scores by epoch",
         {"train_split": ValidSplit(3), "callbacks": [EpochScoring("accuracy")]},
         "nobody",
