@@ -151,9 +151,12 @@ class Report:
         if len(self.stacks) > len(kinds):
             if self.waves > 1:
                 causes.append(f"there were {self.waves} waves")
-            if self.on_workers:
+            are_more = len(self.stacks) > len(kinds) * self.waves
+            if max(self.lanes) == 1 and are_more:
+                causes.append("large networks, and what workers take, train one by one")
+            elif self.on_workers:
                 causes.append("parts of stacks went to worker processes")
-            elif len(self.stacks) > len(kinds) * self.waves:
+            elif are_more:
                 causes.append("a stack takes only so many networks")
         stacks = _counted(len(self.stacks), "stack")
         return f"{saved}; {stacks}, because {' and '.join(causes)}"

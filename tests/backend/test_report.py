@@ -59,6 +59,10 @@ def test_what_keeps_networks_apart_is_said_in_the_words_of_the_user():
     assert reason_of((4, A), (4, A)).endswith(
         "because a stack takes only so many networks"
     )
+    assert reason_of((1, A), (1, A)).endswith(
+        "because large networks, and what workers take, train one by one"
+    )
+    assert reason_of((1, A), (1, A), waves=2).endswith("because there were 2 waves")
     assert reason_of((4, A), (4, A), (4, B), waves=2).endswith(
         "because widths (8, 16) differ and there were 2 waves"
     )
