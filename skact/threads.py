@@ -12,6 +12,33 @@ import torch
 # with fewer multiplications (some milliseconds), threads cost more than they save
 LITTLE_WORK = 2**27
 
+# processes of ours that train at this moment; a list, because modules share it
+_busy_processes = [0]
+
+
+def note_busy_processes(number: int) -> None:
+    """Note how many other processes of ours train at this moment."""
+    _busy_processes[0] = number
+
+
+def count_free_threads(allowed: int | None = None) -> int:
+    """Return how many of the allowed threads have a core beside our busy processes.
+
+    A thread that waits for a core on which a worker trains holds up all the others.
+
+    Parameters
+    ----------
+    allowed : int or None, default=None
+        None: as many as torch uses.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    allowed = torch.get_num_threads() if allowed is None else allowed
+    return max(1, allowed - _busy_processes[0])
+
 
 @contextmanager
 def use_threads(number: int) -> Iterator[None]:

@@ -42,8 +42,12 @@ def _shuffled(X, y, n, dtype=np.float64):
 
 @pytest.fixture(autouse=True)
 def _no_workers_by_themselves(monkeypatch):
-    """A slow machine must not have workers in a test that counts stacks."""
+    """A slow machine must not have workers in a test that counts stacks.
+
+    Nor must those that another test of this process has left waiting take a part.
+    """
     monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_START", np.inf)
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", np.inf)
 
 
 @pytest.fixture(scope="session")

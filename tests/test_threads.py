@@ -6,7 +6,13 @@ import time
 import pytest
 import torch
 
-from skact.threads import map_in_threads, use_one_thread, use_threads
+from skact.threads import (
+    count_free_threads,
+    map_in_threads,
+    note_busy_processes,
+    use_one_thread,
+    use_threads,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +122,17 @@ def test_a_block_has_its_threads_and_leaves_the_number_as_it_was(block, number):
         fail()
     assert seen == [number]
     assert torch.get_num_threads() == 3
+
+
+@pytest.fixture
+def busy_processes():
+    yield note_busy_processes
+    note_busy_processes(0)
+
+
+def test_no_thread_is_counted_on_where_a_worker_trains(busy_processes):
+    assert (count_free_threads(), count_free_threads(8)) == (3, 8)
+    busy_processes(2)
+    assert (count_free_threads(), count_free_threads(8)) == (1, 6)
+    busy_processes(9)
+    assert (count_free_threads(), count_free_threads(8)) == (1, 1)

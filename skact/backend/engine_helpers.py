@@ -29,7 +29,7 @@ from skact.backend.worker_pool import WorkerPool, pool
 from skact.engine.batches import Tables
 from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
 from skact.engine.stack_run import StackRun, is_portable
-from skact.engine.train import is_large, train
+from skact.engine.train import Supply, is_large, train
 
 # what is left, and what was trained lately without workers, must take longer than this,
 # or workers are not started: a worker needs some seconds until it can train. So one
@@ -45,6 +45,8 @@ _SECONDS_TO_STOP = 5.0
 _SECONDS_BETWEEN_LOOKS = 0.05
 # what a worker has left must take longer than this to be called back and shared anew
 _SECONDS_WORTH_A_RECALL = 0.25
+# a worker that ends with a large network finds the next one, without waiting for a look
+_PIECES_OF_WORKER = 2
 
 
 class TrainWithWorkers:
@@ -104,6 +106,7 @@ class TrainWithWorkers:
             helpers = WorkerHelpers(n_processes - 1)
         helpers.stacks = options.pop("stacks", helpers.stacks)
         helpers.progress = options.get("progress")
+        helpers.supply = options.get("supply")
         pairs = zip(jobs, outcomes, strict=True)
         left = [pair for pair in pairs if id(pair[1]) not in helpers.shared]
         options |= {"outcomes": [outcome for _, outcome in left], "helpers": helpers}
@@ -169,12 +172,15 @@ class WorkerHelpers:
         The reports on stacks that workers have trained.
     progress : callable or None
         Called with the lane-epochs since its last call.
+    supply : Supply or None
+        Has more fits to train.
     """
 
     def __init__(self, n_workers: int) -> None:
         self.n_workers = n_workers
         self.stacks: list[StackReport] = []
         self.progress: Progress | None = None
+        self.supply: Supply | None = None
         self.shared: set[int] = set()  # identities of outcomes that workers have had
         self.n_lost = 0
         self._pool: WorkerPool = pool
@@ -205,7 +211,9 @@ class WorkerHelpers:
         pace = self._pace_with(run)
         if pace is None:
             return
-        left = pace * (run.cost_left + sum(one.cost_left for one in waiting))
+        here = run.cost_left + sum(one.cost_left for one in waiting)
+        n_to_come = 0 if self.supply is None else self.supply.n_to_come
+        left = pace * here * (1 + n_to_come / (1 + len(waiting)))
         if left < SECONDS_WORTH_A_MESSAGE:
             return
         n_ready = min(self._pool.n_ready, self.n_workers)
@@ -213,10 +221,11 @@ class WorkerHelpers:
         if is_small and left + self._pool.seconds_without > SECONDS_WORTH_A_START:
             self._start_workers()
             return
+        self._line_up(waiting, n_ready)
         n_idle = n_ready - len(self._pieces)
         if n_idle <= 0:
             return
-        cost = left / pace / (n_idle + 1) * _CAUTION
+        cost = here / (n_idle + 1) * _CAUTION
         for _ in range(n_idle):
             runs = _take(cost, waiting, run)
             if not runs:
@@ -227,13 +236,28 @@ class WorkerHelpers:
         waiting.extend(self._returned)
         self._returned.clear()
 
+    def _line_up(self, waiting: deque[StackRun], n_ready: int) -> None:
+        """Give large networks to workers, one by one, while there are enough of them.
+
+        So a worker need not wait, and the tasks of the networks go on one by one.
+        """
+        while len(waiting) > n_ready and not self._is_refused:
+            run = waiting[-1]
+            has_room = len(self._pieces) < _PIECES_OF_WORKER * n_ready
+            if not (has_room and is_large(run.jobs[0].module)):
+                return
+            if not all(map(is_portable, run.jobs)):
+                return
+            self._send([waiting.pop()])
+
     def begin(self, job: FitJob, outcome: Outcome) -> None:
         """Give a job to a worker that waits, before the others are known."""
         run = StackRun([job], [outcome], Tables(), 1)
         seconds = (self._pool.pace or 0.0) * run.cost_left
         is_worth_it = seconds > SECONDS_WORTH_A_MESSAGE and is_portable(job)
         n_ready = min(self._pool.n_ready, self.n_workers)
-        if is_worth_it and n_ready > len(self._pieces) and not self._is_refused:
+        has_room = len(self._pieces) < _PIECES_OF_WORKER * n_ready
+        if is_worth_it and has_room and not self._is_refused:
             self._send([run])
             self._returned.clear()  # refused: the wave has it, like all others
 

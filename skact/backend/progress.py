@@ -47,7 +47,7 @@ class ProgressBar:
         self._lock = threading.Lock()  # fits of several threads count here
 
     @contextmanager
-    def count_work(self, n: int) -> Iterator[Callable[[int], None]]:
+    def count_work(self, n: int) -> Iterator["Work"]:
         """Count the work of the block.
 
         Parameters
@@ -59,23 +59,17 @@ class ProgressBar:
 
         Yields
         ------
-        advance : callable
+        Work
             To be called with the number of units done since the last call.
         """
-        n_done = 0
-
-        def advance(more: int) -> None:
-            nonlocal n_done
-            n_done += more
-            self._add(done=more)
-
-        self._add(total=n)
+        work = Work(self._add)
+        work.expect(n)
         try:
-            yield advance
+            yield work
         except Exception:
-            self._add(total=n_done - n)
+            self._add(total=-work.n_left)
             raise
-        self._add(done=n - n_done)
+        self._add(done=work.n_left)
 
     def _add(self, *, done: int = 0, total: int = 0) -> None:
         with self._lock:
@@ -89,6 +83,29 @@ class ProgressBar:
         """Stop drawing; the bar stays on the screen as it is."""
         if self._is_shown:
             self._display.stop()
+
+
+class Work:
+    """Units of work that a bar counts.
+
+    Attributes
+    ----------
+    n_left : int
+        Units that are not done.
+    """
+
+    def __init__(self, add: Callable[..., None]) -> None:
+        self._add, self.n_left = add, 0
+
+    def expect(self, n: int) -> None:
+        """Count on more units to do."""
+        self.n_left += n
+        self._add(total=n)
+
+    def __call__(self, n: int) -> None:
+        """Note units that were done since the last call."""
+        self.n_left -= n
+        self._add(done=n)
 
 
 class _Bar:

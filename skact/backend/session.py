@@ -9,41 +9,36 @@ The hub is the greenlet that runs the loop: the one in which the outermost
 
 import heapq
 import itertools
-import os
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import greenlet
 
-from skact.backend.progress import ProgressBar
+from skact.backend.progress import ProgressBar, Work
 from skact.backend.report import Report
 from skact.backend.tasks import Group, Pause, Reply, Task
-from skact.backend.thread_state import preserve_thread_state, switch_surroundings
-from skact.backend.waiting_memory import WaitingMemory
-from skact.backend.wave import Wave
+from skact.backend.thread_state import (
+    preserve_thread_state,
+    read_settings,
+    switch_surroundings,
+    write_settings,
+)
+from skact.backend.waiting_memory import WaitingMemory, default_memory
+from skact.backend.wave import Parked, Wave
 from skact.engine.current_trainer import hand_fits_to
 from skact.engine.jobs import FitJob, Outcome, StackReport, Training
+from skact.engine.train import is_large
 from skact.exceptions import copy_error
 from skact.threads import use_one_thread
 
 # `engine.train.train`, or `TrainWithWorkers`, which takes `n_processes`, too
 Train = Callable[..., Training]
 
-
-def default_memory() -> int:
-    """Return a quarter of the memory of this machine, or of this container."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError):  # Windows
-        total = 4 * 2**30
-    with suppress(OSError, ValueError):  # no container, or "max": no limit
-        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return total // 4
+# a worker has a large network in training and one to go on with
+_LARGE_FITS_OF_PROCESS = 2
 
 
 class Session:
@@ -97,10 +92,13 @@ class Session:
         self._unstarted: list[tuple[int, int, Task]] = []
         # tasks that can go on, and the message that each gets from its switch
         self._resumable: deque[tuple[Task, Any]] = deque()
-        self._parked: list[tuple[Task, FitJob, Outcome]] = []
+        self._parked: list[Parked] = []
         self._running: dict[Task, None] = {}  # started, and not ended, in order
         self._held = WaitingMemory()  # since the outermost loop began
         self._submission_numbers = itertools.count()
+        self._wave: Wave | None = None  # None: the engine trains no fits of tasks
+        self._work: Work | None = None  # what the bar counts of the wave
+        self._settings = read_settings()  # with which tasks begin
 
     # ---------------------------------------------------------------- for fits
 
@@ -112,8 +110,9 @@ class Session:
             return
         task.has_fitted = True
         self._held.hold(task, job)
-        self._parked.append((task, job, outcome))
-        if self._unstarted and self._ahead is not None:
+        large = self._ahead is not None and is_large(job.module)
+        self._parked.append(Parked(task, job, outcome, large))
+        if self._unstarted and self._ahead is not None and self._wave is None:
             self._ahead.begin(job, outcome, self._count_processes())
         begin = time.perf_counter()
         with use_one_thread():  # as hooks have it when a fit trains by itself
@@ -198,10 +197,10 @@ class Session:
             # greenlets cannot be reached from outside their thread: they go on there
             tasks = [task for task in tasks if task.own_greenlet is None]
         ended = dict.fromkeys(tasks)  # each once, in the order of the tasks
-        for task, _, outcome in self._parked:
-            if task in ended and self._ahead is not None:
-                self._ahead.forget(outcome)
-        self._parked = [entry for entry in self._parked if entry[0] not in ended]
+        for one in self._parked:
+            if one.task in ended and self._ahead is not None:
+                self._ahead.forget(one.outcome)
+        self._parked = [one for one in self._parked if one.task not in ended]
         self._resumable = deque(
             entry for entry in self._resumable if entry[0] not in ended
         )
@@ -264,6 +263,8 @@ class Session:
         if self._hub is None:
             self._held = WaitingMemory()
         self.thread_id = threading.get_ident()
+        if self._wave is None:
+            self._settings = read_settings()
         outer_hub, self._hub = self._hub, greenlet.getcurrent()
         try:
             while group.unfinished:
@@ -283,18 +284,27 @@ class Session:
         """Resume a task, start a task, or train a wave: the first that is possible."""
         if self._resumable:  # these first: they may end and free memory
             self._run_task(*self._resumable.popleft())
-        elif self._unstarted and (self._has_room_for_a_task() or not self._parked):
-            _, _, task = heapq.heappop(self._unstarted)
-            self._start_task(task)
+        elif self._unstarted and (not self._parked or self._may_start_a_task(0)):
+            task = self._begin_task()
+            self._run_task(task)
         else:
             assert self._parked, "tasks of joblib wait, but nothing can run"
             self._train_parked()
 
-    def _has_room_for_a_task(self) -> bool:
-        return self._held.has_room_for_a_task(len(self._running), self.memory)
+    def _may_start_a_task(self, n_in_training: int) -> bool:
+        """Whether there is room for a task, and use for another large network."""
+        n_large = n_in_training + sum(one.is_large for one in self._parked)
+        is_enough = n_large >= _LARGE_FITS_OF_PROCESS * self._count_processes()
+        has_room = self._held.has_room_for_a_task(len(self._running), self.memory)
+        return has_room and not (n_large and is_enough)
 
-    def _start_task(self, task: Task) -> None:
+    def _begin_task(self) -> Task:
+        """Take the next task, and give it a greenlet; its first switch starts it."""
+        _, _, task = heapq.heappop(self._unstarted)
+        settings = self._settings
+
         def run(_: None) -> None:
+            write_settings(settings)  # those in the engine are others
             with hand_fits_to(self):
                 task.run()
 
@@ -303,7 +313,7 @@ class Session:
         started.session_and_task = self, task
         task.own_greenlet = started
         self._running[task] = None
-        self._run_task(task)
+        return task
 
     def _run_task(self, task: Task, message: Outcome | None = None) -> None:
         """Let a task run until the task waits or ends."""
@@ -350,36 +360,59 @@ class Session:
     # ---------------------------------------------------------------- training
 
     def _train_parked(self) -> None:
-        wave = Wave(self._parked, self._switch_to_task, self._end_task)
-        self._parked = []
-        jobs, outcomes = wave.jobs, wave.outcomes
-        begin, is_whole = time.perf_counter(), False
-        is_early = bool(self._unstarted)
+        parked, self._parked = self._parked, []
+        is_open = any(one.is_large for one in parked) and bool(self._unstarted)
+        if is_open:  # small networks wait for others of their kind
+            self._parked = [one for one in parked if not one.is_large]
+            parked = [one for one in parked if one.is_large]
+        wave = Wave(
+            parked,
+            self._switch_to_task,
+            self._end_task,
+            self._start_more if is_open else None,
+            lambda: len(self._unstarted),
+        )
+        is_whole, is_early = False, bool(self._unstarted)
+        self._held.begin_wave()
         stacks: list[StackReport] = []
         training = Training([], stacks)
+        self._wave = wave
         try:
-            training = self._call_engine(jobs, outcomes, stacks, wave.let_ended_go_on)
+            training = self._call_engine(wave.jobs, wave.outcomes, stacks, wave)
             is_whole = True
+            is_early = bool(self._unstarted) if is_open else is_early
         except Exception as error:  # of the engine itself: each fit gets a copy
-            for outcome in outcomes:
+            for outcome in wave.outcomes:
                 outcome.error = copy_error(error)
             is_whole = True
         finally:  # also after Ctrl-C
-            ended = [o for o in outcomes if is_whole or o.is_over]
-            cut_off = [o for o in outcomes if not (is_whole or o.is_over) and o.records]
-            self.add_report(
-                Report(
-                    stacks=tuple(stacks),
-                    fit_seconds=tuple(outcome.seconds for outcome in ended),
-                    waves=1,
-                    early_waves=int(is_early),
-                    seconds=time.perf_counter() - begin - wave.seconds_of_tasks,
-                    interrupted=tuple(len(outcome.records) for outcome in cut_off),
-                    on_workers=training.n_elsewhere,
-                    lost=training.n_lost,
-                )
-            )
+            self._wave = None
+            self.add_report(wave.report(training, is_whole=is_whole, is_early=is_early))
         self._resumable.extend(wave.end())
+
+    def _start_more(
+        self, n_in_training: int, end_if_over: Callable[[Task], bool]
+    ) -> list[Parked]:
+        """Start tasks in a wave of large networks; return those that join it."""
+        while True:
+            if self._resumable:
+                task, message = self._resumable.popleft()
+            elif (
+                self._unstarted
+                and self._may_start_a_task(n_in_training)
+                and self._held.has_room_in_wave(self.memory)
+            ):
+                task, message = self._begin_task(), None
+            else:
+                break
+            self._switch_to_task(task, message)
+            if not end_if_over(task):
+                break
+        joining = [one for one in self._parked if one.is_large]
+        self._parked = [one for one in self._parked if not one.is_large]
+        if self._work is not None:
+            self._work.expect(sum(one.job.n_epochs for one in joining))
+        return joining
 
     def _count_processes(self) -> int:
         return min(self.asked_n_processes or self.n_processes, self.n_processes)
@@ -389,7 +422,7 @@ class Session:
         jobs: Sequence[FitJob],
         outcomes: Sequence[Outcome],
         stacks: list[StackReport],
-        when_over: Callable[[], None] | None = None,
+        supply: Wave | None = None,
     ) -> Training:
         options: dict[str, Any] = {
             "outcomes": outcomes,
@@ -398,8 +431,13 @@ class Session:
         }
         if self.n_processes > 1:
             options["n_processes"] = self._count_processes()
-            options["when_over"] = when_over
+            options["supply"] = supply
         if self.progress is None:
             return self.train(jobs, **options)
-        with self.progress.count_work(sum(job.n_epochs for job in jobs)) as advance:
-            return self.train(jobs, **options, progress=advance)
+        outer = self._work
+        with self.progress.count_work(sum(job.n_epochs for job in jobs)) as work:
+            self._work = work if supply is not None else outer
+            try:
+                return self.train(jobs, **options, progress=work)
+            finally:
+                self._work = outer

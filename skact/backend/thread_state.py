@@ -32,7 +32,7 @@ def preserve_thread_state() -> Iterator[None]:
     stay common to all tasks, or all tasks would draw the same numbers. So do settings
     of the process that are not listed here, such as the options of pandas.
     """
-    before = [read() for read, _ in _SETTINGS]
+    before = read_settings()
     grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
     with (
         joblib.parallel_config(),
@@ -43,9 +43,19 @@ def preserve_thread_state() -> Iterator[None]:
         try:
             yield
         finally:
-            for (read, write), value in zip(_SETTINGS, before, strict=True):
-                if read() != value:
-                    write(value)
+            write_settings(before)
+
+
+def read_settings() -> list[Any]:
+    """Return the settings of this thread that tasks must not share."""
+    return [read() for read, _ in _SETTINGS]
+
+
+def write_settings(values: list[Any]) -> None:
+    """Give this thread the settings that `read_settings` returned."""
+    for (read, write), value in zip(_SETTINGS, values, strict=True):
+        if read() != value:
+            write(value)
 
 
 @contextmanager

@@ -1,9 +1,23 @@
 """The memory that started tasks hold, and whether another task has room beside them."""
 
+import os
 from collections.abc import Hashable
+from contextlib import suppress
+from pathlib import Path
 
 from skact.engine.job_memory import bytes_of_arrays, bytes_of_training
 from skact.engine.jobs import FitJob
+
+
+def default_memory() -> int:
+    """Return a quarter of the memory of this machine, or of this container."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError):  # Windows
+        total = 4 * 2**30
+    with suppress(OSError, ValueError):  # no container, or "max": no limit
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return total // 4
 
 
 class WaitingMemory:
@@ -22,6 +36,7 @@ class WaitingMemory:
 
     def __init__(self) -> None:
         self.total = self.largest = 0
+        self._of_wave = 0  # bytes of all fits of the wave, also of those that are over
         self._jobs: dict[Hashable, tuple[int, dict[int, int]]] = {}
         self._users: dict[int, int] = {}  # of each array, by its identity
 
@@ -35,6 +50,7 @@ class WaitingMemory:
             added += size if self._users[key] == 1 else 0
         self._jobs[task] = own, arrays
         self.total += added
+        self._of_wave += added
         self.largest = max(self.largest, added)
 
     def release(self, task: Hashable) -> None:
@@ -46,6 +62,14 @@ class WaitingMemory:
             if self._users[key] == 0:
                 del self._users[key]
                 self.total -= size
+
+    def begin_wave(self) -> None:
+        """Note that the fits that wait begin to train."""
+        self._of_wave = self.total
+
+    def has_room_in_wave(self, limit: int) -> bool:
+        """Whether a fit may join the wave, which shares its arrays until its end."""
+        return self._of_wave + self.largest <= limit
 
     def has_room_for_a_task(self, n_started: int, limit: int) -> bool:
         """Whether another task may start beside `n_started`, some without a job yet."""

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from joblib.externals.loky import ProcessPoolExecutor
 
+from skact.threads import note_busy_processes
+
 # workers that wait longer for work end themselves, as those of joblib
 SECONDS_OF_PATIENCE = 300
 # workers are forgotten some seconds before, because one that ends would get no work
@@ -85,12 +87,14 @@ class WorkerPool:
         with self._lock:
             future = self._executor.submit(work, *arguments)
             self._n_running += 1
+            note_busy_processes(self._n_running)
         future.add_done_callback(self._note_end)
         return future
 
     def _note_end(self, _: Future) -> None:
         with self._lock:
             self._n_running -= 1
+            note_busy_processes(self._n_running)
             self._last_use = time.monotonic()
 
     def stop(self) -> None:

@@ -1,7 +1,7 @@
 """Train a list of jobs: plan stacks, and train them in turn."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -14,7 +14,7 @@ from skact.engine.optimizers import shared_coefficients_of, stacked_form
 from skact.engine.plan import BatchShape, Lane, plan_stacks
 from skact.engine.stack_run import StackRun
 from skact.engine.validation import shape_of_held_out
-from skact.threads import use_one_thread
+from skact.threads import count_free_threads, use_one_thread
 
 # a network with more bytes of parameters, gradients and states trains as fast alone:
 # matrix products take most of its time (benchmarks/README.md)
@@ -38,6 +38,22 @@ class Helpers(Protocol):
         ...
 
 
+class Supply(Protocol):
+    """Whoever has more fits to train, when others are over."""
+
+    @property
+    def n_to_come(self) -> int:
+        """Number of fits that may still come."""
+        ...
+
+    def more(self) -> Sequence[tuple[FitJob, Outcome]]:
+        """Return what has come: called between epochs and between stacks.
+
+        Outcomes may be over by then.
+        """
+        ...
+
+
 def train(
     jobs: Sequence[FitJob],
     *,
@@ -46,7 +62,7 @@ def train(
     n_threads: int | None = None,
     progress: Progress | None = None,
     helpers: Helpers | None = None,
-    when_over: Callable[[], None] | None = None,
+    supply: Supply | None = None,
 ) -> Training:
     """Train all jobs; jobs of one shape train as one stack.
 
@@ -67,8 +83,8 @@ def train(
         Called with the lane-epochs since its last call.
     helpers : Helpers or None, default=None
         Train some of the stacks elsewhere.
-    when_over : callable or None, default=None
-        Called between epochs and between stacks: outcomes may be over by then.
+    supply : Supply or None, default=None
+        Has more fits to train.
 
     Returns
     -------
@@ -79,16 +95,26 @@ def train(
     outcomes = [Outcome() for _ in jobs] if outcomes is None else list(outcomes)
     stacks = [] if stacks is None else stacks
     tables = Tables()
-    waiting = deque(
-        StackRun([jobs[i] for i in of], [outcomes[i] for i in of], tables, available)
-        for of in plan_stacks([lane_of(job) for job in jobs])
-    )
+    waiting: deque[StackRun] = deque()
+
+    def plan(pairs: Sequence[tuple[FitJob, Outcome]]) -> None:
+        for of in plan_stacks([lane_of(job) for job, _ in pairs]):
+            stack = [pairs[i][0] for i in of], [pairs[i][1] for i in of]
+            waiting.append(StackRun(*stack, tables, available))
+
+    def take_more() -> bool:
+        pairs = [] if supply is None else supply.more()
+        outcomes.extend(outcome for _, outcome in pairs)
+        plan(pairs)
+        return bool(pairs)
 
     def between_epochs(run: StackRun) -> None:
         if helpers is not None:
             helpers.share(waiting, run)
-        if when_over is not None:
-            when_over()
+        if take_more() and helpers is not None:
+            helpers.share(waiting, run)
+
+    plan(list(zip(jobs, outcomes, strict=True)))
 
     no_autocast = torch.autocast("cpu", enabled=False)  # a job has its dtype
     with use_one_thread(), no_autocast:  # a stack chooses its own number of threads
@@ -99,12 +125,12 @@ def train(
                 run = waiting.popleft()
                 if helpers is not None:
                     helpers.share(waiting, run)
+                run.n_threads = count_free_threads(available)
                 try:
                     run.train(progress, between_epochs)
                 finally:
                     stacks.append(run.report)
-            if when_over is not None:
-                when_over()
+            take_more()
     return Training(outcomes, stacks)
 
 

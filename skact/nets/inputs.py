@@ -23,7 +23,7 @@ from skact.parameters.kinds import (
 )
 from skact.parameters.row_weights import combine_weights, read_sample_weight
 from skact.parameters.rows import Rows, TrainingData
-from skact.threads import map_in_threads
+from skact.threads import count_free_threads, map_in_threads
 
 # values that one thread checks at a time
 _VALUES_PER_CHECK = 2**21
@@ -231,7 +231,7 @@ def check_finite(X: Any, name: str = "X", columns: Sequence[str] | None = None) 
         is_finite = _is_finite_array(values)
     else:  # two threads read memory faster than one
         parts = np.array_split(values, -(-values.size // _VALUES_PER_CHECK))
-        n_threads = torch.get_num_threads()
+        n_threads = count_free_threads()
         is_finite = all(map_in_threads(_is_finite_array, parts, n_threads))
     if is_finite:
         return

@@ -18,7 +18,7 @@ from skact.activations.modules import FunctionActivation, RReLU
 from skact.engine.batches import to_tensor
 from skact.engine.weights import Weights
 from skact.network.mlp import MLP, BatchNorm, Dropout, Hidden, Linear
-from skact.threads import LITTLE_WORK, map_in_threads
+from skact.threads import LITTLE_WORK, count_free_threads, map_in_threads
 
 # Most values of one layer for the rows of one part, and the least rows of a part: a few
 # MB, which fit into the caches of a processor.
@@ -76,7 +76,7 @@ def outputs_in_parts(
     in_threads : bool, default=False
         Whether `forward` runs in several threads.
     """
-    n_threads = torch.get_num_threads() if in_threads else 1
+    n_threads = count_free_threads() if in_threads else 1
 
     def compute_part(number: int) -> Tensor:
         return forward(number, to_tensor(X[parts[number]]))
@@ -110,7 +110,7 @@ def outputs_of_epochs(
     at_once = n_epochs_at_once(module, n_rows) if is_stacked else 1
     chunks = [epochs[i : i + at_once] for i in range(0, len(epochs), at_once)]
     is_much_work = n_rows * len(epochs) * n_weights(module) >= LITTLE_WORK
-    n_threads = torch.get_num_threads() if is_stacked and is_much_work else 1
+    n_threads = count_free_threads() if is_stacked and is_much_work else 1
     device = next(module.parameters()).device
 
     def forward(chunk: Sequence[Weights]) -> Tensor:  # (epochs, n, n_outputs)

@@ -472,6 +472,7 @@ def test_workers_start_only_when_the_rest_outlasts_their_start(make_run, monkeyp
         n_workers = n_ready = 0
 
     monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_START", 4.0)
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", 0.1)
     run = make_run(6)
     for seconds, started in [(0.1, 0), (10.0, 3)]:
         helpers, sent = helpers_with(cold := Cold(), monkeypatch)
@@ -486,6 +487,7 @@ def test_who_searches_again_and_again_gets_workers(make_run, monkeypatch):
         n_workers = n_ready = 0
 
     monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_START", 4.0)
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", 0.1)
     cold = Cold()
     for n_searches in range(3):
         assert cold.n_workers == 0, n_searches
@@ -552,8 +554,9 @@ def test_a_worker_begins_with_a_large_network_before_the_wave(
     monkeypatch.setattr(engine_helpers, "train", note_wave)
     workers.pace = 1.0  # so that each network is worth a message
     together, report = fit_all(nets, X, y)
-    # each of two workers has one, and the others are known when the wave begins
-    assert events[:3] == ["sent", "sent", len(nets) - 2]
+    # two for each of two workers; the wave begins when this process has two, as well
+    assert len(nets) >= 6
+    assert events[:5] == [*["sent"] * 4, 2]
     assert (report.n_fused, report.waves) == (len(nets), 1)
     assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
 
@@ -581,12 +584,12 @@ def test_what_has_begun_for_a_wave_that_does_not_come_leaves_nothing(
         return submit(*arguments)
 
     monkeypatch.setattr(pool, "submit", note_submit)
-    nets = nets_of("large, one by one")
+    nets = nets_of("large, one by one")[:5]
     nets[-1].set_params(width=-1, hidden=None)  # refused before it parks
     before = set(Path(tempfile.gettempdir()).glob("skact-*"))
     with fused(n_jobs=3) as session, pytest.raises(ValueError, match="'width'"):
         joblib.Parallel()(joblib.delayed(clone(net).fit)(X, y) for net in nets)
-    assert (session.report.waves, len(sent)) == (0, 2)
+    assert (session.report.waves, len(sent)) == (0, 4)
     assert set(Path(tempfile.gettempdir()).glob("skact-*")) == before
     wait_until(lambda: workers.n_ready == 2)
     together, _ = fit_all(nets[:-1], X, y)  # the workers are there for the next search
@@ -668,3 +671,44 @@ def test_what_has_begun_belongs_to_the_wave_that_full_memory_starts(digits, work
     assert report.n_fused == len(nets)
     assert report.early_waves > 0
     assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
+
+
+def test_large_networks_line_up_one_by_one_while_there_are_enough(
+    make_run, runs_of, monkeypatch
+):
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", 0)
+    monkeypatch.setattr(engine_helpers, "is_large", lambda module: True)
+    helpers, sent = helpers_with(ready := Ready(), monkeypatch)
+    ready.pace = 1e-6
+
+    def note(runs):
+        sent.append(runs)
+        helpers._pieces[Future()] = engine_helpers._Piece(runs, place=1)
+        helpers._counters = np.zeros(2 * MOST_PIECES, np.int64)
+
+    monkeypatch.setattr(helpers, "_send", note)
+    waiting = runs_of([1] * 9)
+    helpers.share(waiting, make_run(1))
+    # two for each of three workers, and this process has more than one to go on with
+    assert [len(runs) for runs in sent] == [1] * 6
+    assert len(waiting) == 3
+    helpers._pieces.clear()
+    helpers.share(waiting, make_run(1))
+    assert [len(runs) for runs in sent[6:]] == [1] * 3  # nobody waits for a process
+
+
+def test_fits_that_may_come_count_when_workers_start(make_run, monkeypatch):
+    class Cold(Ready):
+        n_workers = n_ready = 0
+
+    class Many:
+        n_to_come = 100
+
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_START", 4.0)
+    monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", 0.1)
+    for supply, n_started in [(None, 0), (Many(), 3)]:
+        helpers, _ = helpers_with(cold := Cold(), monkeypatch)
+        helpers.supply, run = supply, make_run(1)
+        run.seconds, run.cost_done = 0.1, run.cost_left  # .1 seconds are left of it
+        helpers.share(deque(), run)
+        assert cold.n_workers == n_started

@@ -35,7 +35,7 @@ from skorch.callbacks import Callback
 from skact import ActMLP
 from skact.backend.context import fused
 from skact.backend.joblib_backends import FusingBackend
-from skact.backend.session import Session, default_memory
+from skact.backend.session import Session
 from skact.backend.tasks import Group, ParallelCall, Task
 from skact.engine.current_trainer import hand_fits_to
 
@@ -455,13 +455,6 @@ def test_hardly_any_memory_trains_one_by_one_also_nested(engine, data, nested_se
         nested_search(data)()
     assert sum(engine.sizes) == 20
     assert max(engine.sizes) == 1
-
-
-def test_the_default_is_a_quarter_of_memory(monkeypatch):
-    monkeypatch.setattr("os.sysconf", lambda name: 2**20)
-    assert default_memory() <= 2**38
-    monkeypatch.delattr("os.sysconf")
-    assert default_memory() <= 2**30
 
 
 # ---------------------------------------------------------------- report

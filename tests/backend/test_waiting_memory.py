@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from skact.backend.waiting_memory import WaitingMemory
+from skact.backend.waiting_memory import WaitingMemory, default_memory
 from skact.engine.jobs import FitJob, Seeds
 
 
@@ -94,17 +94,40 @@ ActMLP(max_epochs=1, width=4).fit(X[:, :50], y)
 net = ActMLP(width=256, batch_size=16, max_epochs=1, random_state=0)
 search = GridSearchCV(net, {"lr": np.logspace(-4, -2, 8)}, cv=5, refit=False)
 before = peak()
-with fused(memory=2**27) as session:
+with fused(memory=2**27, n_jobs=int(sys.argv[1])) as session:
     search.fit(X, y)
-assert session.report.waves > 1
+assert session.report.early_waves > 0
 print(peak() - before)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units")
-def test_networks_that_wait_stay_within_the_memory_that_is_allowed():
+@pytest.mark.parametrize("n_jobs", ["1", "2"])
+def test_networks_that_wait_stay_within_the_memory_that_is_allowed(n_jobs):
     # 40 networks of 4 MB with gradients and two states are 640 MB
     run = subprocess.run(
-        [sys.executable, "-c", _SEARCH], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _SEARCH, n_jobs],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert float(run.stdout) < 3 * 128
+
+
+def test_a_wave_counts_what_has_left_it(tables):
+    held = WaitingMemory()
+    held.begin_wave()
+    held.hold("a", job_of(*tables[0]))
+    one = held.total
+    held.release("a")  # scored, and yet the wave has its arrays
+    assert held.has_room_in_wave(2 * one)
+    assert not held.has_room_in_wave(2 * one - 1)
+    held.begin_wave()
+    assert held.has_room_in_wave(one)
+
+
+def test_the_default_is_a_quarter_of_memory(monkeypatch):
+    monkeypatch.setattr("os.sysconf", lambda name: 2**20)
+    assert default_memory() <= 2**38
+    monkeypatch.delattr("os.sysconf")
+    assert default_memory() <= 2**30

@@ -9,6 +9,7 @@ import torch
 
 from skact.backend import worker_pool
 from skact.backend.worker_pool import WorkerPool
+from skact.threads import count_free_threads
 
 
 def wait_until(condition, seconds=120):
@@ -72,3 +73,13 @@ def test_more_workers_start_when_none_works(pool):
     assert pool.n_workers == 2
     # loky prints an error where it is stopped in the moment in which it starts
     wait_until(lambda: pool.n_ready == 2)
+
+
+def test_the_cores_of_workers_that_work_are_not_free(pool):
+    pool.start(1)
+    wait_until(lambda: pool.n_ready == 1)
+    assert count_free_threads(3) == 3
+    work = pool.submit(time.sleep, 0.5)
+    assert count_free_threads(3) == 2
+    work.result()
+    wait_until(lambda: count_free_threads(3) == 3)
