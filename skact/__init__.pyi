@@ -22,6 +22,7 @@ from .nets.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from .network.mlp import MLP
 from .quick_search.result import SearchResult
 from .quick_search.search import search
+from .results.checkpoints import checkpoints, reduce_checkpoints
 from .results.frames import to_frame
 from .results.optuna_trials import params_of_trial
 from .results.storage import load_results, save_results
@@ -54,6 +55,7 @@ __all__ = [
     "activation_gain",
     "activation_grid",
     "activations_frame",
+    "checkpoints",
     "compare",
     "diagnose",
     "fused",
@@ -63,6 +65,7 @@ __all__ = [
     "load_results",
     "make_activation",
     "params_of_trial",
+    "reduce_checkpoints",
     "register_activation",
     "save_results",
     "search",

@@ -23,7 +23,7 @@ ORDER = [
     {"skact.lr_schedules"},
     {"skact.activations"},
     {"skact.engine"},
-    {"skact.network"},
+    {"skact.network", "skact.resuming"},
     {"skact.parameters"},
     {"skact.nets", "skact.backend"},
     {"skact.results"},
@@ -37,6 +37,7 @@ ORDER = [
 NEVER_LOADED = {
     "activations": {"sklearn", "skorch", "joblib", "hiplot"},
     "engine": {"sklearn", "skorch", "joblib", "greenlet", "hiplot", "skact.nets"},
+    "resuming": {"sklearn", "skorch", "joblib", "greenlet", "hiplot", "skact.nets"},
     "network": {"sklearn", "skorch", "joblib", "greenlet", "hiplot", "skact.nets"},
     "parameters": {"skact.nets", "skact.backend", "hiplot"},
     "nets": {"skact.backend", "hiplot"},

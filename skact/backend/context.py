@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from contextlib import (
     AbstractContextManager,
@@ -12,13 +13,13 @@ from contextlib import (
 )
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import greenlet
 import joblib
 
-from skact.backend.engine_helpers import TrainWithWorkers
 from skact.backend.joblib_backends import (
     FusingBackend,
     SkactBackend,
@@ -26,11 +27,15 @@ from skact.backend.joblib_backends import (
     count_processes,
     count_threads,
     find_backend,
+    session_here,
+    session_of_workers,
 )
 from skact.backend.progress import ProgressBar
 from skact.backend.session import Session
 from skact.engine.current_trainer import hand_fits_to
-from skact.engine.train import train
+from skact.resuming.checkpoint_folder import CheckpointFolder
+from skact.resuming.kept_fits import leave
+from skact.resuming.train_once import TrainOnce
 
 joblib.register_parallel_backend("skact", FusingBackend)
 
@@ -113,6 +118,8 @@ def fused(
     inner: str | None = None,
     memory: int | None = None,
     progress: bool = False,
+    checkpoint: str | os.PathLike | None = None,
+    checkpoint_seconds: float = 30,
 ) -> Fused:
     """Train all networks of a search together, as few tensor programs.
 
@@ -144,6 +151,15 @@ def fused(
         quarter of the memory.
     progress : bool, default=False
         Whether to show a progress bar (needs rich: ``pip install "skact[progress]"``).
+    checkpoint : str or path, default=None
+        A folder that keeps fits for other processes, also after a crash (needs
+        safetensors: ``pip install "skact[checkpoint]"``). The same script, run again,
+        restores what was finished and continues what was under way, and no number of
+        the result changes. Workers and several processes may use one folder. None keeps
+        fits in memory only. See :func:`skact.checkpoints`.
+    checkpoint_seconds : float, default=30
+        Seconds from one writing of fits that are under way to the next. Fits that have
+        ended are written when their stack is done.
 
     Returns
     -------
@@ -179,22 +195,33 @@ def fused(
     _check_settings(n_jobs, memory, progress)
     if inner is not None:
         _check_inner(inner)
-    return Fused(partial(_open_session, n_jobs, inner, memory, progress))
+    folder = _check_checkpoint(checkpoint, checkpoint_seconds)
+    return Fused(partial(_open_session, n_jobs, inner, memory, progress, folder))
 
 
 @contextmanager
 def _open_session(
-    n_jobs: int | None, inner: str | None, memory: int | None, progress: bool
+    n_jobs: int | None,
+    inner: str | None,
+    memory: int | None,
+    progress: bool,
+    folder: CheckpointFolder | None,
 ) -> Iterator[Session]:
     bar = ProgressBar("epochs" if inner is None else "tasks") if progress else None
     backend: SkactBackend
     if inner is None:
         n_threads = None if n_jobs is None else count_threads(n_jobs)
         n_processes = count_processes(n_jobs)
-        session = Session(TrainWithWorkers(), memory, n_threads, bar, n_processes)
+        session = session_here(
+            memory,
+            folder,
+            n_threads=n_threads,
+            progress=bar,
+            n_processes=n_processes,
+        )
         backend = FusingBackend(session)
     else:
-        session = Session(train, memory)
+        session = session_of_workers(memory, folder)
         n_jobs = -1 if n_jobs is None else n_jobs
         backend = WorkersBackend(session, inner, n_jobs, bar)
     with (
@@ -204,9 +231,25 @@ def _open_session(
     ):
         try:
             yield session
-        except BaseException:
+        except BaseException as error:
             session.end_running_tasks()
+            if isinstance(error, KeyboardInterrupt):
+                _leave_fits(session, folder, error)
             raise
+
+
+def _leave_fits(
+    session: Session, folder: CheckpointFolder | None, error: KeyboardInterrupt
+) -> None:
+    """Leave to the next block what this one has trained, and say so."""
+    trainer = session.train
+    if isinstance(trainer, TrainOnce) and len(trainer.kept):
+        leave(trainer.kept)
+        where = "the next fused() of this process" if folder is None else "fused()"
+        error.add_note(
+            f"skact keeps {len(trainer.kept)} fits, ended or under way: {where} "
+            f"goes on with them. Run the same search again."
+        )
 
 
 def _check_settings(n_jobs: Any, memory: Any, progress: Any) -> None:
@@ -220,6 +263,30 @@ def _check_settings(n_jobs: Any, memory: Any, progress: Any) -> None:
         )
     if not isinstance(progress, bool):
         raise ValueError(f"progress must be True or False, got {progress!r}.")
+
+
+def _check_checkpoint(folder: Any, seconds: Any) -> CheckpointFolder | None:
+    if (
+        not isinstance(seconds, Real)
+        or isinstance(seconds, bool)
+        or not float(seconds) >= 0
+    ):
+        raise ValueError(
+            f"checkpoint_seconds must be a number of at least 0, got {seconds!r}."
+        )
+    if folder is None:
+        return None
+    if not isinstance(folder, str | os.PathLike):
+        raise ValueError(f"checkpoint must be None or a folder, got {folder!r}.")
+    path = Path(folder).absolute()
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"checkpoint must be a folder, got the file {str(path)!r}.")
+    if importlib.util.find_spec("safetensors") is None:
+        raise ImportError(
+            "checkpoint= needs safetensors, which is not installed: "
+            'pip install "skact[checkpoint]".'
+        )
+    return CheckpointFolder(path, float(seconds))
 
 
 def _is_integer(value: Any) -> bool:

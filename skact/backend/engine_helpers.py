@@ -20,7 +20,6 @@ from skact.backend.engine_worker import (
     STOP,
     message_file,
     open_counters,
-    set_state,
     settings_of_process,
     train_piece,
 )
@@ -29,7 +28,8 @@ from skact.backend.worker_pool import WorkerPool, pool
 from skact.engine.batches import Tables
 from skact.engine.jobs import FitJob, Outcome, Progress, StackReport, Training
 from skact.engine.stack_run import StackRun, is_portable
-from skact.engine.train import Supply, is_large, train
+from skact.engine.train import Keeper, Supply, is_large, train
+from skact.resuming.fit_state import set_network
 
 # what is left, and what was trained lately without workers, must take longer than this,
 # or workers are not started: a worker needs some seconds until it can train. So one
@@ -59,20 +59,22 @@ class TrainWithWorkers:
     def __init__(self) -> None:
         self._ahead: WorkerHelpers | None = None
 
-    def begin(self, job: FitJob, outcome: Outcome, n_processes: int) -> None:
+    def begin(
+        self,
+        job: FitJob,
+        outcome: Outcome,
+        n_processes: int,
+        keeper: Keeper | None = None,
+    ) -> None:
         """Give a large network of the next wave to a worker, if one waits.
 
-        Parameters
-        ----------
-        job : FitJob
-        outcome : Outcome
-        n_processes : int
-            Most processes that train, this one included.
+        `n_processes` counts this process; `keeper` is that of `engine.train.train`.
         """
         if n_processes == 1 or not is_large(job.module):
             return
         if self._ahead is None:
             self._ahead = WorkerHelpers(n_processes - 1)
+            self._ahead.keeper = keeper
         self._ahead.begin(job, outcome)
 
     def __call__(
@@ -107,6 +109,7 @@ class TrainWithWorkers:
         helpers.stacks = options.pop("stacks", helpers.stacks)
         helpers.progress = options.get("progress")
         helpers.supply = options.get("supply")
+        helpers.keeper = options.get("keeper")
         pairs = zip(jobs, outcomes, strict=True)
         left = [pair for pair in pairs if id(pair[1]) not in helpers.shared]
         options |= {"outcomes": [outcome for _, outcome in left], "helpers": helpers}
@@ -174,6 +177,8 @@ class WorkerHelpers:
         Called with the lane-epochs since its last call.
     supply : Supply or None
         Has more fits to train.
+    keeper : Keeper or None
+        Keeps where fits stand, in the workers, too.
     """
 
     def __init__(self, n_workers: int) -> None:
@@ -181,6 +186,7 @@ class WorkerHelpers:
         self.stacks: list[StackReport] = []
         self.progress: Progress | None = None
         self.supply: Supply | None = None
+        self.keeper: Keeper | None = None
         self.shared: set[int] = set()  # identities of outcomes that workers have had
         self.n_lost = 0
         self._pool: WorkerPool = pool
@@ -302,7 +308,7 @@ class WorkerHelpers:
                 self._files = SharedArrays()
                 self._counters = open_counters(self._files.folder, create=True)
             self._counters[place] = self._counters[MOST_PIECES + place] = 0
-            message = self._files.dump((pairs, settings_of_process()))
+            message = self._files.dump((pairs, settings_of_process(), self.keeper))
             # in a file: loky hangs where a worker dies that has not read all of a pipe
             message_file(self._files.folder, place).write_bytes(message)
         except (pickle.PicklingError, TypeError, AttributeError, OSError):
@@ -394,7 +400,7 @@ class WorkerHelpers:
         self.stacks += stacks
         lanes = [(run, i) for run in piece.runs for i in run.active]
         for (run, i), (outcome, state) in zip(lanes, results, strict=True):
-            set_state(run.jobs[i], state)
+            set_network(run.jobs[i], state)
             own = run.outcomes[i]
             outcome.weights = [*own.weights, *outcome.weights]
             vars(own).update(vars(outcome))

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from skact.backend.shared_arrays import dump, load
-from skact.engine.jobs import FitJob, StackReport
+from skact.engine.jobs import StackReport
 from skact.engine.train import train
-from skact.noise import noisy_modules_of
+from skact.resuming.fit_state import state_of_network
 
 STOP = 0  # place of the order to stop, before the places of pieces, in the file
 MOST_PIECES = 4096  # behind their places stand the orders to give a piece back
@@ -27,13 +27,14 @@ def message_file(folder: Path, place: int) -> Path:
 def train_piece(folder_name: str, place: int) -> None:
     """Train jobs in a worker.
 
-    The file of the place holds a pair of job and outcome for each, and the settings;
+    The file of the place holds a pair of job and outcome for each, the settings, and
+    who keeps checkpoints;
     afterwards an outcome and the state of the network for each, the reports on stacks,
     and the number of lane-epochs.
     """
     folder = Path(folder_name)
     counters, file = open_counters(folder), message_file(folder, place)
-    pairs, settings = load(file.read_bytes(), folder)
+    pairs, settings, keeper = load(file.read_bytes(), folder)
     jobs, outcomes = [job for job, _ in pairs], [outcome for _, outcome in pairs]
     stacks: list[StackReport] = []
 
@@ -44,9 +45,17 @@ def train_piece(folder_name: str, place: int) -> None:
 
     _apply(settings)
     with suppress(KeyboardInterrupt):  # the epochs so far go back
-        train(jobs, outcomes=outcomes, stacks=stacks, n_threads=1, progress=count)
+        train(
+            jobs,
+            outcomes=outcomes,
+            stacks=stacks,
+            n_threads=1,
+            progress=count,
+            keeper=keeper,
+        )
     results = [
-        (outcome, _state_of(job)) for job, outcome in zip(jobs, outcomes, strict=True)
+        (outcome, state_of_network(job))
+        for job, outcome in zip(jobs, outcomes, strict=True)
     ]
     file.write_bytes(dump((results, stacks, int(counters[place]))))
 
@@ -69,26 +78,3 @@ def open_counters(folder: Path, *, create: bool = False) -> np.memmap:
         # written, because touching a mapped page ends the process if the disk is full
         file.write_bytes(bytes(8 * 2 * MOST_PIECES))
     return np.memmap(file, np.int64, "r+", shape=2 * MOST_PIECES)
-
-
-def _state_of(job: FitJob) -> tuple[list, ...]:
-    """Return parameters, the optimizer's state of each, buffers, and noise."""
-    parameters = list(job.module.parameters())
-    states = [job.optimizer.state.get(parameter) for parameter in parameters]
-    noise = [module.noise for module in noisy_modules_of(job.module)]
-    values = [parameter.data for parameter in parameters]
-    return values, states, list(job.module.buffers()), noise
-
-
-def set_state(job: FitJob, state: tuple[list, ...]) -> None:
-    """Give network and optimizer what `_state_of` returned in the worker."""
-    module = job.module.train()
-    values, states, buffers, noise = state
-    for parameter, data, known in zip(module.parameters(), values, states, strict=True):
-        parameter.data = data
-        if known is not None:
-            job.optimizer.state[parameter] = known
-    for buffer, data in zip(module.buffers(), buffers, strict=True):
-        buffer.copy_(data)
-    for noisy, of_rows in zip(noisy_modules_of(module), noise, strict=True):
-        noisy.noise = of_rows

@@ -28,6 +28,7 @@ from skact.backend.progress import ProgressBar
 from skact.backend.report import Report
 from skact.backend.session import Session, Train
 from skact.backend.tasks import Group, ParallelCall, Task
+from skact.backend.waiting_memory import default_memory
 from skact.backend.worker_messages import (
     SentMessage,
     collect_messages,
@@ -35,6 +36,10 @@ from skact.backend.worker_messages import (
 )
 from skact.engine.current_trainer import current_trainer
 from skact.engine.jobs import Progress
+from skact.engine.train import train
+from skact.resuming.checkpoint_folder import CheckpointFolder
+from skact.resuming.kept_fits import KeptFits, take_left
+from skact.resuming.train_once import TrainOnce
 
 # The number of jobs that the backends claim to run at once. joblib submits twice this
 # number of tasks at once, and only submitted tasks can wait for each other. The number
@@ -175,6 +180,36 @@ def _note_traceback(error: Exception) -> None:
         error.add_note("In a task of joblib:\n" + "".join(frames))
 
 
+def session_here(
+    memory: int | None = None,
+    folder: CheckpointFolder | None = None,
+    **options: Any,
+) -> Session:
+    """Return a session that trains in this process and in the engine's workers.
+
+    Parameters
+    ----------
+    memory : int or None, default=None
+        As of `Session`; a quarter of it may be filled with fits that have ended.
+    folder : CheckpointFolder or None, default=None
+        Keeps fits for other processes, too.
+    **options
+        Of `Session`.
+
+    Returns
+    -------
+    Session
+    """
+    kept = take_left((default_memory() if memory is None else memory) // 4)
+    return Session(TrainOnce(TrainWithWorkers(), kept, folder), memory, **options)
+
+
+def session_of_workers(memory: int | None, folder: CheckpointFolder | None) -> Session:
+    """Return a session whose tasks go to workers of joblib, which train."""
+    kept = KeptFits((default_memory() if memory is None else memory) // 4)
+    return Session(TrainOnce(train, kept, folder), memory)
+
+
 class FusingBackend(SkactBackend):
     """Runs tasks in greenlets of this thread, and fuses the fits in them.
 
@@ -208,9 +243,7 @@ class FusingBackend(SkactBackend):
             if isinstance(trainer, Session) and trainer.thread_id == get_ident():
                 self._session = trainer
             else:
-                self._session = Session(
-                    TrainWithWorkers(), n_processes=count_processes(None)
-                )
+                self._session = session_here(n_processes=count_processes(None))
         return self._session
 
     def configure(self, n_jobs: int = 1, *args: Any, **kwargs: Any) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from skact.engine.jobs import StackReport
+from skact.engine.jobs import Outcome, StackReport
 
 # a larger share of the waves' time, spent outside stacks, gets a line of its own
 _SHARE_TO_REPORT = 0.1
@@ -37,7 +37,24 @@ class Report:
     cancelled: int = 0  # tasks that had to end before they were done
     pieces: int = 0  # batches of tasks that went to workers
     on_workers: int = 0  # fits that worker processes have trained, at least in part
+    restored: int = 0  # fits that had been trained before, and were only found again
+    continued: int = 0  # fits that went on from where one of their name stood
+    saved_epochs: int = 0  # of both, epochs that were not trained again
+    unnamed: Mapping[str, int] = field(default_factory=Counter)  # reason -> fits
     lost: int = 0  # fits that were trained again, because a worker process died
+
+    @classmethod
+    def of_outcomes(cls, outcomes: Sequence[Outcome]) -> "Report":
+        """Count what was found again, and what could not be."""
+        found = [one for one in outcomes if one.restored_epochs]
+        restored = [one for one in found if one.is_restored]
+        reasons = [one.why_unnamed for one in outcomes if one.why_unnamed is not None]
+        return cls(
+            restored=len(restored),
+            continued=len(found) - len(restored),
+            saved_epochs=sum(one.restored_epochs for one in found),
+            unnamed=Counter(reasons),
+        )
 
     @property
     def n_fused(self) -> int:
@@ -74,6 +91,7 @@ class Report:
             lines.append(line)
         if self.stacks:
             lines += [f"  {self._say_what_fusing_saved()}", *self._stack_lines()]
+        lines += self._lines_of_restored()
         if self.on_workers:
             lines.append(
                 f"{_counted(self.on_workers, 'fit')} trained by worker processes, "
@@ -102,6 +120,25 @@ class Report:
         if self.pieces:
             lines.append(f"{_counted(self.pieces, 'batch', 'es')} of tasks for workers")
         return lines
+
+    def _lines_of_restored(self) -> list[str]:
+        """Say what was not trained again."""
+        parts = [
+            f"{_counted(n, 'fit')} {what}"
+            for n, what in (
+                (self.restored, "restored"),
+                (self.continued, "continued from where the same fit stood"),
+            )
+            if n
+        ]
+        if not parts:
+            return []
+        epochs = _counted(self.saved_epochs, "epoch")
+        lines = [f"{', '.join(parts)}: {epochs} not trained again"]
+        return lines + [
+            f"  {_counted(n, 'fit')} could not be found again, because {reason}"
+            for reason, n in self.unnamed.items()
+        ]
 
     def _lines_of_ends(self) -> list[str]:
         """Say what failed, what was interrupted, and what had no network."""

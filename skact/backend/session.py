@@ -153,9 +153,11 @@ class Session:
         except BaseException:  # Ctrl-C, too
             self.add_report(Report(interrupted=(len(outcome.records),)))
             raise
-        self.add_report(
-            Report(alone_seconds=(outcome.seconds,), alone=Counter([self._why_alone()]))
-        )
+        report = Report.of_outcomes([outcome])
+        if not outcome.is_restored:
+            reasons = Counter([self._why_alone()])
+            report += Report(alone_seconds=(outcome.seconds,), alone=reasons)
+        self.add_report(report)
 
     def _why_alone(self) -> str:
         if self.thread_id != threading.get_ident():

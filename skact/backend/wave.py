@@ -142,9 +142,10 @@ class Wave:
         -------
         Report
         """
-        ended = [one for one in self.outcomes if is_whole or one.is_over]
-        rest = [one for one in self.outcomes if not (is_whole or one.is_over)]
-        return Report(
+        trained = [one for one in self.outcomes if not one.is_restored]
+        ended = [one for one in trained if is_whole or one.is_over]
+        rest = [one for one in trained if not (is_whole or one.is_over)]
+        return Report.of_outcomes(self.outcomes) + Report(
             stacks=tuple(training.stacks),
             fit_seconds=tuple(outcome.seconds for outcome in ended),
             waves=1,

@@ -6,6 +6,7 @@ job only. The rows that fill it up are copies of the first row, with weight 0.
 """
 
 import itertools
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,13 +32,15 @@ class Tables:
 
     def __init__(self) -> None:
         self.arrays: list[Any] = []
-        self._ids: dict[int, int] = {}
+        # an identity alone may be that of an array that is gone
+        self._known: dict[int, tuple[weakref.ref, int]] = {}
         self._by_shape: dict[tuple, list[int]] = {}
 
     def add_array(self, array: Any) -> int:
         """Return the position of an array equal to this one."""
-        if id(array) in self._ids:
-            return self._ids[id(array)]
+        reference, position = self._known.get(id(array), (None, 0))
+        if reference is not None and reference() is array:
+            return position
         same = self._by_shape.setdefault((type(array), array.shape, array.dtype), [])
         for position in same:
             if _are_equal(self.arrays[position], array):
@@ -46,7 +49,7 @@ class Tables:
             position = len(self.arrays)
             self.arrays.append(array)
             same.append(position)
-        self._ids[id(array)] = position
+        self._known[id(array)] = weakref.ref(array), position
         return position
 
 

@@ -120,6 +120,7 @@ class FitJob:
     kept_epochs: int = 0  # epochs whose weights the fit keeps, here or by its hooks
     held_out: HeldOut | None = None  # None: the engine scores no rows
     stopping: StoppingRule | None = None  # None: only hooks stop the fit early
+    is_repeatable: bool = True  # whether another fit may have the same seeds
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,14 @@ class Outcome:
     weights: list[Any] = field(default_factory=list)  # name -> tensor, of each epoch
     is_over: bool = False  # whether this fit needs no more epochs
     stopping: StoppingState | None = None  # of the rule of the job, if it has one
+    name: str | None = None  # of this fit and those that give the same numbers
+    why_unnamed: str | None = None  # why the fit has no name; continues "because"
+    restored_epochs: int = 0  # epochs that an earlier fit of this name has trained
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether an earlier fit of this name has trained all epochs."""
+        return self.is_over and len(self.records) == self.restored_epochs > 0
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,14 @@ class Supply(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """Whoever keeps where fits stand."""
+
+    def note(self, run: StackRun) -> None:
+        """Note where the fits of a stack stand, between its epochs and at its end."""
+        ...
+
+
 def train(
     jobs: Sequence[FitJob],
     *,
@@ -63,6 +71,7 @@ def train(
     progress: Progress | None = None,
     helpers: Helpers | None = None,
     supply: Supply | None = None,
+    keeper: Keeper | None = None,
 ) -> Training:
     """Train all jobs; jobs of one shape train as one stack.
 
@@ -85,6 +94,8 @@ def train(
         Train some of the stacks elsewhere.
     supply : Supply or None, default=None
         Has more fits to train.
+    keeper : Keeper or None, default=None
+        Keeps where fits stand.
 
     Returns
     -------
@@ -94,6 +105,7 @@ def train(
     available = n_threads or torch.get_num_threads()
     outcomes = [Outcome() for _ in jobs] if outcomes is None else list(outcomes)
     stacks = [] if stacks is None else stacks
+    note = keeper.note if keeper is not None else lambda run: None
     tables = Tables()
     waiting: deque[StackRun] = deque()
 
@@ -109,6 +121,7 @@ def train(
         return bool(pairs)
 
     def between_epochs(run: StackRun) -> None:
+        note(run)
         if helpers is not None:
             helpers.share(waiting, run)
         if take_more() and helpers is not None:
@@ -130,6 +143,7 @@ def train(
                     run.train(progress, between_epochs)
                 finally:
                     stacks.append(run.report)
+                note(run)
             take_more()
     return Training(outcomes, stacks)
 

@@ -115,6 +115,7 @@ class EngineLoop(Loop):
             kept_epochs=0 if self.epoch_weights is None else net.max_epochs,
             held_out=held_out_of(net, plan.held_out),
             stopping=_stopping_rule(net) if is_unobserved else None,
+            is_repeatable=net.random_state is not None,
         )
 
 

@@ -120,7 +120,7 @@ def test_a_fit_on_workers_is_the_fit_alone(digits, kind):
     (X, y), nets = digits, nets_of(kind)
     together, report = fit_all(nets, X, y)
     assert report.on_workers > 0
-    assert report.n_fused == len(nets)
+    assert report.n_fused + report.restored == len(nets)
     assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
 
 
@@ -148,7 +148,7 @@ def test_a_fit_that_workers_give_back_is_the_fit_alone(digits, kind, monkeypatch
     (X, y), nets = digits, nets_of(kind)
     together, report = fit_all(nets, X, y)
     assert any(given_back)
-    assert report.n_fused == len(nets)
+    assert report.n_fused + report.restored == len(nets)
     assert report.lost == 0
     assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
 
@@ -557,7 +557,7 @@ def test_a_worker_begins_with_a_large_network_before_the_wave(
     # two for each of two workers; the wave begins when this process has two, as well
     assert len(nets) >= 6
     assert events[:5] == [*["sent"] * 4, 2]
-    assert (report.n_fused, report.waves) == (len(nets), 1)
+    assert (report.n_fused + report.restored, report.waves) == (len(nets), 1)
     assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
 
 
@@ -668,7 +668,7 @@ def test_what_has_begun_belongs_to_the_wave_that_full_memory_starts(digits, work
     workers.pace = 1.0
     nets = nets_of("large, one by one")
     together, report = fit_all(nets, X, y, memory=3 * 2**20)
-    assert report.n_fused == len(nets)
+    assert report.n_fused + report.restored == len(nets)
     assert report.early_waves > 0
     assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
 

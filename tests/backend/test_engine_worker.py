@@ -11,12 +11,12 @@ from skact.backend.engine_worker import (
     STOP,
     message_file,
     open_counters,
-    set_state,
     settings_of_process,
     train_piece,
 )
 from skact.backend.shared_arrays import dump, load
 from skact.engine.jobs import FitJob, Outcome
+from skact.resuming.fit_state import set_network
 
 X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)
@@ -34,7 +34,7 @@ def a_job(n_epochs=4):
 def folder(tmp_path):
     counters = open_counters(tmp_path, create=True)
     net, job = a_job()
-    message = ([(job, Outcome())], settings_of_process())
+    message = ([(job, Outcome())], settings_of_process(), None)
     message_file(tmp_path, 3).write_bytes(dump(message))
     return tmp_path, counters, net, job
 
@@ -47,7 +47,7 @@ def test_the_results_are_those_of_a_fit_and_go_into_the_network(folder):
     )
     assert (len(outcome.records), outcome.is_over, n_done) == (4, True, 4)
     assert (report.lanes, int(counters[3])) == (1, 4)
-    set_state(job, state)
+    set_network(job, state)
     alone = ActMLP(
         width=8, dropout=0.2, norm="batch", random_state=0, max_epochs=4, batch_size=32
     ).fit(X, y)
@@ -74,7 +74,7 @@ def test_a_worker_computes_as_its_process_of_the_search_does(folder):
     torch.set_float32_matmul_precision("high")
     try:
         _, job = a_job()
-        message = ([(job, Outcome())], settings_of_process())
+        message = ([(job, Outcome())], settings_of_process(), None)
         message_file(path, 3).write_bytes(dump(message))
         torch.set_float32_matmul_precision(before[0])
         train_piece(str(path), 3)

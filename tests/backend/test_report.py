@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skact import ActMLP, fused
 from skact.backend.report import Report
-from skact.engine.jobs import StackReport
+from skact.engine.jobs import Outcome, StackReport
 
 
 def lines_of(**fields):
@@ -141,10 +141,11 @@ def test_stacks_that_are_apart_have_descriptions_of_their_own():
     ]
     with fused() as session:
         Parallel()(delayed(ActMLP(**{**base, **kind}).fit)(X, y) for kind in kinds)
-        Parallel()(delayed(ActMLP(**base).fit)(X[:n], y[:n]) for n in (90, 60))
+        again = {**base, "random_state": 1}
+        Parallel()(delayed(ActMLP(**again).fit)(X[:n], y[:n]) for n in (90, 60))
     descriptions = [stack.description for stack in session.report.stacks]
     assert len(descriptions) == len(kinds) + 2
-    # the first kind, and the same fit once more
+    # the first kind, and a fit of the same shape once more
     assert len(set(descriptions)) == len(kinds) + 1
     assert "3-4-2, batch norm, dropout, cross_entropy, adam, 3 batches of 32, " in (
         " ".join(descriptions)
@@ -153,3 +154,17 @@ def test_stacks_that_are_apart_have_descriptions_of_their_own():
 
 def test_the_report_of_nothing_says_so():
     assert str(Report()) == "Nothing was trained."
+
+
+def test_the_report_says_what_was_not_trained_again():
+    found = Outcome([None] * 3, is_over=True, restored_epochs=3)
+    went_on = Outcome([None] * 5, is_over=True, restored_epochs=2)
+    new = Outcome([None] * 5, is_over=True, why_unnamed="dice were thrown")
+    report = Report.of_outcomes([found, went_on, new])
+    assert (report.restored, report.continued, report.saved_epochs) == (1, 1, 5)
+    assert str(report) == (
+        "1 fit restored, 1 fit continued from where the same fit stood: 5 epochs not "
+        "trained again\n"
+        "  1 fit could not be found again, because dice were thrown"
+    )
+    assert str(Report.of_outcomes([new])) == "Nothing was trained."

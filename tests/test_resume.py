@@ -1,0 +1,194 @@
+"""A search that is killed at any moment goes on, and ends as an undisturbed one."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.model_selection import cross_val_score
+
+from skact import ActMLP, checkpoints, fused
+from skact.resuming.checkpoint_files import files_in
+
+# 100 fits of several shapes, some of which stop early; each finished fit is told of
+SCRIPT = """
+import json, sys, warnings
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+import skact
+from skact.resuming import checkpoint_folder
+
+folder, trained, kind = sys.argv[1:4]
+write = checkpoint_folder.replace_file
+
+def note(path, content):
+    write(path, content)
+    if "-part" not in path.name:
+        with open(trained, "a") as file:
+            file.write(path.name + "\\n")
+
+checkpoint_folder.replace_file = note
+X, y = load_digits(return_X_y=True)
+X, y = (X[:300] / 16).astype("float32"), y[:300]
+net = skact.ActMLP(max_epochs=25, batch_size=32, random_state=0, dropout=0.1)
+grid = [
+    {"lr": [0.001, 0.003, 0.01, 0.03, 0.1], "width": [16, 24]},
+    {"early_stopping": [True], "lr": [0.001, 0.003, 0.01, 0.03, 0.1], "width": [9, 24]},
+]
+search = GridSearchCV(net, grid, cv=5, refit=False)
+options = {"checkpoint": folder, "checkpoint_seconds": 0.05} if folder != "none" else {}
+options |= {"inner": "loky", "n_jobs": 2} if kind == "loky" else {"n_jobs": 1}
+print("begins", flush=True)
+with skact.fused(**options) as session:
+    search.fit(X, y)
+found = search.cv_results_
+results = {k: list(map(str, found[k])) for k in found if "time" not in k}
+report = session.report
+counts = [report.n_fused, report.restored, report.continued]
+print("results " + json.dumps([results, counts]), flush=True)
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "search.py"
+    path.write_text(textwrap.dedent(SCRIPT))
+    return path
+
+
+def start(script, folder, kind="one process"):
+    arguments = [sys.executable, script, folder, script.parent / "trained", kind]
+    return subprocess.Popen(
+        list(map(str, arguments)),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def kill(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
+def results_of(process):
+    out, _ = process.communicate(timeout=600)
+    assert process.returncode == 0
+    return json.loads(out.splitlines()[-1].removeprefix("results "))
+
+
+def test_a_search_that_is_killed_twenty_times_ends_as_if_undisturbed(script, tmp_path):
+    expected, _ = results_of(start(script, "none"))
+    folder = tmp_path / "runs"
+    moments, kills = random.Random(0), 0
+    for _ in range(60):
+        process = start(script, folder)
+        assert process.stdout.readline() == "begins\n"
+        # not long, so that twenty kills are needed until all is done
+        deadline = time.monotonic() + moments.uniform(0.05, 0.6)
+        n_files = len(list(files_in(folder)))
+        # progress first, or a slow machine would never come to an end
+        while time.monotonic() < deadline or (
+            kills >= 20 and len(list(files_in(folder))) == n_files
+        ):
+            if process.poll() is not None:
+                break
+            time.sleep(0.01)
+        if kills >= 20:
+            break
+        kill(process)
+        kills += 1
+    results, (n_trained, n_restored, _) = results_of(process)
+    assert kills == 20
+    assert results == expected
+    assert n_trained + n_restored == 100
+    written = (tmp_path / "trained").read_text().split()
+    assert len(written) == len(set(written)) == 100  # none was trained twice
+    # and now all is done
+    results, counts = results_of(start(script, folder))
+    assert (results, counts) == (expected, [0, 100, 0])
+
+
+@pytest.mark.parametrize("kind", ["loky"])
+def test_workers_share_a_folder_and_go_on_after_a_kill(script, tmp_path, kind):
+    expected, _ = results_of(start(script, "none"))
+    folder = tmp_path / "runs"
+    process = start(script, folder, kind)
+    end = time.monotonic() + 120
+    while len(list(files_in(folder))) < 20 and process.poll() is None:
+        assert time.monotonic() < end, "nothing was written"
+        time.sleep(0.01)
+    kill(process)
+    assert len(checkpoints(folder)) >= 20
+    results, counts = results_of(start(script, folder, kind))
+    assert results == expected
+    assert counts[1] + counts[2] >= 20
+    results, counts = results_of(start(script, folder))  # in one process, the same
+    assert (results, counts) == (expected, [0, 100, 0])
+
+
+LIMITED = """
+import resource, signal, sys, warnings
+import numpy as np
+from sklearn.datasets import load_iris
+from sklearn.model_selection import cross_val_score
+import skact
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # every disk is full
+X, y = load_iris(return_X_y=True)
+net = skact.ActMLP(max_epochs=3, random_state=0)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    with skact.fused(checkpoint=sys.argv[1]):
+        scores = cross_val_score(net, X, y, cv=5)
+(message,) = [str(one.message) for one in caught]
+assert "Checkpoints cannot be written" in message and sys.argv[1] in message, message
+assert np.array_equal(scores, cross_val_score(net, X, y, cv=5))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of POSIX")
+def test_a_full_disk_is_said_and_the_search_goes_on(tmp_path):
+    folder = tmp_path / "runs"
+    subprocess.run([sys.executable, "-c", LIMITED, str(folder)], check=True)
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or not hasattr(os, "geteuid") or os.geteuid() == 0,
+    reason="root may write everywhere",
+)
+def test_a_folder_that_is_read_only_is_said_and_the_search_goes_on(tmp_path, iris):
+    (tmp_path / "runs").mkdir(mode=0o500)
+    net = ActMLP(max_epochs=2, random_state=0)
+    with (
+        fused(checkpoint=tmp_path / "runs"),
+        pytest.warns(UserWarning, match="cannot be written"),
+    ):
+        scores = cross_val_score(net, *iris)
+    np.testing.assert_array_equal(scores, cross_val_score(net, *iris))
+
+
+def test_a_file_where_a_folder_of_fits_would_be_is_said(tmp_path, iris):
+    """What root may not do either: to write below a file."""
+    net, folder = ActMLP(max_epochs=2, random_state=0), tmp_path / "runs"
+    folder.mkdir()
+    for i in range(256):
+        (folder / f"{i:02x}").write_text("")
+    with (
+        fused(checkpoint=folder),
+        pytest.warns(UserWarning, match="cannot be written"),
+    ):
+        scores = cross_val_score(net, *iris)
+    np.testing.assert_array_equal(scores, cross_val_score(net, *iris))
+    assert all(Path(path).is_file() for path in folder.iterdir())
