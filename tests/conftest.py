@@ -21,6 +21,7 @@ from sklearn.preprocessing import scale
 from sklearn.svm import SVC
 
 from skact.backend import engine_helpers
+from skact.resuming import kept_fits
 
 # No test depends on how fast the machine is. What lands must not depend on the luck of
 # the draw either: CI takes the same examples each time, every other run new ones.
@@ -48,6 +49,12 @@ def _no_workers_by_themselves(monkeypatch):
     """
     monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_START", np.inf)
     monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", np.inf)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_by_an_interrupt(monkeypatch):
+    """A test that ends by Ctrl-C must not leave its fits to the next one."""
+    monkeypatch.setattr(kept_fits, "_left", [])
 
 
 @pytest.fixture(scope="session")

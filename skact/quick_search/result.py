@@ -12,6 +12,7 @@ from skact.analysis.comparison import Comparison, compare
 from skact.analysis.diagnosis import Diagnosis, diagnose
 from skact.callbacks.training_log import TrainingLog
 from skact.naming import short_name
+from skact.quick_search.budget import BudgetedSearchCV
 from skact.quick_search.tables import TableEncoder, as_table
 from skact.results.frames import to_frame
 from skact.results.schema import schema_of_frame
@@ -144,7 +145,26 @@ class SearchResult:
         found = self.comparison
         verdict = "" if found is None else f"\n\n{found.verdict}"
         table = f"{self._describe_search()}{self._describe_columns()}\n\n{text}{more}"
-        return f"{table}{verdict}{self._describe_edge_rate()}"
+        edge = self._describe_edge_rate()
+        return f"{table}{self._describe_rounds()}{verdict}{edge}"
+
+    def _describe_rounds(self) -> str:
+        """Say how much of the grid a budget of seconds has allowed."""
+        if not isinstance(self.search_, BudgetedSearchCV):
+            return ""
+        search = self.search_
+        n, rounds = search.n_candidates_, search.rounds_
+        parts = [f"{number} for {epochs} epochs" for epochs, number in rounds]
+        left = n - rounds[0][1]
+        rest = (
+            f" {left} were not tried: a longer budget may find better." if left else ""
+        )
+        whole = rounds[-1][0] == search.max_resources
+        short = "" if whole else " None had all its epochs."
+        return (
+            f"\n\nOf {n} candidates, the budget allowed {', '.join(parts)}."
+            f"{rest}{short}"
+        )
 
     def _describe_search(self) -> str:
         """Name the task, the score, and the number of candidates and folds."""

@@ -3,9 +3,10 @@
 import difflib
 import importlib.util
 import inspect
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from skact.callbacks.training_log import TrainingLog
 from skact.nets.estimators import ActMLP, ActMLPRegressor
 from skact.parameters.checks import dtype_name
 from skact.parameters.row_weights import read_sample_weight
+from skact.quick_search.budget import BudgetedSearchCV
 from skact.quick_search.column_kinds import (
     check_no_infinity,
     kind_of_column,
@@ -64,6 +66,8 @@ def search(
     progress: bool | None = None,
     groups: Any = None,
     sample_weight: Any = None,
+    checkpoint: Any = None,
+    budget: float | None = None,
     **parameters: Any,
 ) -> SearchResult:
     """Find the best activation, learning rate and width for data.
@@ -114,6 +118,14 @@ def search(
         Groups of the rows, for a splitter such as ``GroupKFold``, which needs them.
     sample_weight : array-like of shape (n_samples,) or None, default=None
         Weights of the rows: for the nets and for the scores.
+    checkpoint : str or path, default=None
+        A folder that keeps fits, as in :func:`~skact.fused`: the same call goes on
+        after a crash, and a call with more candidates trains only what is new.
+    budget : float or None, default=None
+        Seconds in which to end. Candidates are tried in random order, in rounds of more
+        and more epochs that the best third reaches (successive halving), and the
+        result says how many. One chunk of candidates is tried always. A second call
+        with the same `checkpoint` goes on with what is left. None: all candidates.
     **parameters : dict
         More parameters of the net, such as ``early_stopping=True``, but not those that
         the search tries.
@@ -143,7 +155,8 @@ def search(
     >>> found.best_score_ > 0.9, sorted(found.best_params_)
     (True, ['activation', 'depth', 'lr', 'width'])
     """
-    _check_keywords(n_lr, cv, progress, width=width, depth=depth)
+    began = time.monotonic()
+    _check_keywords(n_lr, cv, progress, budget, width=width, depth=depth)
     if isinstance(scoring, list | tuple | dict | set) and not scoring:
         raise ValueError(f"scoring must name a score, got {scoring!r}.")
     check_groups(groups, cv)
@@ -176,12 +189,21 @@ def search(
     columns, folds = _make_preprocessing(X), SharedFolds()
     shared = SharedTransformer(columns, folds, dtype_name(net.dtype))
     pipeline = SearchPipeline([("columns", shared), ("net", net)])
-    found = GridSearchCV(
-        pipeline, grid, cv=cv, scoring=log.scorer(scoring), refit=refit or True
-    )
+    options = {"cv": cv, "scoring": log.scorer(scoring), "refit": refit or True}
+    found = GridSearchCV(pipeline, grid, **options)
+    if budget is not None:
+        found = BudgetedSearchCV(
+            pipeline,
+            grid,
+            resource="net__max_epochs",
+            max_resources=net.max_epochs,
+            deadline=began + budget,
+            random_state=random_state,
+            **options,
+        )
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     target = StandardScaler() if regression else None
-    with fused(progress=progress) as session:
+    with fused(progress=progress, checkpoint=checkpoint) as session:
         found.fit(
             X if _reads_rows(scoring) else folds.share(X),
             y if target is None else _standardise(y, target),
@@ -255,8 +277,16 @@ class SearchPipeline(Pipeline):
         return super().fit(X, y, **params)
 
 
-def _check_keywords(n_lr: Any, cv: Any, progress: Any, **sizes: Any) -> None:
+def _check_keywords(
+    n_lr: Any, cv: Any, progress: Any, budget: Any, **sizes: Any
+) -> None:
     """Refuse what cannot be searched, before anything is trained."""
+    if budget is not None:
+        is_number = isinstance(budget, Real) and not isinstance(budget, bool)
+        if not is_number or not 0 < float(budget) < float("inf"):
+            raise ValueError(
+                f"budget must be None or a positive number of seconds, got {budget!r}."
+            )
     _check_whole("n_lr", n_lr, 1)
     if isinstance(cv, Integral):
         _check_whole("cv", cv, 2)

@@ -90,7 +90,7 @@ class CheckpointFolder:
         if self._is_broken or name is None or outcome.error is not None:
             return
         path = path_of(self.path, name, n_epochs, is_part=is_part)
-        if n_epochs == 0 or path.exists():
+        if n_epochs == 0 or path.exists() or not FitState.is_whole(job, outcome):
             return
         state = FitState.of(job, outcome)
         try:

@@ -71,6 +71,11 @@ class FitState:
         """Epochs that the fit has trained."""
         return len(self.records)
 
+    @staticmethod
+    def is_whole(job: FitJob, outcome: Outcome) -> bool:
+        """Whether all is here: the weights of early epochs do not go to workers."""
+        return not job.keeps_weights or len(outcome.weights) == len(outcome.records)
+
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors, and about those of the records."""
@@ -80,12 +85,13 @@ class FitState:
         return sum(one.nbytes for one in tensors) + 100 * (batches + self.n_epochs)
 
     def suits(self, job: FitJob) -> bool:
-        """Whether parameters and buffers have the shapes of those of a job."""
+        """Whether a job can go on from here: its shapes, and all that it keeps."""
         values, states, buffers, noise = self.network
         module = job.module
         own = [*module.parameters(), *module.buffers()]
         return (
             len(states) == len(values)
+            and len(self.weights) == (self.n_epochs if job.keeps_weights else 0)
             and len(noise) == len(noisy_modules_of(module))
             and [one.shape for one in (*values, *buffers)] == [p.shape for p in own]
         )

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -421,3 +422,95 @@ def test_dask_without_a_client_is_refused():
         fused(inner="dask"),
     ):
         pass
+
+
+# ------------------------------------------------------------ nothing is trained twice
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"checkpoint": 3}, "checkpoint must be None or a folder, got 3"),
+        ({"checkpoint": __file__}, "checkpoint must be a folder, got the file"),
+        ({"checkpoint_seconds": -1}, "checkpoint_seconds must be a number of at least"),
+        (
+            {"checkpoint_seconds": "1"},
+            "checkpoint_seconds must be a number of at least",
+        ),
+        ({"checkpoint_seconds": np.nan}, "checkpoint_seconds must be a number of at"),
+    ],
+)
+def test_a_checkpoint_that_is_not_allowed_is_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        fused(**options)
+
+
+def test_a_checkpoint_without_safetensors_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"safetensors.*skact\[checkpoint\]"):
+        fused(checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_after_ctrl_c_the_next_block_goes_on(iris, tmp_path, checkpoint):
+    options = {"checkpoint": tmp_path / "runs"} if checkpoint else {}
+    plain = nets(NET, iris)
+
+    @fused(**options)
+    def search():
+        nets(NET, iris)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        search()
+    (note,) = caught.value.__notes__
+    assert "skact keeps 3 fits" in note
+    assert "Run the same search again." in note
+    with fused(**options) as session:
+        same_nets(nets(NET, iris), plain)
+    assert session.report.restored == 3
+    with fused() as session:  # what one block has taken, the next does not have
+        nets(NET, iris)
+    assert session.report.restored == 0
+
+
+def test_fits_that_ctrl_c_cuts_off_go_on_from_there(iris):
+    plain = nets(NET, iris)
+    seen = []
+
+    def interrupt(run):
+        seen.append(run)
+        raise KeyboardInterrupt
+
+    def search():
+        with fused(n_jobs=1) as session:
+            session.train.folder = SimpleNamespace(
+                note=interrupt, find=lambda *_: None, write=lambda *_, **__: None
+            )
+            nets(NET, iris)
+
+    with pytest.raises(KeyboardInterrupt):
+        search()
+    assert len(seen) == 1
+    with fused() as session:
+        same_nets(nets(NET, iris), plain)
+    assert (session.report.continued, session.report.saved_epochs) == (3, 3)
+
+
+def test_a_block_that_ends_as_planned_leaves_nothing(iris):
+    with fused():
+        nets(NET, iris)
+    with fused() as session:
+        nets(NET, iris)
+    assert session.report.restored == 0
+
+
+@pytest.mark.parametrize("inner", ["loky", "dask"])
+def test_workers_keep_checkpoints(iris, tmp_path, inner, request):
+    if inner == "dask":
+        request.getfixturevalue("client")
+    plain = nets(NET, iris)
+    for n_restored in (0, 3):
+        with fused(inner=inner, n_jobs=2, checkpoint=tmp_path) as session:
+            same_nets(nets(NET, iris), plain)
+        assert session.report.restored == n_restored

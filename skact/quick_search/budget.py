@@ -1,0 +1,174 @@
+"""A grid search that keeps to a number of seconds: rounds of more and more epochs.
+
+Successive halving over epochs (Jamieson and Talwalkar 2016, arXiv:1502.07943), in
+chunks whose length is measured. In `fused()`, a fit of a later round goes on from where
+the earlier round left it.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import GridSearchCV, ParameterGrid
+
+_FACTOR = 3  # epochs of a round over those of the round before; of candidates, 1 / 3
+_MOST_ROUNDS = 3
+_FIRST_CHUNK = 4  # candidates, before anything is known of their pace
+_SHARE_OF_CHUNK = 0.5  # of the seconds that are left to the round
+_MOST_GROWTH = 4  # a chunk may be this many times as large as the one before
+_FEWEST_AT_END = 3
+# a fit alone takes about this share of the time of a candidate on all its folds
+_SHARE_OF_REFIT = 0.5
+
+
+class BudgetedSearchCV(GridSearchCV):
+    """Try as many candidates of a grid as a budget of seconds allows.
+
+    Parameters
+    ----------
+    estimator, param_grid, scoring, refit, cv
+        As in ``GridSearchCV``.
+    resource : str
+        The parameter of the estimator that holds its number of epochs.
+    max_resources : int
+        Epochs of the last round.
+    deadline : float
+        When to end, by ``time.monotonic()``.
+    random_state : int or None
+        Seed of the order in which candidates are tried.
+
+    Attributes
+    ----------
+    rounds_ : list of (int, int)
+        Epochs of each round, and the number of its candidates.
+    n_candidates_ : int
+        Candidates in the grid.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_grid: Any,
+        *,
+        resource: str,
+        max_resources: int,
+        deadline: float,
+        random_state: int | None = None,
+        scoring: Any = None,
+        refit: Any = True,
+        cv: Any = None,
+    ) -> None:
+        super().__init__(estimator, param_grid, scoring=scoring, refit=refit, cv=cv)
+        self.resource, self.max_resources = resource, max_resources
+        self.deadline, self.random_state = deadline, random_state
+
+    def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
+        """Evaluate candidates in rounds, until the last round or the deadline."""
+        grid = list(ParameterGrid(self.param_grid))
+        order = np.random.default_rng(self.random_state).permutation(len(grid))
+        waiting = [grid[i] for i in order]
+        self.n_candidates_, self.rounds_ = len(grid), []
+        clock = _Clock(self.deadline, self.max_resources)
+        trained, rounds = 0, epochs_of_rounds(self.max_resources)
+        for number, n_epochs in enumerate(rounds):
+            clock.begin_round(n_epochs - trained, len(rounds) - number)
+            tried: list[dict[str, Any]] = []
+            while waiting and (n := clock.count_affordable()):
+                chunk, waiting = waiting[:n], waiting[n:]
+                n = len(chunk)
+                with clock.measure(n):
+                    found = evaluate_candidates(
+                        [{**one, self.resource: n_epochs} for one in chunk],
+                        more_results={
+                            "iter": [number] * n,
+                            "n_resources": [n_epochs] * n,
+                        },
+                    )
+                tried += chunk
+            if not tried:
+                return
+            self.rounds_.append((n_epochs, len(tried)))
+            scores = found[self._name_of_score()][-len(tried) :]
+            waiting, trained = survivors_of(tried, scores), n_epochs
+
+    def _name_of_score(self) -> str:
+        metric = self.refit if isinstance(self.refit, str) else "score"
+        return f"mean_test_{metric}"
+
+    @staticmethod
+    def _select_best_index(refit: Any, refit_metric: str, results: Any) -> int:
+        """Return the best candidate of the last round."""
+        scores = np.array(results[f"mean_test_{refit_metric}"], dtype=float)
+        last = np.asarray(results["iter"]) == max(results["iter"])
+        scores[~last | np.isnan(scores)] = -np.inf
+        return int(scores.argmax())
+
+
+class _Clock:
+    """Measures chunks, and says how many candidates the next one may have."""
+
+    def __init__(self, deadline: float, max_epochs: int) -> None:
+        self._deadline, self._max_epochs = deadline, max_epochs
+        self._pace = 0.0  # seconds of an epoch of a candidate; 0: not known
+        self._epochs, self._most = 1, _FIRST_CHUNK
+        self._end = deadline  # of the round
+
+    def begin_round(self, n_epochs: int, n_rounds: int) -> None:
+        """Share what is left of the time among the rounds that are left."""
+        self._epochs = n_epochs
+        left = self._deadline - time.monotonic() - self._seconds_of_refit
+        self._end = time.monotonic() + left / n_rounds
+
+    @property
+    def _seconds_of_refit(self) -> float:
+        return _SHARE_OF_REFIT * self._pace * self._max_epochs
+
+    def count_affordable(self) -> int:
+        """Return how many candidates the next chunk may have; 0: time is over."""
+        if not self._pace:
+            return self._most
+        left = self._end - time.monotonic()
+        seconds = self._pace * self._epochs
+        if left < seconds:
+            return 0
+        return max(1, min(self._most, int(_SHARE_OF_CHUNK * left / seconds)))
+
+    @contextmanager
+    def measure(self, n: int) -> Iterator[None]:
+        """Measure a chunk of n candidates."""
+        began = time.monotonic()
+        yield
+        self._pace = max((time.monotonic() - began) / (n * self._epochs), 1e-9)
+        self._most = _MOST_GROWTH * n
+
+
+def epochs_of_rounds(max_epochs: int) -> list[int]:
+    """Return the epochs of each round, such as 4, 12, 36.
+
+    Examples
+    --------
+    >>> epochs_of_rounds(36), epochs_of_rounds(30), epochs_of_rounds(2)
+    ([4, 12, 36], [4, 10, 30], [1, 2])
+    """
+    rounds = {max(1, -(-max_epochs // _FACTOR**i)) for i in range(_MOST_ROUNDS)}
+    return sorted(rounds)
+
+
+def survivors_of(
+    tried: Sequence[dict[str, Any]], scores: Sequence[float]
+) -> list[dict[str, Any]]:
+    """Return the candidates for the next round, the best first.
+
+    The best of a second activation stays, so that there is something to compare.
+    """
+    known = np.nan_to_num(np.asarray(scores, dtype=float), nan=-np.inf)
+    ranked = np.argsort(-known, kind="stable")
+    number = min(len(tried), max(_FEWEST_AT_END, -(-len(tried) // _FACTOR)))
+    kept = list(ranked[:number])
+    names = [str(one.get("net__activation")) for one in tried]
+    if len({names[i] for i in kept}) == 1:
+        others = [i for i in ranked if names[i] != names[kept[0]]]
+        kept[-1:] = others[:1] or kept[-1:]
+    return [tried[i] for i in kept]
