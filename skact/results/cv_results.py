@@ -22,6 +22,7 @@ from skact.results.result_names import MISSING, RESULT_NAME
 
 TIME_KEYS = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
 _SPLIT_KEY = re.compile(r"split(\d+)_(test|train)_(.*)", re.DOTALL)
+_SCORE_KEY = re.compile(r"(?:mean|std|split\d+)_(?:test|train)_(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Results:
     """Columns of one or several searches; rows in the order of ``cv_results_``."""
 
     columns: dict[str, list[Any]]  # key of cv_results_ -> a cell for each row
-    metrics: list[str]  # the metric that ranks comes first
+    metrics: list[str]  # those with ranks; the metric that ranks comes first
     search_of_row: list[int]  # the position of the row's search
     candidate_of_row: list[int]  # the row's position in cv_results_ of its search
 
@@ -45,6 +46,13 @@ class Results:
         known = {"params", *(f"param_{name}" for name in self.param_names)}
         keys = [key for key in self.columns if key not in known]
         return [key for key in keys if not RESULT_NAME.fullmatch(key)]
+
+    @property
+    def scored_metrics(self) -> list[str]:
+        """All metrics: those with ranks, then those that only have scores."""
+        found = map(_SCORE_KEY.fullmatch, self.columns)
+        others = [match[1] for match in found if match is not None]
+        return list(dict.fromkeys([*self.metrics, *others]))
 
     @property
     def rank_key(self) -> str:
@@ -104,7 +112,7 @@ class Results:
     def score_keys(self) -> list[str]:
         """Return keys of scores: the rank, the summary of each metric, the splits."""
         keys = [self.rank_key]
-        for metric in self.metrics:
+        for metric in self.scored_metrics:
             keys += [f"{stat}_test_{metric}" for stat in ("mean", "std", "rank")]
             keys += [f"{stat}_train_{metric}" for stat in ("mean", "std")]
         keys += [key for *_, key in self.split_scores()]
@@ -120,7 +128,9 @@ class Results:
         }
         return [
             (metric, part, number, key)
-            for metric, part in itertools.product(self.metrics, ("test", "train"))
+            for metric, part in itertools.product(
+                self.scored_metrics, ("test", "train")
+            )
             for (a, b, number), key in sorted(of_metric.items())
             if (a, b) == (metric, part)
         ]
@@ -193,7 +203,7 @@ def _find_cv_results(search: Any) -> Mapping[str, Any]:
     if is_cv_results_frame(search):
         results = columns_of_frame(search)
     elif (study := study_of(search)) is not None:
-        results = columns_of_study(study)
+        results = columns_of_study(study, of_search=study is not search)
         if not results["params"]:
             raise NotFittedError("This study has no trials yet: call its 'optimize'.")
     if not isinstance(results, Mapping):

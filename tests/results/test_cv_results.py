@@ -278,3 +278,16 @@ def test_what_cross_validate_returns_is_refused_with_what_to_do() -> None:
     message = "pass return_estimator=True to cross_validate and result['estimator']"
     with pytest.raises(ValueError, match=re.escape(message)):
         to_frame(result)
+
+
+def test_a_metric_without_ranks_is_a_column() -> None:
+    search = grid(
+        TREE, DEPTHS, scoring=TREE_SCORES, refit="f1", return_train_score=True
+    )
+    results = {k: v for k, v in search.cv_results_.items() if k != "rank_test_acc"}
+    both = (results["mean_test_acc"] + results["mean_test_f1"]) / 2
+    found = to_frame(results | {"mean_test_both": both})
+    expected = to_frame(search).drop(columns="rank_test_acc")
+    assert set(found) == {*expected, "mean_test_both"}
+    assert found[list(expected)].equals(expected)
+    assert {"test_acc", "train_acc"} < set(to_frame(results, "fold"))
