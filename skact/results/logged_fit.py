@@ -30,6 +30,7 @@ class LoggedFit:
     searches: tuple[SearchPlace, ...]  # around the fit, the outermost search first
     params: dict[str, Any]  # of the net
     history: dict[str, list[Scalar | None]]  # columns with a cell for each epoch
+    began: float = 0.0  # when the outermost fit around it began
 
     @property
     def is_refit(self) -> bool:
@@ -59,11 +60,15 @@ class FitLog(ABC):
 
 def log_of(estimator: Any) -> FitLog | None:
     """Return the log that was set on a net inside an estimator, or None."""
+    return next(logs_of(estimator), None)
+
+
+def logs_of(estimator: Any) -> Iterator[FitLog]:
+    """Yield the logs that were set on nets inside an estimator."""
     for inner in estimators_inside(estimator):
         for callback in callbacks_of(inner):
             if isinstance(callback, FitLog):
-                return callback
-    return None
+                yield callback
 
 
 def estimators_inside(estimator: Any) -> Iterator[Any]:

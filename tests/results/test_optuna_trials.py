@@ -15,6 +15,7 @@ from skopt import BayesSearchCV
 
 from skact import (
     ActMLP,
+    TrainingLog,
     compare,
     load_results,
     params_of_trial,
@@ -274,6 +275,17 @@ def test_a_search_of_optuna_is_ranked_and_compared(tmp_path: Any) -> None:
     assert to_hiplot(search).colorby == "mean_test_score"
     save_results(search, tmp_path)
     pd.testing.assert_frame_equal(to_frame(load_results(tmp_path)), frame)
+
+
+@pytest.mark.filterwarnings("ignore:`optuna.terminator`:FutureWarning")
+def test_a_search_of_optuna_itself_is_named_for_its_missing_epochs() -> None:
+    net = ActMLP(max_epochs=1, random_state=0).set_callbacks(TrainingLog())
+    space = {"lr": optuna.distributions.FloatDistribution(0.01, 0.1)}
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        search = OptunaSearchCV(net, space, n_trials=1, cv=2)
+    message = "OptunaSearchCV has a TrainingLog of 3 fits, but it does not tell"
+    with pytest.raises(ValueError, match=message):
+        to_frame(search.fit(X, y), level="epoch")
 
 
 def test_a_search_of_scikit_optimize_is_a_search(tmp_path: Any) -> None:
