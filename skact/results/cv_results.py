@@ -1,6 +1,7 @@
 """Read the ``cv_results_`` of one or several searches into columns of one length."""
 
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,16 +60,25 @@ class Results:
         """Key of the rank by the first metric."""
         return f"rank_test_{self.metrics[0]}"
 
+    @property
+    def rounds_key(self) -> str:
+        """Key of the iterations of successive halving; empty if there are none."""
+        found = [key for key in ("iter", "n_resources") if key in self.columns]
+        return found[0] if found else ""
+
     def numbers_of(self, key: str) -> list[Any]:
-        """Return a column of scores or times as numbers; None where a fit failed."""
-        kind = int if key.startswith("rank_") else float
+        """Return a column of scores or times as numbers; None where a fit failed.
+
+        Ranks are integers, unless the user's own are means or shares.
+        """
+        is_rank = key.startswith("rank_")
         cells = self.columns[key]
-        if set(map(type, cells)) == {kind}:
+        if set(map(type, cells)) == {int if is_rank else float}:
             return [None if value != value else value for value in cells]
-        return [
-            None if value is MISSING or pd.isna(value) else kind(value)
-            for value in cells
-        ]
+        numbers = [None if x is MISSING else _number_of(x, key) for x in cells]
+        if is_rank and all(x is None or x.is_integer() for x in numbers):
+            return [None if x is None else int(x) for x in numbers]
+        return numbers
 
     def values_of(self, key: str) -> list[Any]:
         """Return the values of a parameter as scalars; None where they are missing."""
@@ -83,10 +93,10 @@ class Results:
         for metric in reversed(self.metrics):
             for i, rank in enumerate(self.numbers_of(f"rank_test_{metric}")):
                 ranks[i] = ranks[i] if rank is None else rank
-        halving = {"iter", "n_resources"} <= set(self.columns)
-        rounds = self.columns["iter"] if halving else []
-        latest = [0 if round_ is MISSING else -round_ for round_ in rounds]
-        keys: list[Any] = [ranks, *([latest] if halving else []), self.search_of_row]
+        key = self.rounds_key
+        rounds = self.numbers_of(key) if key else [None] * len(ranks)
+        latest = [0 if round_ is None else -round_ for round_ in rounds]
+        keys: list[Any] = [ranks, latest, self.search_of_row]
         return np.lexsort(keys).tolist()
 
     def short_param_names(self, taken: Iterable[str]) -> dict[str, str]:
@@ -230,7 +240,7 @@ def _find_cv_results(search: Any) -> Mapping[str, Any]:
     if not metrics or any(f"mean_test_{metric}" not in results for metric in metrics):
         raise ValueError(
             "obj must have columns 'rank_test_<metric>' and 'mean_test_<metric>' as "
-            f"cv_results_ has; got a dict with the keys {list(results)!r}."
+            f"cv_results_ has; got {_name_of_table(search)} {list(results)!r}."
         )
     single = [key for key, values in results.items() if not hasattr(values, "__len__")]
     if single:
@@ -244,6 +254,28 @@ def _find_cv_results(search: Any) -> Mapping[str, Any]:
             f"obj must have columns of one length; got a dict with {lengths!r}."
         )
     return columns_of_dict(results) if isinstance(search, Mapping) else results
+
+
+def _name_of_table(search: Any) -> str:
+    if isinstance(search, pd.DataFrame):
+        return "a frame with the columns"
+    if isinstance(search, Mapping):
+        return "a dict with the keys"
+    return f"{short_name(type(search))}, whose cv_results_ has the keys"
+
+
+def _number_of(cell: Any, key: str) -> float | None:
+    """Return a cell as a number, also of a text of one; None where it is missing."""
+    if pd.api.types.is_scalar(cell) and pd.isna(cell):
+        return None
+    try:
+        number = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"obj must have numbers in the column {key!r}; got {cell!r} of type "
+            f"{type(cell).__name__}."
+        ) from None
+    return None if math.isnan(number) else number
 
 
 def _list_cells(values: Any) -> list[Any]:

@@ -1,6 +1,7 @@
 """``cv_results_`` that is a frame, or a dict of one, also read from a CSV file."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,19 +9,21 @@ import numpy as np
 import pandas as pd
 
 from skact.results.params_texts import IN_CELL, params_of_candidates
-from skact.results.result_names import MISSING, RESULT_NAME
+from skact.results.result_names import ATTRS_KEY, MISSING, RESULT_NAME
 
 _PARAMS, _OF_PARAM = "params", "param_"
-_INDEX_OF_CSV = re.compile(r"Unnamed: \d+")  # how pandas names an index it has read
+# how pandas names an index that it has read, and one that it read a second time
+_INDEX_OF_CSV = re.compile(r"Unnamed: \d+(?:\.\d+)*")
 _OF_HALVING = ("iter", "n_resources")
 
 
 def is_cv_results_frame(value: Any) -> bool:
     """Whether a value is ``pandas.DataFrame(search.cv_results_)``, and no tidy frame.
 
-    A frame of ``to_frame`` has parameters of short names, and no column ``params``.
+    A frame of ``to_frame`` has parameters of short names, and no column ``params``; its
+    ``attrs`` tell it, too, if a parameter is called ``param_grid``.
     """
-    if not isinstance(value, pd.DataFrame):
+    if not isinstance(value, pd.DataFrame) or ATTRS_KEY in value.attrs:
         return False
     names = [str(name) for name in value.columns]
     others = [
@@ -42,8 +45,15 @@ def columns_of_frame(frame: pd.DataFrame) -> dict[str, Any]:
     Where ``params`` do not tell the value of a parameter, a gap is None if the cell is;
     else the candidate does not have the parameter.
     """
+    names = list(map(str, frame.columns))
+    repeated = [name for name, n in Counter(names).items() if n > 1]
+    if repeated:
+        raise ValueError(
+            f"obj must have each column once; this frame has {repeated[0]!r} "
+            f"{names.count(repeated[0])} times."
+        )
     columns: dict[str, Any] = {}
-    for name, label in zip(map(str, frame.columns), frame.columns, strict=True):
+    for name, label in zip(names, frame.columns, strict=True):
         columns[name] = frame[label].tolist()
         if name != _PARAMS and not RESULT_NAME.fullmatch(name):
             is_param = name.startswith(_OF_PARAM)
@@ -52,6 +62,18 @@ def columns_of_frame(frame: pd.DataFrame) -> dict[str, Any]:
                 for cell in columns[name]
             ]
     return columns_of_dict(columns)
+
+
+def refuse_dict_of_dicts(value: Any) -> None:
+    """Raise ValueError for what ``DataFrame.to_dict()`` returns."""
+    if not isinstance(value, Mapping):
+        return
+    is_of_frame = any(str(key).startswith("mean_test_") for key in value)
+    if is_of_frame and all(isinstance(cells, Mapping) for cells in value.values()):
+        raise ValueError(
+            "obj must have columns that are lists; got a dict of dicts, as "
+            'DataFrame.to_dict() returns it. Give the frame itself, or to_dict("list").'
+        )
 
 
 def columns_of_dict(results: Mapping[str, Any]) -> dict[str, Any]:

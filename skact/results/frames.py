@@ -22,6 +22,7 @@ from skact.results.cv_results import (
     results_of,
     search_inside,
 )
+from skact.results.cv_results_frames import refuse_dict_of_dicts
 from skact.results.epochs import epochs_of_search
 from skact.results.histories import epochs_of_net, is_net, params_that_differ
 from skact.results.schema import (
@@ -155,6 +156,7 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
 def table_of(obj: Any, level: str | None = None) -> Table:
     """Return the columns of the frame that `to_frame` returns."""
     check_level(level)
+    refuse_dict_of_dicts(obj)
     several = _names_and_sources(obj)
     names, sources = (None, [obj]) if several is None else several
     sources = [search_inside(source) for source in sources]
