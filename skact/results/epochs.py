@@ -266,18 +266,23 @@ def _explain_missing_epochs(search: Any, logged: Sequence[LoggedFit] | None) -> 
         )
     nets = estimators_inside(getattr(search, "estimator", None))
     net = next((type(n).__name__ for n in nets if hasattr(n, "history")), "ActMLP")
+    # a search that is not scikit-learn's own
+    is_mute = is_search(search) and not hasattr(search, "set_callbacks")
     if logged is None:
-        return (
+        advice = (
             f"{kind} keeps no training history of its candidates. Attach a log to the "
             f"net before the search: {net}(...).set_callbacks(TrainingLog())."
         )
+        mute = (
+            f" {kind} does not tell a fit its place: log.to_frame() numbers the fits."
+        )
+        return advice + mute * is_mute
     if not logged:
         return (
             f"{kind} has a TrainingLog that knows no fits: was it attached before the "
             f"search was fitted?"
         )
     places = [fit.place_in(kind) for fit in logged]
-    is_mute = not hasattr(search, "set_callbacks")  # it is not scikit-learn's own
     if (any(places) or is_mute) and all(
         place is None or place.number is None for place in places
     ):

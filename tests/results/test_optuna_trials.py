@@ -286,6 +286,9 @@ def test_a_search_of_optuna_itself_is_named_for_its_missing_epochs() -> None:
     message = "OptunaSearchCV has a TrainingLog of 3 fits, but it does not tell"
     with pytest.raises(ValueError, match=message):
         to_frame(search.fit(X, y), level="epoch")
+    search.estimator = ActMLP(max_epochs=1)
+    with pytest.raises(ValueError, match=r"Attach a log .*: log\.to_frame\(\) numbers"):
+        to_frame(search, level="epoch")
 
 
 def test_a_search_of_scikit_optimize_is_a_search(tmp_path: Any) -> None:
