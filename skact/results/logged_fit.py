@@ -1,5 +1,6 @@
 """One fit as a training log keeps it, and the interface of the log for its readers."""
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,11 +65,10 @@ def log_of(estimator: Any) -> FitLog | None:
 
 
 def logs_of(estimator: Any) -> Iterator[FitLog]:
-    """Yield the logs that were set on nets inside an estimator."""
+    """Yield the log of each net inside an estimator: of several, the first."""
     for inner in estimators_inside(estimator):
-        for callback in callbacks_of(inner):
-            if isinstance(callback, FitLog):
-                yield callback
+        logs = (one for one in callbacks_of(inner) if isinstance(one, FitLog))
+        yield from itertools.islice(logs, 1)
 
 
 def estimators_inside(estimator: Any) -> Iterator[Any]:

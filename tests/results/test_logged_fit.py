@@ -70,13 +70,14 @@ def test_the_log_of_a_net_is_found_wherever_the_net_is(wrap: Any) -> None:
     assert isinstance(log, FitLog)
 
 
-def test_all_logs_of_an_estimator_are_found() -> None:
-    nets = [ActMLP().set_callbacks(TrainingLog()), ActMLP()]
-    nets.append(ActMLP().set_callbacks(TrainingLog(), TrainingLog()))
+def test_the_log_of_each_net_of_an_estimator_is_found() -> None:
+    logs = [TrainingLog() for _ in range(3)]
+    nets = [ActMLP().set_callbacks(logs[0]), ActMLP()]
+    nets.append(ActMLP().set_callbacks(logs[1], logs[2]))
     voting = VotingClassifier([(f"net{i}", net) for i, net in enumerate(nets)])
-    found = {id(log) for log in logs_of(voting)}
-    assert len(found) == 3
-    assert id(log_of(voting)) in found
+    found = list(logs_of(voting))
+    assert {id(log) for log in found} == {id(log) for log in logs[:2]}
+    assert log_of(voting) is found[0]
     assert list(logs_of(nets[1])) == []
 
 
