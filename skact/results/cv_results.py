@@ -22,6 +22,7 @@ from skact.results.optuna_trials import columns_of_study, study_of
 from skact.results.result_names import MISSING, RESULT_NAME
 
 TIME_KEYS = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
+_ROUNDS_KEYS = ("iter", "n_resources")
 _SPLIT_KEY = re.compile(r"split(\d+)_(test|train)_(.*)", re.DOTALL)
 _SCORE_KEY = re.compile(r"(?:mean|std|split\d+)_(?:test|train)_(.*)", re.DOTALL)
 
@@ -63,7 +64,7 @@ class Results:
     @property
     def rounds_key(self) -> str:
         """Key of the iterations of successive halving; empty if there are none."""
-        found = [key for key in ("iter", "n_resources") if key in self.columns]
+        found = [key for key in _ROUNDS_KEYS if key in self.columns]
         return found[0] if found else ""
 
     def numbers_of(self, key: str) -> list[Any]:
@@ -161,6 +162,9 @@ def results_of(searches: Sequence[Any]) -> Results:
     for part, length in zip(parts, lengths, strict=True):
         for key, cells in columns.items():
             cells += _list_cells(part[key]) if key in part else [MISSING] * length
+    for key in set(_ROUNDS_KEYS) & set(columns):
+        if any(isinstance(cell, str) for cell in columns[key]):
+            columns[key] = _integers_of_texts(columns[key], key)
     return Results(
         columns,
         list(metrics),
@@ -276,6 +280,12 @@ def _number_of(cell: Any, key: str) -> float | None:
             f"{type(cell).__name__}."
         ) from None
     return None if math.isnan(number) else number
+
+
+def _integers_of_texts(cells: Sequence[Any], key: str) -> list[Any]:
+    """Return iterations, or their resources, of a file that was read as texts."""
+    numbers = [None if x is MISSING else _number_of(x, key) for x in cells]
+    return [MISSING if x is None else int(x) if x.is_integer() else x for x in numbers]
 
 
 def _list_cells(values: Any) -> list[Any]:

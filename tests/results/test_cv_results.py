@@ -31,7 +31,7 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
-from skact import to_hiplot
+from skact import load_results, save_results, to_hiplot
 from skact.results.cv_results import search_inside
 from skact.results.frames import table_of, to_frame
 
@@ -363,6 +363,18 @@ def test_one_column_of_halving_is_enough_to_put_the_last_iteration_first(
         page = to_hiplot(table).display_data(hiplot.Displays.TABLE)
         first = next(key for key in ("iter", "n_resources") if key not in lacks)
         assert page["order_by"][0] == [first, "desc"]
+
+
+def test_iterations_may_be_texts_of_numbers(tmp_path: Any) -> None:
+    texts = {"iter": ["0", "nan", "1.0"], "n_resources": ["10", "10", "20"]}
+    frame = to_frame(HALVING | texts)
+    assert frame["mean_test_score"].tolist() == [0.9, 0.99, 0.95]
+    assert frame["iter"].tolist() == [1, pd.NA, 0]
+    assert frame["n_resources"].tolist() == [20, 10, 10]
+    save_results(HALVING | texts, tmp_path)
+    pd.testing.assert_frame_equal(to_frame(load_results(tmp_path)), frame)
+    with pytest.raises(ValueError, match="the column 'n_resources'; got 'many'"):
+        save_results(HALVING | {"n_resources": ["10", "10", "many"]}, tmp_path)
 
 
 def test_a_hyperparameter_that_is_called_like_an_iteration_does_not_rank() -> None:
