@@ -295,4 +295,5 @@ def _params_as_scalars(net: Any) -> dict[str, Scalar]:
 
 
 def _logged_fit_from(row: dict[str, Any]) -> LoggedFit:
-    return LoggedFit(row["run"], row["searches"], row["params"], row["history"])
+    names = "run", "searches", "params", "history", "began"
+    return LoggedFit(**{name: row[name] for name in names})

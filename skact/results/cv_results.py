@@ -1,6 +1,7 @@
 """Read the ``cv_results_`` of one or several searches into columns of one length."""
 
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,9 @@ from skact.results.optuna_trials import columns_of_study, study_of
 from skact.results.result_names import MISSING, RESULT_NAME
 
 TIME_KEYS = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
+_ROUNDS_KEYS = ("iter", "n_resources")
 _SPLIT_KEY = re.compile(r"split(\d+)_(test|train)_(.*)", re.DOTALL)
+_SCORE_KEY = re.compile(r"(?:mean|std|split\d+)_(?:test|train)_(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Results:
     """Columns of one or several searches; rows in the order of ``cv_results_``."""
 
     columns: dict[str, list[Any]]  # key of cv_results_ -> a cell for each row
-    metrics: list[str]  # the metric that ranks comes first
+    metrics: list[str]  # those with ranks; the metric that ranks comes first
     search_of_row: list[int]  # the position of the row's search
     candidate_of_row: list[int]  # the row's position in cv_results_ of its search
 
@@ -47,20 +50,36 @@ class Results:
         return [key for key in keys if not RESULT_NAME.fullmatch(key)]
 
     @property
+    def scored_metrics(self) -> list[str]:
+        """All metrics: those with ranks, then those that only have scores."""
+        found = map(_SCORE_KEY.fullmatch, self.columns)
+        others = [match[1] for match in found if match is not None]
+        return list(dict.fromkeys([*self.metrics, *others]))
+
+    @property
     def rank_key(self) -> str:
         """Key of the rank by the first metric."""
         return f"rank_test_{self.metrics[0]}"
 
+    @property
+    def rounds_key(self) -> str:
+        """Key of the iterations of successive halving; empty if there are none."""
+        found = [key for key in _ROUNDS_KEYS if key in self.columns]
+        return found[0] if found else ""
+
     def numbers_of(self, key: str) -> list[Any]:
-        """Return a column of scores or times as numbers; None where a fit failed."""
-        kind = int if key.startswith("rank_") else float
+        """Return a column of scores or times as numbers; None where a fit failed.
+
+        Ranks are integers, unless the user's own are means or shares.
+        """
+        is_rank = key.startswith("rank_")
         cells = self.columns[key]
-        if set(map(type, cells)) == {kind}:
+        if set(map(type, cells)) == {int if is_rank else float}:
             return [None if value != value else value for value in cells]
-        return [
-            None if value is MISSING or pd.isna(value) else kind(value)
-            for value in cells
-        ]
+        numbers = [None if x is MISSING else _number_of(x, key) for x in cells]
+        if is_rank and all(x is None or x.is_integer() for x in numbers):
+            return [None if x is None else int(x) for x in numbers]
+        return numbers
 
     def values_of(self, key: str) -> list[Any]:
         """Return the values of a parameter as scalars; None where they are missing."""
@@ -75,10 +94,10 @@ class Results:
         for metric in reversed(self.metrics):
             for i, rank in enumerate(self.numbers_of(f"rank_test_{metric}")):
                 ranks[i] = ranks[i] if rank is None else rank
-        halving = {"iter", "n_resources"} <= set(self.columns)
-        rounds = self.columns["iter"] if halving else []
-        latest = [0 if round_ is MISSING else -round_ for round_ in rounds]
-        keys: list[Any] = [ranks, *([latest] if halving else []), self.search_of_row]
+        key = self.rounds_key
+        rounds = self.numbers_of(key) if key else [None] * len(ranks)
+        latest = [0 if round_ is None else -round_ for round_ in rounds]
+        keys: list[Any] = [ranks, latest, self.search_of_row]
         return np.lexsort(keys).tolist()
 
     def short_param_names(self, taken: Iterable[str]) -> dict[str, str]:
@@ -104,7 +123,7 @@ class Results:
     def score_keys(self) -> list[str]:
         """Return keys of scores: the rank, the summary of each metric, the splits."""
         keys = [self.rank_key]
-        for metric in self.metrics:
+        for metric in self.scored_metrics:
             keys += [f"{stat}_test_{metric}" for stat in ("mean", "std", "rank")]
             keys += [f"{stat}_train_{metric}" for stat in ("mean", "std")]
         keys += [key for *_, key in self.split_scores()]
@@ -120,7 +139,9 @@ class Results:
         }
         return [
             (metric, part, number, key)
-            for metric, part in itertools.product(self.metrics, ("test", "train"))
+            for metric, part in itertools.product(
+                self.scored_metrics, ("test", "train")
+            )
             for (a, b, number), key in sorted(of_metric.items())
             if (a, b) == (metric, part)
         ]
@@ -141,6 +162,9 @@ def results_of(searches: Sequence[Any]) -> Results:
     for part, length in zip(parts, lengths, strict=True):
         for key, cells in columns.items():
             cells += _list_cells(part[key]) if key in part else [MISSING] * length
+    for key in set(_ROUNDS_KEYS) & set(columns):
+        if any(isinstance(cell, str) for cell in columns[key]):
+            columns[key] = _integers_of_texts(columns[key], key)
     return Results(
         columns,
         list(metrics),
@@ -193,7 +217,7 @@ def _find_cv_results(search: Any) -> Mapping[str, Any]:
     if is_cv_results_frame(search):
         results = columns_of_frame(search)
     elif (study := study_of(search)) is not None:
-        results = columns_of_study(study)
+        results = columns_of_study(study, of_search=study is not search)
         if not results["params"]:
             raise NotFittedError("This study has no trials yet: call its 'optimize'.")
     if not isinstance(results, Mapping):
@@ -220,7 +244,7 @@ def _find_cv_results(search: Any) -> Mapping[str, Any]:
     if not metrics or any(f"mean_test_{metric}" not in results for metric in metrics):
         raise ValueError(
             "obj must have columns 'rank_test_<metric>' and 'mean_test_<metric>' as "
-            f"cv_results_ has; got a dict with the keys {list(results)!r}."
+            f"cv_results_ has; got {_name_of_table(search)} {list(results)!r}."
         )
     single = [key for key, values in results.items() if not hasattr(values, "__len__")]
     if single:
@@ -234,6 +258,34 @@ def _find_cv_results(search: Any) -> Mapping[str, Any]:
             f"obj must have columns of one length; got a dict with {lengths!r}."
         )
     return columns_of_dict(results) if isinstance(search, Mapping) else results
+
+
+def _name_of_table(search: Any) -> str:
+    if isinstance(search, pd.DataFrame):
+        return "a frame with the columns"
+    if isinstance(search, Mapping):
+        return "a dict with the keys"
+    return f"{short_name(type(search))}, whose cv_results_ has the keys"
+
+
+def _number_of(cell: Any, key: str) -> float | None:
+    """Return a cell as a number, also of a text of one; None where it is missing."""
+    if pd.api.types.is_scalar(cell) and pd.isna(cell):
+        return None
+    try:
+        number = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"obj must have numbers in the column {key!r}; got {cell!r} of type "
+            f"{type(cell).__name__}."
+        ) from None
+    return None if math.isnan(number) else number
+
+
+def _integers_of_texts(cells: Sequence[Any], key: str) -> list[Any]:
+    """Return iterations, or their resources, of a file that was read as texts."""
+    numbers = [None if x is MISSING else _number_of(x, key) for x in cells]
+    return [MISSING if x is None else int(x) if x.is_integer() else x for x in numbers]
 
 
 def _list_cells(values: Any) -> list[Any]:

@@ -1,46 +1,29 @@
 """``cv_results_`` that is a frame, or a dict of one, also read from a CSV file."""
 
-import ast
-import itertools
-import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from skact.results.result_names import MISSING, RESULT_NAME
+from skact.results.params_texts import IN_CELL, params_of_candidates
+from skact.results.result_names import ATTRS_KEY, MISSING, RESULT_NAME
 
 _PARAMS, _OF_PARAM = "params", "param_"
-_INDEX_OF_CSV = re.compile(r"Unnamed: \d+")  # how pandas names an index it has read
+# how pandas names an index that it has read, and one that it read a second time
+_INDEX_OF_CSV = re.compile(r"Unnamed: \d+(?:\.\d+)*")
 _OF_HALVING = ("iter", "n_resources")
-_IN_CELL = object()  # the mark of a value that params do not tell
-_OPENING, _CLOSING = set("[({<"), set("])}>")
-# what stands in the text of a dict: strings, and marks outside of strings
-_TOKEN = re.compile(
-    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?P<mark>[\[({<\])}>,])""", re.DOTALL
-)
-_NAMED_VALUES = {
-    "nan": math.nan,
-    "inf": math.inf,
-    "np.True_": True,
-    "np.False_": False,
-}
-# what the text of a broken literal raises when it is read
-_READING_ERRORS = (
-    *(ValueError, SyntaxError, TypeError, OverflowError),
-    *(MemoryError, RecursionError),
-)
 
 
 def is_cv_results_frame(value: Any) -> bool:
     """Whether a value is ``pandas.DataFrame(search.cv_results_)``, and no tidy frame.
 
-    A frame of ``to_frame`` has parameters of short names, and no column ``params``.
+    A frame of ``to_frame`` has parameters of short names, and no column ``params``; its
+    ``attrs`` tell it, too, if a parameter is called ``param_grid``.
     """
-    if not isinstance(value, pd.DataFrame):
+    if not isinstance(value, pd.DataFrame) or ATTRS_KEY in value.attrs:
         return False
     names = [str(name) for name in value.columns]
     others = [
@@ -62,8 +45,15 @@ def columns_of_frame(frame: pd.DataFrame) -> dict[str, Any]:
     Where ``params`` do not tell the value of a parameter, a gap is None if the cell is;
     else the candidate does not have the parameter.
     """
+    names = list(map(str, frame.columns))
+    repeated = [name for name, n in Counter(names).items() if n > 1]
+    if repeated:
+        raise ValueError(
+            f"obj must have each column once; this frame has {repeated[0]!r} "
+            f"{names.count(repeated[0])} times."
+        )
     columns: dict[str, Any] = {}
-    for name, label in zip(map(str, frame.columns), frame.columns, strict=True):
+    for name, label in zip(names, frame.columns, strict=True):
         columns[name] = frame[label].tolist()
         if name != _PARAMS and not RESULT_NAME.fullmatch(name):
             is_param = name.startswith(_OF_PARAM)
@@ -72,6 +62,18 @@ def columns_of_frame(frame: pd.DataFrame) -> dict[str, Any]:
                 for cell in columns[name]
             ]
     return columns_of_dict(columns)
+
+
+def refuse_dict_of_dicts(value: Any) -> None:
+    """Raise ValueError for what ``DataFrame.to_dict()`` returns."""
+    if not isinstance(value, Mapping):
+        return
+    is_of_frame = any(str(key).startswith("mean_test_") for key in value)
+    if is_of_frame and all(isinstance(cells, Mapping) for cells in value.values()):
+        raise ValueError(
+            "obj must have columns that are lists; got a dict of dicts, as "
+            'DataFrame.to_dict() returns it. Give the frame itself, or to_dict("list").'
+        )
 
 
 def columns_of_dict(results: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def columns_of_dict(results: Mapping[str, Any]) -> dict[str, Any]:
     }
     names = [name for name in columns if name.startswith(_OF_PARAM)]
     keys = [name.removeprefix(_OF_PARAM) for name in names]
-    params = [_params_of_candidate(one, keys) for one in results.get(_PARAMS, ())]
+    params = params_of_candidates(results.get(_PARAMS, ()), keys)
     for key in dict.fromkeys(key for one in params for key in one):
         # the column may have been left out
         cells = columns.get(f"{_OF_PARAM}{key}", [MISSING] * len(params))
@@ -102,7 +104,7 @@ def columns_of_dict(results: Mapping[str, Any]) -> dict[str, Any]:
 
 def _value_of(told: Any, cell: Any) -> Any:
     """Return the value of a parameter: what ``params`` tell, else what the cell is."""
-    if told is not _IN_CELL:
+    if told is not IN_CELL:
         return told
     return MISSING if cell is not None and _is_gap(cell) else cell
 
@@ -110,75 +112,3 @@ def _value_of(told: Any, cell: Any) -> Any:
 def _is_gap(cell: Any) -> bool:
     """Whether a cell is None, NaN or the like; no list and no array is."""
     return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
-
-
-@dataclass(frozen=True)
-class _ObjectInText:
-    """An object of which a file has kept the repr; so it gets the object's name."""
-
-    text: str
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def _params_of_candidate(value: Any, keys: Sequence[str]) -> Mapping[str, Any]:
-    """Return the parameters that a dict, or the text of a dict, tells."""
-    if isinstance(value, Mapping):
-        return value
-    text = value.strip() if isinstance(value, str) else ""
-    texts = _split_dict(text)
-    if texts is not None:
-        return {key: _read(one, _ObjectInText(one)) for key, one in texts.items()}
-    # the repr of an estimator that scikit-learn has shortened may lack brackets
-    found = {
-        key: re.findall(rf"{re.escape(repr(key))}: ([^,{{}}]*)[,}}]", text)
-        for key in keys
-    }
-    return {
-        key: _read(ones[0], _IN_CELL) if len(ones) == 1 else _IN_CELL
-        for key, ones in found.items()
-    }
-
-
-def _split_dict(text: str) -> dict[str, str] | None:
-    """Return the texts of the values in the text of a dict; None if it is none."""
-    depth, cuts = 0, [0]
-    for token in _TOKEN.finditer(text):
-        mark = token["mark"]
-        depth += (mark in _OPENING) - (mark in _CLOSING)
-        if depth == 0 or (depth == 1 and mark == ","):
-            cuts.append(token.start())
-    if not (text.startswith("{") and text.endswith("}") and cuts[-1] == len(text) - 1):
-        return None
-    items = [text[start + 1 : end] for start, end in itertools.pairwise(cuts)]
-    pairs = [item.partition(": ") for item in items if item.strip()]
-    texts = {_read(key, None): value.strip() for key, _, value in pairs}
-    return texts if all(isinstance(key, str) for key in texts) else None
-
-
-def _read(text: str, otherwise: Any) -> Any:
-    """Return the value of a literal, also of numpy's; never is a text evaluated."""
-    try:
-        tree = ast.parse(text.strip(), mode="eval")
-        return ast.literal_eval(_WithPlainValues().visit(tree))
-    except _READING_ERRORS:
-        return otherwise
-
-
-class _WithPlainValues(ast.NodeTransformer):
-    """Put values in place of ``nan``, ``inf`` and the scalars of numpy."""
-
-    def visit_Name(self, node: ast.Name | ast.Attribute) -> Any:
-        name = ast.unparse(node)
-        return ast.Constant(_NAMED_VALUES[name]) if name in _NAMED_VALUES else node
-
-    visit_Attribute = visit_Name
-
-    def visit_Call(self, node: ast.Call) -> Any:
-        module, _, name = ast.unparse(node.func).partition(".")
-        kind: Any = getattr(np, name, None) if module == "np" else None
-        is_scalar = isinstance(kind, type) and issubclass(kind, np.number | np.str_)
-        if not is_scalar or node.keywords:
-            return node
-        return ast.Constant(kind(*(ast.literal_eval(self.visit(x)) for x in node.args)))

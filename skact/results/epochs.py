@@ -7,7 +7,7 @@ from typing import Any
 from skact.naming import name_values
 from skact.results.cv_results import Results, is_search, results_of, search_inside
 from skact.results.histories import columns_of_history, is_net, net_of
-from skact.results.logged_fit import FitLog, LoggedFit, estimators_inside, log_of
+from skact.results.logged_fit import LoggedFit, estimators_inside, logs_of
 from skact.results.optuna_trials import study_of
 from skact.results.schema import MODEL, sort_recorded
 
@@ -32,10 +32,10 @@ def epochs_of_search(
     if saved is not None:
         return saved
     results = results_of([search]) if results is None else results
-    log = _log_of_search(search)
-    fits = {} if log is None else _fits_of_search(log, search, results)
+    logged = _logged_fits(search)
+    fits = _fits_of_search(logged or [], search, results)
     if not fits:
-        raise ValueError(f"level='epoch': {_explain_missing_epochs(search, log)}")
+        raise ValueError(f"level='epoch': {_explain_missing_epochs(search, logged)}")
     histories = {place: fit.history for place, fit in fits.items()}
     recorded = {"epoch": None}  # fits that failed in the first epoch recorded nothing
     recorded |= dict.fromkeys(key for history in histories.values() for key in history)
@@ -66,23 +66,26 @@ def has_epochs(search: Any, results: Results) -> bool:
     """Whether the log of a search, or the loaded results, have epochs."""
     if hasattr(search, "epochs_"):
         return search.epochs_ is not None
-    log = _log_of_search(search)
-    return log is not None and bool(_fits_of_search(log, search, results))
+    return bool(_fits_of_search(_logged_fits(search) or [], search, results))
 
 
 PlacedFits = dict[tuple[int, int], LoggedFit]  # (row in cv_results_, fold) -> fit
 
 
-def _fits_of_search(log: FitLog, search: Any, results: Results) -> PlacedFits:
-    """Return the fits of one search in a log, without the refit.
+def _fits_of_search(
+    logged: Sequence[LoggedFit], search: Any, results: Results
+) -> PlacedFits:
+    """Return the fits of one search among logged fits, without the refit.
 
     Several searches may share a log. The fits of this search have the parameters of its
-    candidates. If the log has several such groups of fits, the right group is the one
+    candidates. If there are several such groups of fits, the right group is the one
     whose refit has the history of `best_estimator_`; without a refit, the last group.
     """
+    if not logged:
+        return {}
     kind = type(search).__name__
     searches: dict[Any, list[LoggedFit]] = {}
-    for fit in log.fits:
+    for fit in logged:
         place = fit.place_in(kind)
         if place is not None:
             searches.setdefault(place.search, []).append(fit)
@@ -230,17 +233,30 @@ def _has_params_of_candidate(
     return True
 
 
-def _log_of_search(search: Any) -> FitLog | None:
-    """Return the log of the searched net, or of a net among the candidates' values."""
-    log = log_of(getattr(search, "estimator", None))
+def _logged_fits(search: Any) -> list[LoggedFit] | None:
+    """Return the fits in all logs of a search; None if no net of it has a log.
+
+    The nets are the searched one and those among the candidates' values, each of which
+    may have a log of its own.
+    """
     results = getattr(search, "cv_results_", {})
-    for params in () if log is not None else results.get("params", ()):
-        for value in params.values():
-            log = log or (log_of(value) if hasattr(value, "get_params") else None)
-    return log
+    values = [x for params in results.get("params", ()) for x in params.values()]
+    nets = [getattr(search, "estimator", None), *values]
+    logs = [
+        log
+        for net in {id(net): net for net in nets}.values()
+        if hasattr(net, "get_params")
+        for log in logs_of(net)
+    ]
+    different = list({id(log): log for log in logs}.values())
+    if not different:
+        return None
+    # the fits of each log are in the order in which they ran, and stay so
+    fits = [fit for log in different for fit in log.fits]
+    return fits if len(different) == 1 else sorted(fits, key=lambda fit: fit.began)
 
 
-def _explain_missing_epochs(search: Any, log: FitLog | None) -> str:
+def _explain_missing_epochs(search: Any, logged: Sequence[LoggedFit] | None) -> str:
     """Say why a search has no epochs, and what the user can do."""
     kind = type(search).__name__
     if not hasattr(search, "estimator") and study_of(search) is not None:
@@ -250,26 +266,34 @@ def _explain_missing_epochs(search: Any, log: FitLog | None) -> str:
         )
     nets = estimators_inside(getattr(search, "estimator", None))
     net = next((type(n).__name__ for n in nets if hasattr(n, "history")), "ActMLP")
-    if log is None:
-        return (
+    # a search that is not scikit-learn's own
+    is_mute = is_search(search) and not hasattr(search, "set_callbacks")
+    if logged is None:
+        advice = (
             f"{kind} keeps no training history of its candidates. Attach a log to the "
             f"net before the search: {net}(...).set_callbacks(TrainingLog())."
         )
-    if not log.fits:
+        mute = (
+            f" {kind} does not tell a fit its place: log.to_frame() numbers the fits."
+        )
+        return advice + mute * is_mute
+    if not logged:
         return (
             f"{kind} has a TrainingLog that knows no fits: was it attached before the "
             f"search was fitted?"
         )
-    places = [fit.place_in(kind) for fit in log.fits]
-    if any(places) and all(place is None or place.number is None for place in places):
+    places = [fit.place_in(kind) for fit in logged]
+    if (any(places) or is_mute) and all(
+        place is None or place.number is None for place in places
+    ):
         return (
-            f"{kind} has a TrainingLog of {len(log.fits)} fits, but it does not tell "
+            f"{kind} has a TrainingLog of {len(logged)} fits, but it does not tell "
             f"scikit-learn's callbacks which candidate and fold a fit is. "
             f"log.to_frame() has these fits, numbered."
         )
     if not any(places):
         return (
-            f"{kind} has a TrainingLog of {len(log.fits)} fits, but inside "
+            f"{kind} has a TrainingLog of {len(logged)} fits, but inside "
             f"{type(search.estimator).__name__} scikit-learn does not tell a fit its "
             f"candidate and fold. log.to_frame() has these fits, numbered."
         )

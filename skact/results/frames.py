@@ -22,6 +22,7 @@ from skact.results.cv_results import (
     results_of,
     search_inside,
 )
+from skact.results.cv_results_frames import refuse_dict_of_dicts
 from skact.results.epochs import epochs_of_search
 from skact.results.histories import epochs_of_net, is_net, params_that_differ
 from skact.results.schema import (
@@ -64,7 +65,9 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
 
     Candidates are ranked as the search ranks them. Of several metrics, the metric that
     ``refit`` names ranks; otherwise the first metric ranks. After successive halving
-    the last iteration comes first: the search takes its best candidate from there.
+    the last iteration comes first: the search takes its best candidate from there. A
+    study ranks its complete trials by their values; if it has constraints, it ranks
+    those trials that satisfy them.
 
     Parameters
     ----------
@@ -86,8 +89,10 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
     DataFrame of shape (n_rows, n_columns)
         Columns of a candidate, in this order: the rank; the parameters (with successive
         halving also ``iter`` and ``n_resources``); mean and standard deviation of the
-        test scores, then of the train scores if there are any; the scores of each
-        split; the times.
+        test scores, then of the train scores if there are any, also of a metric that
+        has no rank; the scores of each split; the times. A study has ``state`` and, if
+        it has constraints, ``feasible`` after the parameters; attributes of trials
+        that are named like scores are columns, too, and do not rank.
 
         Columns of a fold: the rank of its candidate; ``candidate``, the position of the
         candidate in ``cv_results_``; the parameters; ``fold``; the scores on the fold,
@@ -155,6 +160,7 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
 def table_of(obj: Any, level: str | None = None) -> Table:
     """Return the columns of the frame that `to_frame` returns."""
     check_level(level)
+    refuse_dict_of_dicts(obj)
     several = _names_and_sources(obj)
     names, sources = (None, [obj]) if several is None else several
     sources = [search_inside(source) for source in sources]

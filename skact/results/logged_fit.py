@@ -1,5 +1,6 @@
 """One fit as a training log keeps it, and the interface of the log for its readers."""
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class LoggedFit:
     searches: tuple[SearchPlace, ...]  # around the fit, the outermost search first
     params: dict[str, Any]  # of the net
     history: dict[str, list[Scalar | None]]  # columns with a cell for each epoch
+    began: float = 0.0  # when the outermost fit around it began
 
     @property
     def is_refit(self) -> bool:
@@ -59,11 +61,14 @@ class FitLog(ABC):
 
 def log_of(estimator: Any) -> FitLog | None:
     """Return the log that was set on a net inside an estimator, or None."""
+    return next(logs_of(estimator), None)
+
+
+def logs_of(estimator: Any) -> Iterator[FitLog]:
+    """Yield the log of each net inside an estimator: of several, the first."""
     for inner in estimators_inside(estimator):
-        for callback in callbacks_of(inner):
-            if isinstance(callback, FitLog):
-                return callback
-    return None
+        logs = (one for one in callbacks_of(inner) if isinstance(one, FitLog))
+        yield from itertools.islice(logs, 1)
 
 
 def estimators_inside(estimator: Any) -> Iterator[Any]:

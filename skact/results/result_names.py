@@ -1,4 +1,4 @@
-"""Names of scores and times in ``cv_results_``, and the mark of a missing cell."""
+"""Names of scores and times in ``cv_results_``, and marks of cells and frames."""
 
 import re
 
@@ -7,3 +7,4 @@ RESULT_NAME = re.compile(
     r"(?:mean|std|rank|split\d+)_(?:test|train)_.*|(?:mean|std)_(?:fit|score)_time"
 )
 MISSING = object()  # the cell of a candidate that has no such parameter or score
+ATTRS_KEY = "skact"  # in DataFrame.attrs of a frame that to_frame made

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from skact.results.cv_results import ranked_metrics
-from skact.results.result_names import RESULT_NAME
+from skact.results.result_names import ATTRS_KEY, RESULT_NAME
 
 LEVELS = ("candidate", "fold", "epoch")
 MODEL = "model"  # the column that tells several searches or nets apart
@@ -22,7 +22,6 @@ CURVE_IDS = (MODEL, "candidate", "run", "fit", "fold")
 # columns that tell rows apart, the largest unit first; only a log has run, fit, refit
 _IDS = (MODEL, "candidate", "run", "fit", "refit", "fold", "epoch")
 _HALVING_COLUMNS = ("iter", "n_resources")
-_ATTRS_KEY = "skact"  # in DataFrame.attrs
 _ROLES = ("ids", "resources", "params", "results")
 # the groups of results that pages draw; other results are details
 _GROUPS = {
@@ -95,6 +94,17 @@ class Schema:
     def rank(self) -> str:
         """The first rank; empty if the table has no ranks."""
         return self.ranks[0] if self.ranks else ""
+
+    @property
+    def rounds(self) -> str:
+        """The column whose greatest value comes first, before the rank; or empty."""
+        for name in _HALVING_COLUMNS:
+            # one without the other is a parameter, unless no parameter has its name
+            known = self.full_names or ((name,) if self.full_names is None else ())
+            is_param = any(full.rpartition("__")[2] == name for full in known)
+            if name in self.resources or (name in self.params and not is_param):
+                return name
+        return ""
 
     @property
     def score(self) -> str:
@@ -177,7 +187,7 @@ def schema_of(labels: Iterable[Any], level: str | None = None) -> Schema:
 
 def keep_schema(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """Write a schema into the ``attrs`` of a frame, which pandas hands on to copies."""
-    frame.attrs[_ATTRS_KEY] = {
+    frame.attrs[ATTRS_KEY] = {
         "level": schema.level,
         "full_names": None if schema.full_names is None else list(schema.full_names),
         **{role: list(getattr(schema, role)) for role in _ROLES},
@@ -205,7 +215,7 @@ def schema_of_frame(frame: pd.DataFrame, level: str | None = None) -> Schema:
         ``attrs`` (of a frame that was read from a file) see `schema_of`.
     """
     names = [str(label) for label in frame.columns]
-    kept = frame.attrs.get(_ATTRS_KEY)
+    kept = frame.attrs.get(ATTRS_KEY)
     if not (_describes(kept, names) and level in (None, kept["level"])):
         return schema_of(names, level)
     level, full_names = kept["level"], kept.get("full_names")

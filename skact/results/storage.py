@@ -25,6 +25,7 @@ from skact.results.cv_results import (
     results_of,
     search_inside,
 )
+from skact.results.cv_results_frames import refuse_dict_of_dicts
 from skact.results.epochs import epochs_of_search, has_epochs
 from skact.results.result_names import RESULT_NAME
 
@@ -107,6 +108,7 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
     ...     load_results(folder).cv_results_["param_C"].tolist()
     [0.1, 1.0]
     """
+    refuse_dict_of_dicts(search)
     if isinstance(search, list | tuple) or (
         isinstance(search, Mapping) and any(map(is_search_or_results, search.values()))
     ):
@@ -345,9 +347,8 @@ def _check_columns(columns: Mapping[str, Any]) -> None:
 
 def _check_numbers(results: Results) -> None:
     """Raise an error if scores, times or rounds are no numbers."""
-    rounds = [key for key in ("iter", "n_resources") if key in results.columns]
     for key, cells in results.columns.items():
-        if _is_score_or_time(key) or (key in rounds and len(rounds) == 2):
+        if _is_score_or_time(key) or key == results.rounds_key:
             if {str, bool} & set(map(type, cells)):
                 raise ValueError(f"column {key!r} must hold numbers")
             results.numbers_of(key)

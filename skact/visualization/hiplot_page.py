@@ -336,7 +336,7 @@ def _choose_table_order(
     """Sort the table from the best candidate to the worst; do not sort epochs."""
     if schema.level == "epoch":
         return []
-    by = {"iter": "desc"} if schema.resources else {}
+    by = {schema.rounds: "desc"} if schema.rounds else {}
     by[schema.rank] = "asc"
     first = {column.label: column for column in reversed(columns) if column.values}
     return [(first[label].name, way) for label, way in by.items() if label in first]

@@ -4,9 +4,11 @@ import re
 import types
 from typing import Any
 
+import hiplot
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import TransformedTargetRegressor
@@ -29,6 +31,7 @@ from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
+from skact import load_results, save_results, to_hiplot
 from skact.results.cv_results import search_inside
 from skact.results.frames import table_of, to_frame
 
@@ -278,3 +281,127 @@ def test_what_cross_validate_returns_is_refused_with_what_to_do() -> None:
     message = "pass return_estimator=True to cross_validate and result['estimator']"
     with pytest.raises(ValueError, match=re.escape(message)):
         to_frame(result)
+
+
+def test_a_metric_without_ranks_is_a_column() -> None:
+    search = grid(
+        TREE, DEPTHS, scoring=TREE_SCORES, refit="f1", return_train_score=True
+    )
+    results = {k: v for k, v in search.cv_results_.items() if k != "rank_test_acc"}
+    both = (results["mean_test_acc"] + results["mean_test_f1"]) / 2
+    found = to_frame(results | {"mean_test_both": both})
+    expected = to_frame(search).drop(columns="rank_test_acc")
+    assert set(found) == {*expected, "mean_test_both"}
+    assert found[list(expected)].equals(expected)
+    assert {"test_acc", "train_acc"} < set(to_frame(results, "fold"))
+
+
+@pytest.mark.parametrize("options", [{}, {"pct": True}, {"method": "min"}])
+def test_ranks_that_are_no_integers_keep_their_order(options: dict[str, Any]) -> None:
+    results = pd.DataFrame(results_of(C=[1, 2, 3, 4]))
+    results["mean_test_score"] = [0.7, 0.9, 0.9, 0.8]
+    ranks = results["mean_test_score"].rank(ascending=False, **options)
+    frame = to_frame(results.assign(rank_test_score=ranks))
+    assert frame["C"].tolist() == [2, 3, 4, 1]
+    assert frame["rank_test_score"].tolist() == sorted(ranks)
+    is_whole = options == {"method": "min"}
+    assert frame["rank_test_score"].dtype == ("int64" if is_whole else "float64")
+
+
+def test_ranks_and_scores_may_be_texts_of_numbers() -> None:
+    texts = {"rank_test_score": ["2.0", "1.0", "nan"], "mean_test_score": list("123")}
+    frame = to_frame(results_of(C=[1, 2, 3]) | texts)
+    assert frame["C"].tolist() == [2, 1, 3]
+    assert frame["rank_test_score"].tolist()[:2] == [1, 2]
+    assert frame["mean_test_score"].tolist() == [2, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mean_test_score", "0,7"),
+        ("mean_test_score", "95.0%"),
+        ("mean_test_score", "failed"),
+        ("mean_test_score", [0.7]),
+        ("split0_test_score", "-"),
+        ("rank_test_score", "first"),
+        ("mean_fit_time", pd.Timedelta("3s")),
+        ("mean_fit_time", np.timedelta64(3, "s")),
+        ("iter", "last"),
+    ],
+)
+def test_a_score_that_is_no_number_is_refused_by_its_column_and_value(
+    key: str, value: Any, tmp_path: Any
+) -> None:
+    results = results_of(C=[1, 2]) | {key: [1, value]}
+    message = (
+        f"obj must have numbers in the column {key!r}; got {value!r} of type "
+        f"{type(value).__name__}."
+    )
+    for table in (results, pd.DataFrame(results, dtype=object)):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            to_frame(table)
+
+
+HALVING = {
+    "iter": [0, 0, 1],
+    "n_resources": [10, 10, 20],
+    "param_C": [1, 2, 1],
+    "mean_test_score": [0.95, 0.99, 0.9],
+    "rank_test_score": [2, 1, 3],
+}
+
+
+@pytest.mark.parametrize("lacks", [[], ["iter"], ["n_resources"]])
+def test_one_column_of_halving_is_enough_to_put_the_last_iteration_first(
+    lacks: list[str],
+) -> None:
+    results = {key: cells for key, cells in HALVING.items() if key not in lacks}
+    for table in (results, pd.DataFrame(results)):
+        frame = to_frame(table)
+        assert frame["mean_test_score"].tolist() == [0.9, 0.99, 0.95]
+        page = to_hiplot(table).display_data(hiplot.Displays.TABLE)
+        first = next(key for key in ("iter", "n_resources") if key not in lacks)
+        assert page["order_by"][0] == [first, "desc"]
+
+
+def test_iterations_may_be_texts_of_numbers(tmp_path: Any) -> None:
+    texts = {"iter": ["0", "nan", "1.0"], "n_resources": ["10", "10", "20"]}
+    frame = to_frame(HALVING | texts)
+    assert frame["mean_test_score"].tolist() == [0.9, 0.99, 0.95]
+    assert frame["iter"].tolist() == [1, pd.NA, 0]
+    assert frame["n_resources"].tolist() == [20, 10, 10]
+    save_results(HALVING | texts, tmp_path)
+    pd.testing.assert_frame_equal(to_frame(load_results(tmp_path)), frame)
+    with pytest.raises(ValueError, match="the column 'n_resources'; got 'many'"):
+        save_results(HALVING | {"n_resources": ["10", "10", "many"]}, tmp_path)
+
+
+def test_a_hyperparameter_that_is_called_like_an_iteration_does_not_rank() -> None:
+    table = {f"param_model__{k}" if k == "iter" else k: v for k, v in HALVING.items()}
+    del table["n_resources"]
+    frame = to_frame(table)
+    assert frame["mean_test_score"].tolist() == [0.99, 0.95, 0.9]
+    assert frame["iter"].tolist() == [0, 0, 1]
+    page = to_hiplot(table).display_data(hiplot.Displays.TABLE)
+    assert page["order_by"] == [["rank_test_score", "asc"]]
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        (
+            pd.DataFrame({"mean_test_score": [1], "param_C": [1]}),
+            "a frame with the columns",
+        ),
+        ({"mean_test_score": [1], "param_C": [1]}, "a dict with the keys"),
+        (
+            types.SimpleNamespace(cv_results_={"mean_test_score": [1], "param_C": [1]}),
+            "SimpleNamespace, whose cv_results_ has the keys",
+        ),
+    ],
+)
+def test_a_table_without_ranks_is_named_as_what_it_is(table: Any, name: str) -> None:
+    message = f"got {name} ['mean_test_score', 'param_C']."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        to_frame(table)

@@ -1,6 +1,7 @@
 """The usual table of a search, a frame of its ``cv_results_``, counts as the search."""
 
 import io
+import re
 from typing import Any
 
 import hiplot
@@ -263,3 +264,45 @@ def test_where_params_do_not_name_a_parameter_the_cells_decide(params: Any) -> N
 def test_a_column_of_the_users_own_is_kept_beside_those_of_params() -> None:
     table = pd.DataFrame(SEARCH.cv_results_).assign(param_note=list("abcdefgh"))
     assert sorted(to_frame(table)["note"]) == list("abcdefgh")
+
+
+def test_a_column_that_is_there_twice_is_refused_by_name() -> None:
+    table = pd.DataFrame(SEARCH.cv_results_)
+    for name in ("mean_test_score", "param_svc__C", "params"):
+        twice = pd.concat([table, table[[name]]], axis=1)
+        message = f"obj must have each column once; this frame has '{name}' 2 times."
+        for read in (to_frame, to_hiplot):
+            with pytest.raises(ValueError, match=re.escape(message)):
+                read(twice)
+
+
+def test_the_index_of_a_file_that_was_written_twice_is_no_parameter() -> None:
+    table = pd.DataFrame(SEARCH.cv_results_)
+    for _ in range(3):
+        table = through_a_file(table)
+    assert "Unnamed: 0.1" in table
+    pd.testing.assert_frame_equal(to_frame(table), to_frame(SEARCH))
+    pd.testing.assert_frame_equal(to_frame(table.to_dict("list")), to_frame(SEARCH))
+    assert is_cv_results_frame(table.drop(columns="params"))
+
+
+def test_a_dict_of_dicts_is_refused_with_what_to_give(tmp_path: Any) -> None:
+    records = pd.DataFrame(SEARCH.cv_results_).to_dict()
+    for read in (to_frame, to_hiplot, lambda value: save_results(value, tmp_path)):
+        with pytest.raises(ValueError, match=r'or to_dict\("list"\)\.'):
+            read(records)
+    several = to_frame({"mean_test_x": SEARCH, "b": SEARCH.cv_results_})
+    assert set(several["model"]) == {"mean_test_x", "b"}
+
+
+def test_a_tidy_frame_with_a_param_grid_is_no_such_table() -> None:
+    inner = GridSearchCV(SVC(), {"C": [1]}, cv=2)
+    grid = {"param_grid": [{"C": [1]}, {"C": [2]}]}
+    tidy = to_frame(GridSearchCV(inner, grid, cv=2).fit(X, y))
+    assert "param_grid" in tidy
+    assert not is_cv_results_frame(tidy)
+    with pytest.raises(TypeError, match=r"Give to_frame the search or study itself\."):
+        to_frame(tidy)
+    shown = to_hiplot(tidy).parameters_definition
+    assert "param_grid" in shown
+    assert "grid" not in shown

@@ -12,7 +12,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from skact import ActMLP, TrainingLog, load_results, save_results, to_frame
+from skact import (
+    ActMLP,
+    TrainingLog,
+    diagnose,
+    load_results,
+    save_results,
+    to_frame,
+)
+from skact.naming import name_values
 from skact.results.cv_results import results_of
 from skact.results.epochs import epochs_of_search, has_epochs, names_in_net
 from skact.results.logged_fit import FitLog, LoggedFit, log_of
@@ -126,6 +134,26 @@ def test_a_log_on_a_net_among_the_values_of_the_grid_is_found() -> None:
     table = epochs_of_search(found)
     assert set(table["width"]) == {4, 8}
     assert len(table["epoch"]) == 2 * 2
+
+
+def test_nets_with_a_log_each_all_have_epochs(tmp_path: Any) -> None:
+    nets = [
+        ActMLP(name, max_epochs=2, batch_size=50, random_state=0)
+        for name in ("relu", "tanh")
+    ]
+    for net in nets:
+        net.set_callbacks(TrainingLog())
+    grid = [{"model": [net], "model__width": [4, 8]} for net in nets]
+    search = GridSearchCV(Pipeline([("model", SVC())]), grid, cv=2)
+    # each log has the fits of both runs, of which the last has the best estimator
+    for tol in (1, 2):
+        found = search.set_params(param_grid=[*grid, {"model__tol": [tol]}]).fit(X, y)
+        frame = to_frame(found, level="epoch")
+        assert frame.groupby(["candidate", "fold"]).size().tolist() == [2] * 8
+        assert set(frame["param_model"]) == {name_values([net])[0] for net in nets}
+    save_results(found, tmp_path)
+    pd.testing.assert_frame_equal(to_frame(load_results(tmp_path), "epoch"), frame)
+    assert "16 epochs" in str(diagnose(found))
 
 
 def test_of_halving_each_iteration_has_its_own_rows() -> None:

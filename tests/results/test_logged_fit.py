@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import BaggingClassifier
+from sklearn.ensemble import BaggingClassifier, VotingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -16,6 +16,7 @@ from skact.results.logged_fit import (
     SearchPlace,
     estimators_inside,
     log_of,
+    logs_of,
 )
 
 INNER = SearchPlace(search="b", kind="GridSearchCV", number=3)
@@ -67,6 +68,17 @@ def test_the_log_of_a_net_is_found_wherever_the_net_is(wrap: Any) -> None:
     estimator = wrap(ActMLP().set_callbacks(log))
     assert log_of(estimator) is log
     assert isinstance(log, FitLog)
+
+
+def test_the_log_of_each_net_of_an_estimator_is_found() -> None:
+    logs = [TrainingLog() for _ in range(3)]
+    nets = [ActMLP().set_callbacks(logs[0]), ActMLP()]
+    nets.append(ActMLP().set_callbacks(logs[1], logs[2]))
+    voting = VotingClassifier([(f"net{i}", net) for i, net in enumerate(nets)])
+    found = list(logs_of(voting))
+    assert {id(log) for log in found} == {id(log) for log in logs[:2]}
+    assert log_of(voting) is found[0]
+    assert list(logs_of(nets[1])) == []
 
 
 def test_an_estimator_whose_nets_have_no_log_has_no_log() -> None:

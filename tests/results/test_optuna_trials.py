@@ -15,6 +15,7 @@ from skopt import BayesSearchCV
 
 from skact import (
     ActMLP,
+    TrainingLog,
     compare,
     load_results,
     params_of_trial,
@@ -113,6 +114,116 @@ def test_what_a_study_lacks_is_said() -> None:
         to_frame(study.trials_dataframe())
 
 
+@pytest.mark.parametrize("name", ["mean_test_rmse", "mean_test_value", "rank_test_a"])
+def test_a_study_is_ranked_by_its_value_whatever_its_attributes_are(name: str) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0, 1)
+        if trial.number:
+            trial.set_user_attr(name, x * (-1) ** trial.number)
+        return x
+
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(objective, n_trials=4)
+    frame = to_frame(study)
+    assert frame["x"][0] == study.best_params["x"]
+    assert frame["mean_test_value"].is_monotonic_increasing
+    assert frame["rank_test_value"].tolist() == [1, 2, 3, 4]
+    beside = frame[name if name == "mean_test_rmse" else f"user_attrs_{name}"]
+    assert sorted(beside.abs().dropna()) == sorted(
+        t.params["x"] for t in study.trials[1:]
+    )
+
+
+@pytest.mark.parametrize("name", ["mean_test_rmse", "split0_test_a", "mean_fit_time"])
+def test_an_attribute_that_is_no_number_stands_beside_the_value(name: str) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        trial.set_user_attr(name, [trial.number, 1])
+        return trial.suggest_float("x", 0, 1)
+
+    study = optuna.create_study()
+    study.optimize(objective, n_trials=2)
+    assert set(to_frame(study)[f"user_attrs_{name}"]) == {"[0, 1]", "[1, 1]"}
+
+
+def constrained_study(of_trial: Any, **options: Any) -> optuna.Study:
+    """A study of widths whose constraints are what `of_trial` gives."""
+    kinds = FutureWarning, optuna.exceptions.ExperimentalWarning  # by its version
+    with pytest.warns(kinds):
+        sampler = optuna.samplers.TPESampler(seed=0, constraints_func=of_trial)
+    study = optuna.create_study(sampler=sampler, **options)
+    widths = iter([72, 43, 55, 61, 7])
+    study.optimize(lambda t: t.suggest_int("width", w := next(widths), w), n_trials=5)
+    return study
+
+
+def test_trials_that_break_a_constraint_have_no_rank() -> None:
+    study = constrained_study(
+        lambda t: (t.params["width"] - 50, -1), direction="maximize"
+    )
+    frame = to_frame(study)
+    assert frame["width"][0] == study.best_params["width"] == 43
+    assert frame["width"].tolist() == [43, 7, 72, 55, 61]
+    assert frame["feasible"].tolist() == [True, True, False, False, False]
+    assert frame["rank_test_value"].isna().tolist() == [False] * 2 + [True] * 3
+    assert frame["mean_test_value"].tolist() == frame["width"].tolist()
+    assert to_hiplot(study).colorby == "mean_test_value"
+
+
+def test_a_study_without_constraints_does_not_say_what_is_feasible() -> None:
+    assert "feasible" not in to_frame(study_of_activations())
+    frame = to_frame(constrained_study(lambda t: (1.0,)))
+    assert frame["rank_test_value"].isna().all()
+    assert not frame["feasible"].any()
+
+
+def test_a_constraint_with_a_name_counts_as_one_without() -> None:
+    study = optuna.create_study()
+    kept: list[Any] = [{"constraints:size": 1}, {"constraints": [0]}, {}]
+    for i, attrs in enumerate(kept):
+        study.add_trial(optuna.trial.create_trial(value=i, system_attrs=attrs))
+    frame = to_frame(study)
+    assert frame["mean_test_value"].tolist() == [1, 2, 0]
+    assert frame["feasible"].astype(object).fillna("?").tolist() == [True, "?", False]
+
+
+@pytest.mark.filterwarnings("ignore:`optuna.terminator`:FutureWarning")
+def test_earlier_trials_of_a_search_keep_their_value() -> None:
+    study = optuna.create_study(direction="maximize")
+
+    def objective(trial: optuna.Trial) -> float:
+        trial.set_user_attr("mean_test_score", 0.1)
+        trial.suggest_float("C", 0.1, 1)
+        return 0.9999
+
+    study.optimize(objective, n_trials=1)
+    space = {"C": optuna.distributions.FloatDistribution(0.1, 1)}
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        search = OptunaSearchCV(SVC(), space, n_trials=2, cv=2, study=study)
+    frame = to_frame(search.fit(X, y))
+    assert frame["mean_test_score"][0] == search.best_score_ == 0.9999
+    assert frame["C"][0] == search.best_params_["C"]
+    assert frame["rank_test_score"][0] == 1
+    assert frame["std_test_score"].notna().tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("prefix", ["", "actmlp__"])
+def test_a_trial_with_two_rates_is_refused_and_its_table_has_both(prefix: str) -> None:
+    names = f"{prefix}activation", f"{prefix}lr", f"{prefix}lr_tanh"
+    params: dict[str, Any] = dict(zip(names, ["tanh", 0.04, 1.99], strict=True))
+    for order in (params, dict(reversed(params.items()))):
+        message = rf"trial has both '{names[1]}' \(0.04\) and '{names[2]}' \(1.99\)"
+        with pytest.raises(ValueError, match=message):
+            params_of_trial(order)
+    study = optuna.create_study()
+
+    def objective(trial: optuna.Trial) -> float:
+        suggest_activation(trial, ["tanh"], prefix=prefix)
+        return trial.suggest_float(names[1], 1, 2)
+
+    study.optimize(objective, n_trials=1)
+    assert {"lr", "lr_tanh"} < set(to_frame(study))
+
+
 @pytest.mark.parametrize("prefix", ["", "actmlp__"])
 def test_the_best_params_of_a_study_are_those_of_a_net(prefix: str) -> None:
     suggested = []
@@ -164,6 +275,20 @@ def test_a_search_of_optuna_is_ranked_and_compared(tmp_path: Any) -> None:
     assert to_hiplot(search).colorby == "mean_test_score"
     save_results(search, tmp_path)
     pd.testing.assert_frame_equal(to_frame(load_results(tmp_path)), frame)
+
+
+@pytest.mark.filterwarnings("ignore:`optuna.terminator`:FutureWarning")
+def test_a_search_of_optuna_itself_is_named_for_its_missing_epochs() -> None:
+    net = ActMLP(max_epochs=1, random_state=0).set_callbacks(TrainingLog())
+    space = {"lr": optuna.distributions.FloatDistribution(0.01, 0.1)}
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        search = OptunaSearchCV(net, space, n_trials=1, cv=2)
+    message = "OptunaSearchCV has a TrainingLog of 3 fits, but it does not tell"
+    with pytest.raises(ValueError, match=message):
+        to_frame(search.fit(X, y), level="epoch")
+    search.estimator = ActMLP(max_epochs=1)
+    with pytest.raises(ValueError, match=r"Attach a log .*: log\.to_frame\(\) numbers"):
+        to_frame(search, level="epoch")
 
 
 def test_a_search_of_scikit_optimize_is_a_search(tmp_path: Any) -> None:

@@ -1,5 +1,6 @@
 """One place knows what a column is: the schema of a table, or of a frame made of it."""
 
+import dataclasses
 import json
 import re
 from typing import Any
@@ -400,3 +401,14 @@ def test_a_label_that_is_no_string_is_read_too(net_search: Any) -> None:
     frame[0] = np.arange(len(frame))
     assert schema_of_frame(frame).results[-1] == "0"
     assert "0" in {point for row in to_hiplot(frame).datapoints for point in row.values}
+
+
+def test_the_rounds_are_a_column_that_is_no_hyperparameter() -> None:
+    both = schema_of(["rank_test_score", "C", "iter", "n_resources", "mean_test_score"])
+    assert both.rounds == "iter"
+    one = schema_of(["rank_test_score", "C", "n_resources", "mean_test_score"])
+    assert one.rounds == ""  # of a file: it may be a hyperparameter
+    assert dataclasses.replace(one, full_names=("svc__C",)).rounds == "n_resources"
+    for name in ("n_resources", "svc__n_resources"):
+        assert dataclasses.replace(one, full_names=(name, "C")).rounds == ""
+    assert schema_of(["epoch", "train_loss"]).rounds == ""
