@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from skact.resuming.checkpoint_files import files_in
 
 # 100 fits of several shapes, some of which stop early; each finished fit is told of
 SCRIPT = """
-import json, sys, warnings
+import json, os, sys
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 import skact
@@ -37,29 +36,43 @@ def note(path, content):
 checkpoint_folder.replace_file = note
 X, y = load_digits(return_X_y=True)
 X, y = (X[:300] / 16).astype("float32"), y[:300]
-net = skact.ActMLP(max_epochs=25, batch_size=32, random_state=0, dropout=0.1)
+net = skact.ActMLP(max_epochs=40, batch_size=32, random_state=0, dropout=0.1)
+lrs = [0.001, 0.003, 0.01, 0.03, 0.1]
 grid = [
-    {"lr": [0.001, 0.003, 0.01, 0.03, 0.1], "width": [16, 24]},
-    {"early_stopping": [True], "lr": [0.001, 0.003, 0.01, 0.03, 0.1], "width": [9, 24]},
+    {"lr": lrs, "width": [16, 24]},
+    {"early_stopping": [True], "lr": lrs, "width": [9, 24]},
 ]
 search = GridSearchCV(net, grid, cv=5, refit=False)
 options = {"checkpoint": folder, "checkpoint_seconds": 0.05} if folder != "none" else {}
 options |= {"inner": "loky", "n_jobs": 2} if kind == "loky" else {"n_jobs": 1}
-print("begins", flush=True)
-with skact.fused(**options) as session:
-    search.fit(X, y)
-found = search.cv_results_
-results = {k: list(map(str, found[k])) for k in found if "time" not in k}
-report = session.report
-counts = [report.n_fused, report.restored, report.continued]
-print("results " + json.dumps([results, counts]), flush=True)
+skact.fused  # all is imported
+
+def run():
+    print("begins", os.getpid(), flush=True)
+    with skact.fused(**options) as session:
+        search.fit(X, y)
+    found, report = search.cv_results_, session.report
+    results = {k: list(map(str, found[k])) for k in found if "time" not in k}
+    counts = [report.n_fused, report.restored, report.continued]
+    print("results " + json.dumps([results, counts]), flush=True)
+
+if kind == "forks":  # a process of its own for each line that comes in
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            run()
+            os._exit(0)
+        os.waitpid(child, 0)
+        print("over", flush=True)
+else:
+    run()
 """
 
 
 @pytest.fixture
 def script(tmp_path):
     path = tmp_path / "search.py"
-    path.write_text(textwrap.dedent(SCRIPT))
+    path.write_text(SCRIPT)
     return path
 
 
@@ -67,6 +80,7 @@ def start(script, folder, kind="one process"):
     arguments = [sys.executable, script, folder, script.parent / "trained", kind]
     return subprocess.Popen(
         list(map(str, arguments)),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -74,10 +88,34 @@ def start(script, folder, kind="one process"):
     )
 
 
+def begin(runner):
+    """Have a search begin in a process of its own; return its number."""
+    print("go", file=runner.stdin, flush=True)
+    return int(runner.stdout.readline().removeprefix("begins "))
+
+
+def read_until(runner, last):
+    """Return the results that a search has printed before it ended."""
+    lines = []
+    while (line := runner.stdout.readline().strip()) != last:
+        assert line, "the runner died"
+        lines.append(line.removeprefix("results "))
+    return lines
+
+
+def wait_for_a_file_more(folder, n_files, child):
+    end = time.monotonic() + 120
+    while len(list(files_in(folder))) <= n_files and time.monotonic() < end:
+        if not Path(f"/proc/{child}").exists():
+            return
+        time.sleep(0.01)
+
+
 def kill(process):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
+    process.stdin.close()
 
 
 def results_of(process):
@@ -90,32 +128,33 @@ def test_a_search_that_is_killed_twenty_times_ends_as_if_undisturbed(script, tmp
     expected, _ = results_of(start(script, "none"))
     folder = tmp_path / "runs"
     moments, kills = random.Random(0), 0
-    for _ in range(60):
-        process = start(script, folder)
-        assert process.stdout.readline() == "begins\n"
-        # not long, so that twenty kills are needed until all is done
-        deadline = time.monotonic() + moments.uniform(0.05, 0.6)
-        n_files = len(list(files_in(folder)))
-        # progress first, or a slow machine would never come to an end
-        while time.monotonic() < deadline or (
-            kills >= 20 and len(list(files_in(folder))) == n_files
-        ):
-            if process.poll() is not None:
+    with start(script, folder, "forks") as runner:
+        while kills < 20:
+            child = begin(runner)
+            time.sleep(moments.uniform(0.02, 0.25))
+            os.kill(child, signal.SIGKILL)
+            if read_until(runner, "over"):  # it was faster
                 break
-            time.sleep(0.01)
-        if kills >= 20:
-            break
-        kill(process)
-        kills += 1
-    results, (n_trained, n_restored, _) = results_of(process)
-    assert kills == 20
-    assert results == expected
-    assert n_trained + n_restored == 100
-    written = (tmp_path / "trained").read_text().split()
-    assert len(written) == len(set(written)) == 100  # none was trained twice
-    # and now all is done
-    results, counts = results_of(start(script, folder))
-    assert (results, counts) == (expected, [0, 100, 0])
+            kills += 1
+            # progress first, or a slow machine would never come to an end
+            n_files = len(list(files_in(folder)))
+            if kills % 5 == 0 and n_files < 100:
+                child = begin(runner)
+                wait_for_a_file_more(folder, n_files, child)
+                os.kill(child, signal.SIGKILL)
+                read_until(runner, "over")
+        begin(runner)
+        results, counts = json.loads(read_until(runner, "over")[-1])
+        n_trained, n_restored, _ = counts
+        assert results == expected
+        assert n_trained + n_restored == 100
+        written = (tmp_path / "trained").read_text().split()
+        assert len(written) == len(set(written)) == 100  # none was trained twice
+        begin(runner)  # and now all is done
+        results, counts = json.loads(read_until(runner, "over")[-1])
+        assert (results, counts) == (expected, [0, 100, 0])
+        runner.stdin.close()
+    assert runner.returncode == 0
 
 
 @pytest.mark.parametrize("kind", ["loky"])

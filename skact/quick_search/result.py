@@ -154,11 +154,12 @@ class SearchResult:
             return ""
         search = self.search_
         n, rounds = search.n_candidates_, search.rounds_
-        parts = [f"{number} for {epochs} epochs" for epochs, number in rounds]
+        parts = [
+            f"{number} for {epochs} epoch{'s' * (epochs != 1)}"
+            for epochs, number in rounds
+        ]
         left = n - rounds[0][1]
-        rest = (
-            f" {left} were not tried: a longer budget may find better." if left else ""
-        )
+        rest = f" Not tried: {left}; more time may find better." if left else ""
         whole = rounds[-1][0] == search.max_resources
         short = "" if whole else " None had all its epochs."
         return (

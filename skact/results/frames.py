@@ -25,6 +25,7 @@ from skact.results.cv_results import (
 from skact.results.cv_results_frames import refuse_dict_of_dicts
 from skact.results.epochs import epochs_of_search
 from skact.results.histories import epochs_of_net, is_net, params_that_differ
+from skact.results.logged_fit import FitLog
 from skact.results.schema import (
     MODEL,
     Schema,
@@ -78,7 +79,8 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
         gave; a study of Optuna, whose candidates are its trials; or a fitted net of
         skact or skorch, or a pipeline that ends in a net or a search. A list or dict of
         several gives one frame, in which the column ``model`` has the names, and
-        further columns have those parameters that differ between nets.
+        further columns have those parameters that differ between nets. Also a
+        :class:`~skact.TrainingLog`, such as that of a search which Ctrl-C has ended.
     level : {"candidate", "fold", "epoch"}, default=None
         What a row is. None means "candidate" for searches and "epoch" for nets. Nets
         have no other level. A search has epochs if its net had a
@@ -152,6 +154,13 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
     0                1  1.00  linear             0.98
     1                2  0.01  linear             0.87
     """
+    if isinstance(obj, FitLog):
+        if level not in (None, "epoch"):
+            raise ValueError(
+                f"level={level!r}, but a log of fits has a row for each epoch only: "
+                f"give to_frame the search."
+            )
+        return obj.to_frame()
     table = table_of(obj, level)
     columns = {key: _series_of(cells) for key, cells in table.columns.items()}
     return keep_schema(pd.DataFrame(columns), table.schema)

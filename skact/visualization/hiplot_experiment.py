@@ -15,7 +15,8 @@ import hiplot
 import pandas as pd
 
 from skact.results.cv_results_frames import is_cv_results_frame
-from skact.results.frames import table_of
+from skact.results.frames import table_of, to_frame
+from skact.results.logged_fit import FitLog
 from skact.results.schema import check_level, schema_of_frame
 from skact.visualization.hiplot_page import (
     PageOptions,
@@ -134,7 +135,7 @@ def to_hiplot(
 
     Parameters
     ----------
-    obj : fitted search, study, dict, net or pipeline, several of them, or DataFrame
+    obj : fitted search, study, dict, net, pipeline, log, several of them, or DataFrame
         As for :func:`~skact.to_frame`, or a frame from it, also with other columns or
         without some rows.
     level : {"candidate", "fold", "epoch"}, default=None
@@ -182,6 +183,8 @@ def to_hiplot(
     'mean_test_score'
     """
     options = PageOptions(color, order, hide, log, max_rows, max_columns)
+    if isinstance(obj, FitLog):
+        obj, level = to_frame(obj, level), None
     if isinstance(obj, pd.DataFrame) and not is_cv_results_frame(obj):
         check_level(level)
         schema = schema_of_frame(obj)

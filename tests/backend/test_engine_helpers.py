@@ -20,7 +20,7 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skact import ActMLP, ActMLPRegressor, TrainingLog, fused
+from skact import ActMLP, ActMLPRegressor, TrainingLog, checkpoints, fused
 from skact.backend import engine_helpers
 from skact.backend.engine_helpers import TrainWithWorkers, WorkerHelpers
 from skact.backend.engine_worker import MOST_PIECES, open_counters
@@ -289,13 +289,34 @@ class KillOnce:
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_the_fits_of_a_worker_that_was_killed_are_trained_again(digits, monkeypatch):
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_the_fits_of_a_worker_that_was_killed_are_trained_again(
+    digits, monkeypatch, tmp_path, checkpoint
+):
     KillOnce(monkeypatch)
+    options = {"checkpoint": tmp_path} if checkpoint else {}
     nets = [ActMLP(width=8, random_state=i, max_epochs=8) for i in range(6)]
-    together, report = fit_all(nets, *digits)
+    together, report = fit_all(nets, *digits, **options)
     assert_same_fits(together, [clone(net).fit(*digits) for net in nets])
     assert report.lost > 0
     assert "trained again, because a worker process died" in str(report)
+    if checkpoint:
+        assert set(checkpoints(tmp_path)["epochs"]) == {8}
+        _, report = fit_all(nets, *digits, **options)
+        assert report.restored == 6
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("kind", KINDS)
+def test_workers_write_checkpoints_which_others_go_on_from(digits, kind, tmp_path):
+    (X, y), nets = digits, nets_of(kind)
+    options = {"checkpoint": tmp_path, "checkpoint_seconds": 0}
+    short = [clone(net).set_params(max_epochs=3) for net in nets]
+    fit_all(short, X, y, **options)
+    assert set(checkpoints(tmp_path)["state"]) == {"ended"}
+    together, report = fit_all(nets, X, y, **options)
+    assert_same_fits(together, [clone(net).fit(X, y) for net in nets])
+    assert report.continued + report.restored > 0 or kind == "a schedule"
 
 
 @pytest.mark.usefixtures("_at_once")

@@ -550,3 +550,25 @@ def test_a_copy_is_a_log_of_its_own() -> None:
         GridSearchCV(other, {"lr": [0.1]}, cv=2, refit=False).fit(X, y)
     assert len(original.fits) == 1
     assert len(copied.fits) == 4
+
+
+def test_the_log_of_a_search_that_ctrl_c_has_ended_has_a_frame_and_a_page(iris):
+    def interrupting(estimator, X, y):
+        scored.append(estimator)
+        if len(scored) == 4:
+            raise KeyboardInterrupt
+        return estimator.score(X, y)
+
+    log, scored = TrainingLog(), []
+    net = ActMLP(max_epochs=2, random_state=0).set_callbacks(log)
+    search = GridSearchCV(net, {"lr": [0.1, 0.01, 0.001]}, cv=2, scoring=interrupting)
+    with pytest.raises(KeyboardInterrupt), fused(n_jobs=1):
+        search.fit(*iris)
+    frame = to_frame(log)
+    assert frame["lr"].nunique() >= 2
+    assert set(frame["epoch"]) == {1, 2}
+    page = to_hiplot(log)
+    assert len(page.datapoints) == len(frame)
+    for level in ("candidate", "fold"):
+        with pytest.raises(ValueError, match=f"level='{level}', but a log of fits"):
+            to_frame(log, level=level)
