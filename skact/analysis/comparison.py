@@ -17,6 +17,7 @@ from skact.analysis.compared_metric import (
     score_column,
 )
 from skact.analysis.fold_lists import notes_on_lists_of_folds
+from skact.analysis.fold_overlaps import Overlaps, overlaps_of
 from skact.analysis.fold_pairs import notes_on_pairs
 from skact.analysis.fold_sizes import ratio_of_fold_sizes, searches_in
 from skact.analysis.paired_scores import (
@@ -166,9 +167,12 @@ def compare(
     select : {"nested", "best", "mean"}, default="nested"
         Which score an activation gets that was tried with several learning rates.
         "nested": on each fold, the score of the candidate with the best mean on the
-        other folds, so the fold that scores a candidate does not choose it. "best": the
-        scores of the candidate that is best on all folds; they are biased upwards, and
-        more so with more candidates. "mean": the mean of all candidates.
+        other folds that share no test rows with it, so the rows that score a candidate
+        do not choose it; of equally good ones, their mean. Of ``RepeatedKFold`` these
+        folds are those of the same repetition. Where a fold shares rows with all
+        others, as with ``ShuffleSplit``, or where it is not known, the report says so.
+        "best": the scores of the candidate that is best on all folds; they are biased
+        upwards, and more so with more candidates. "mean": the mean of all candidates.
     average : str or sequence of str, default=('random_state',)
         Columns of repetitions: candidates that differ only in these columns are
         averaged first, because they are not independent.
@@ -239,7 +243,8 @@ def compare(
     notes += notes_on_pairs(search, several)
     notes += notes_on_lists_of_folds(getattr(x, "cv", 0) for x in searches_in(search))
     table = scores_of_candidates(frame, schema, names, score, average, notes)
-    scores = select_scores(table, select)
+    overlaps = overlaps_of(search, table.shape[1])
+    scores = select_scores(table, select, overlaps.barred)
     if scores.shape[1] < 2:
         raise ValueError(
             f"by={by!r}: there must be two values at least to compare, got "
@@ -251,13 +256,22 @@ def compare(
         test_ratio = ratio_of_fold_sizes(search, len(scores), notes)
     notes += notes_on_equal_folds(table)
     if table.index.get_level_values("value").duplicated().any():
-        notes.append(_SELECTION_NOTES[select])
+        notes += _notes_on_selection(select, overlaps)
     notes += _notes_on_rope(scores, rope)
     order = scores.mean().sort_values(ascending=False, kind="stable").index
     scores = scores[order]
     pairs = _table_of_pairs(scores, test_ratio, rope, alpha)
     label = ", ".join(names)
     return Comparison(pairs, scores, label, score, rope, alpha, test_ratio, notes)
+
+
+def _notes_on_selection(select: str, overlaps: Overlaps) -> list[str]:
+    note = _SELECTION_NOTES[select]
+    if select != "nested":
+        return [note]
+    if not overlaps.are_of_all:
+        note = note.replace("other folds", "other folds that share no test rows", 1)
+    return [note, *overlaps.notes]
 
 
 def _is_number(value: Any) -> bool:

@@ -130,8 +130,12 @@ def _label_of_value(row: pd.Series, names: Sequence[str]) -> Any:
     return ", ".join(v if isinstance(v, str) else f"{name}={v}" for name, v in tried)
 
 
-def select_scores(table: pd.DataFrame, select: str) -> pd.DataFrame:
-    """Choose one score for each value of `by` on each fold: (folds, values)."""
+def select_scores(table: pd.DataFrame, select: str, barred: Any) -> pd.DataFrame:
+    """Choose one score for each value of `by` on each fold: (folds, values).
+
+    By the nested choice, a fold has no say in those rows of `barred` that have a 1 in
+    its column, and candidates that are equally good on the other folds are averaged.
+    """
     chosen = {}
     for value, cells in table.groupby(level="value", sort=False):
         scores = cells.to_numpy()  # (cells, folds)
@@ -140,10 +144,12 @@ def select_scores(table: pd.DataFrame, select: str) -> pd.DataFrame:
         elif select == "best":
             chosen[value] = scores[scores.mean(axis=1).argmax()]
         else:
-            others = scores.sum(axis=1, keepdims=True) - scores
+            others = scores.sum(axis=1, keepdims=True) - (barred @ scores.T).T
             # rounded, because sums of equal scores may differ in their last bits
-            best = others.round(12).argmax(axis=0)
-            chosen[value] = scores[best, np.arange(scores.shape[1])]
+            others = others.round(12)
+            # their order may be that of the ranks, which the fold itself has made
+            is_best = others == others.max(axis=0)
+            chosen[value] = (scores * is_best).sum(axis=0) / is_best.sum(axis=0)
     return pd.DataFrame(chosen, index=table.columns)
 
 

@@ -31,15 +31,28 @@ def test_each_value_is_taken_as_select_says(results: Any) -> None:
     assert scores["mean"] == pytest.approx([0.75, 0.4, 0.45])
 
 
+def test_equally_good_candidates_are_averaged_whatever_their_order(
+    results: Any,
+) -> None:
+    """The better one of two comes first in a frame, by the fold that scores them."""
+    table = results(
+        {"a": [[0.2, 0.5, 0.7], [0.8, 0.5, 0.7]], "b": [0.5, 0.5, 0.5]}, lr=[1, 2, 1]
+    )
+    frame = to_frame(table, "fold")
+    for given in (table, frame, frame[::-1]):
+        scores = compare(given, test_ratio=0.5).scores.sort_index()
+        assert scores["a"].tolist() == pytest.approx([0.5, 0.5, 0.7])
+
+
 def test_seeds_are_averaged_before_anything_is_chosen(results: Any) -> None:
     table = results(
-        {"a": [[0.9, 0.7], [0.5, 0.7]], "b": [[0.6, 0.6], [0.6, 0.6]]},
+        {"a": [[0.9, 0.7], [0.5, 0.5]], "b": [[0.6, 0.6], [0.6, 0.6]]},
         random_state=[0, 1, 0, 1],
     )
     found = compare(table, test_ratio=0.5)
-    assert found.scores["a"].tolist() == pytest.approx([0.7, 0.7])
+    assert found.scores["a"].tolist() == pytest.approx([0.7, 0.6])
     chosen = compare(table, average=(), test_ratio=0.5)
-    assert chosen.scores["a"].tolist() != pytest.approx([0.7, 0.7])
+    assert chosen.scores["a"].tolist() == [0.9, 0.7]
     assert "Each value took, for every fold," in chosen.verdict
     assert "Each value took" not in found.verdict
 
