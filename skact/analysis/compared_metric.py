@@ -124,7 +124,8 @@ def _own_score_of(estimator: Any) -> Any:
 def notes_on_failed_fits(search: Any) -> list[str]:
     """Return a note on each number that searches take as the score of a failed fit."""
     given = [getattr(one, "error_score", None) for one in searches_in(search)]
-    numbers = [x for x in given if isinstance(x, Real) and not math.isnan(x)]
+    # an infinite one is told from no other failed fit
+    numbers = [x for x in given if isinstance(x, Real) and math.isfinite(x)]
     return [
         f"Fits that failed count with a score of {number:g}, by error_score."
         for number in dict.fromkeys(numbers)

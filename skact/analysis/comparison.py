@@ -175,7 +175,8 @@ def compare(
         upwards, and more so with more candidates. "mean": the mean of all candidates.
     average : str or sequence of str, default=('random_state',)
         Columns of repetitions: candidates that differ only in these columns are
-        averaged first, because they are not independent.
+        averaged first, because they are not independent. A name means that parameter in
+        any step: ``random_state`` also ``actmlp__random_state``.
     metric : str or None, default=None
         Such as "accuracy"; None: the metric that ranks the search. Of results without
         the search the first metric is taken, and the notes say so.

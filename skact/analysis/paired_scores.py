@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skact.analysis.value_labels import labels_of_values
 from skact.results.schema import MODEL, Schema
 
 
@@ -42,8 +43,8 @@ def _columns_to_average(average: Any, tried: list[str], schema: Schema) -> list[
         raise TypeError(
             f"average must be a column or a list of columns, got {average!r}."
         )
-    repeats = [average] if isinstance(average, str) else list(average)
-    repeats = [schema.column_of(name) for name in repeats]
+    names = [average] if isinstance(average, str) else list(average)
+    repeats = [x for name in names for x in schema.columns_called(name)]
     unknown = [x for x in repeats if x not in tried and x != "random_state"]
     if unknown:
         raise ValueError(
@@ -73,8 +74,11 @@ def scores_of_candidates(
     tried = tried_columns(frame, schema)
     repeats = _columns_to_average(average, tried, schema)
     cell = [x for x in tried if x not in names and x not in repeats]
-    values = frame[names].apply(lambda row: _label_of_value(row, names), axis=1)
-    keyed = frame[[*cell, "fold", score]].assign(value=values)
+    keyed = frame[[*cell, "fold", score]].assign(value=labels_of_values(frame, names))
+    is_infinite = np.isinf(keyed[score].to_numpy(float, na_value=np.nan))
+    if is_infinite.any():
+        notes.append("An infinite score counts as that of a failed fit.")
+        keyed[score] = keyed[score].mask(is_infinite)
     failed = keyed.groupby(["value", *cell], sort=False, dropna=False)[score]
     bad = int(failed.apply(lambda found: found.isna().any()).sum())
     if bad:
@@ -120,14 +124,6 @@ def _rows_of_last_iterations(
             f"{given} (None: no halving), and differences may come from there."
         )
     return frame[kept]
-
-
-def _label_of_value(row: pd.Series, names: Sequence[str]) -> Any:
-    if len(names) == 1:
-        value = row[names[0]]
-        return value if isinstance(value, str) else f"{names[0]}={value}"
-    tried = [(name, row[name]) for name in names if not pd.isna(row[name])]
-    return ", ".join(v if isinstance(v, str) else f"{name}={v}" for name, v in tried)
 
 
 def select_scores(table: pd.DataFrame, select: str, barred: Any) -> pd.DataFrame:

@@ -86,6 +86,19 @@ class Schema:
         is_known = self.full_names is None or name in self.full_names
         return name.rpartition("__")[2] if is_known and isinstance(name, str) else name
 
+    def columns_called(self, name: str) -> list[str]:
+        """Return the columns that a name means in any step: ``C`` also ``svc__C``.
+
+        A name that means none is what `column_of` returns.
+        """
+        full = {self.column_of(one): one for one in self.full_names or ()}
+        found = [
+            column
+            for column in self.params
+            if f"__{full.get(column, column)}".endswith(f"__{name}")
+        ]
+        return found or [self.column_of(name)]
+
     @property
     def has_models(self) -> bool:
         """Whether the table is of several searches or nets."""

@@ -233,7 +233,8 @@ def test_results_of_several_metrics_do_not_say_which_one_ranks(tmp_path: Any) ->
 
 def test_a_number_that_stands_for_failed_fits_is_said() -> None:
     searches = {
-        number: a_search(error_score=number) for number in (0, -1.5, np.nan, "raise")
+        number: a_search(error_score=number)
+        for number in (0, -1.5, np.nan, -np.inf, "raise")
     }
     assert notes_on_failed_fits(searches) == [
         "Fits that failed count with a score of 0, by error_score.",

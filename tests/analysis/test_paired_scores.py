@@ -8,7 +8,9 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
+from sklearn.tree import ExtraTreeClassifier
 
 from skact import compare, to_frame
 
@@ -55,6 +57,62 @@ def test_seeds_are_averaged_before_anything_is_chosen(results: Any) -> None:
     assert chosen.scores["a"].tolist() == [0.9, 0.7]
     assert "Each value took, for every fold," in chosen.verdict
     assert "Each value took" not in found.verdict
+
+
+@pytest.mark.parametrize(
+    ("names", "average"),
+    [
+        (["actmlp__random_state"], "random_state"),
+        (["a__random_state", "b__random_state"], "random_state"),
+        (["random_state", "a__random_state"], "random_state"),
+        (["p__a__random_state"], "a__random_state"),
+        (["p__a__random_state"], "p__a__random_state"),
+    ],
+)
+def test_seeds_of_every_step_are_averaged(
+    names: Any, average: str, results: Any
+) -> None:
+    seeds = {name: [0, 1, 0, 1] for name in names}
+    table = results({"a": [[0.9, 0.7], [0.5, 0.5]], "b": [[0.6] * 2] * 2}, **seeds)
+    for given in (table, to_frame(table, "fold")):
+        found = compare(given, average=average)
+        assert found.scores["a"].tolist() == pytest.approx([0.7, 0.6])
+
+
+def test_a_name_to_average_means_no_other_step_and_no_part_of_a_name(
+    results: Any,
+) -> None:
+    names = {"a__seed": [0, 1, 0, 1], "b__seed": [0] * 4, "myseed": [0, 0, 0, 0]}
+    table = results({"a": [[0.9, 0.7], [0.5, 0.5]], "b": [[0.6] * 2] * 2}, **names)
+    assert compare(table, average="b__seed").scores["a"].tolist() == [0.9, 0.7]
+    assert compare(table, average="seed").scores["a"].tolist() == [0.7, 0.6]
+
+
+def test_searches_with_and_without_a_pipeline_have_their_seeds_averaged() -> None:
+    """The luckiest seed of the pipeline won."""
+    tree, grid = ExtraTreeClassifier(), range(6)
+    bare = GridSearchCV(tree, {"random_state": grid}, cv=5).fit(X, y)
+    pipe = make_pipeline("passthrough", tree)
+    name = "extratreeclassifier__random_state"
+    piped = GridSearchCV(pipe, {name: grid}, cv=5).fit(X, y)
+    found = compare({"bare": bare, "pipe": piped}, "model")
+    assert found.frame["difference"][0] == 0
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize("select", ["nested", "best", "mean"])
+def test_an_infinite_score_counts_as_that_of_a_failed_fit(
+    value: float, select: str, results: Any
+) -> None:
+    """Minus infinity won: the sum of the other folds was NaN."""
+    table = results(
+        {"a": [[0.9, value, 0.9], [0.6, 0.7, 0.4]], "b": [0.5, 0.5, 0.5]},
+        lr=[0.1, 0.01, 0.1],
+    )
+    found = compare(table, select=select, test_ratio=0.5)
+    assert found.scores["a"].tolist() == [0.6, 0.7, 0.4]
+    assert "An infinite score counts as that of a failed fit." in found.notes
+    assert "1 candidate failed on some fold and is left out." in found.notes
 
 
 def test_what_failed_is_left_out_and_said(results: Any) -> None:

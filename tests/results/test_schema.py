@@ -400,3 +400,13 @@ def test_a_label_that_is_no_string_is_read_too(net_search: Any) -> None:
     frame[0] = np.arange(len(frame))
     assert schema_of_frame(frame).results[-1] == "0"
     assert "0" in {point for row in to_hiplot(frame).datapoints for point in row.values}
+
+
+def test_a_name_means_a_parameter_of_any_step() -> None:
+    names = ["a__seed", "b__seed", "myseed", "fold", "test_score"]
+    schema = schema_of(["rank_test_score", "candidate", *names], "fold")
+    assert schema.columns_called("seed") == ["a__seed", "b__seed"]
+    assert schema.columns_called("b__seed") == ["b__seed"]
+    assert schema.columns_called("p__myseed") == ["myseed"]
+    assert schema.columns_called("fold") == ["fold"]
+    assert schema.columns_called("none") == ["none"]
