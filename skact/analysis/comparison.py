@@ -29,6 +29,7 @@ from skact.analysis.paired_scores import (
     tried_columns,
 )
 from skact.analysis.paired_tests import adjust_by_holm, paired_test
+from skact.analysis.score_direction import check_greatest_is_best
 from skact.analysis.verdict import verdict_of
 from skact.results.cv_results_frames import is_cv_results_frame
 from skact.results.frames import to_frame
@@ -198,7 +199,8 @@ def compare(
     ------
     ValueError
         If a column does not exist, if there are not two values and two folds, if
-        searches had different metrics, or if `test_ratio` is needed.
+        searches had different metrics, if ranks have the lowest score as the best one,
+        or if `test_ratio` is needed.
 
     References
     ----------
@@ -235,6 +237,7 @@ def compare(
     score = score_column(frame, schema, metric)
     _check_by(frame, schema, names)
     check_rows_differ(frame, schema)
+    check_greatest_is_best(frame, schema, score)
     if schema.has_models:
         _check_same_folds(frame)
     several = are_of_several_searches(frame, schema)

@@ -70,7 +70,8 @@ def columns_of_study(study: Any) -> dict[str, list[Any]]:
     """Return the columns of ``cv_results_``: a row for each trial.
 
     The score is that of ``OptunaSearchCV`` if the trials have it, else the value, as
-    ``mean_test_value``, or by the names of the study's metrics. Only complete trials
+    ``mean_test_value``, or by the names of the study's metrics. The study's direction
+    ranks its value, also a score that is it. Only complete trials
     have scores and ranks, for Optuna takes its best trial from these.
     """
     trials = study.trials
@@ -86,7 +87,7 @@ def columns_of_study(study: Any) -> dict[str, list[Any]]:
     if any(key.startswith("mean_test_") for key in recorded):
         columns |= recorded
         names = [key for key in recorded if key.startswith("mean_test_")]
-        signs = [1] * len(names)  # scikit-learn's scores: the greatest is best
+        signs = [_sign_of_recorded(recorded[name], study, scored) for name in names]
     else:
         names = [f"mean_test_{name}" for name in _names_of_values(study)]
         signs = [1 if one.name == "MAXIMIZE" else -1 for one in study.directions]
@@ -97,6 +98,22 @@ def columns_of_study(study: Any) -> dict[str, list[Any]]:
     for name, sign in zip(names, signs, strict=True):
         columns[name.replace("mean_", "rank_", 1)] = _ranks_of(columns[name], sign)
     return columns
+
+
+def _sign_of_recorded(scores: list[Any], study: Any, trials: list[Any]) -> int:
+    """Return -1 if the study minimizes these scores; else the greatest is best.
+
+    A study may minimize another value, such as an error, beside scores.
+    """
+    pairs = [
+        (score, trial.values[0])
+        for score, trial in zip(scores, trials, strict=True)
+        if trial is not None and score is not MISSING
+    ]
+    is_minimized = [one.name for one in study.directions] == ["MINIMIZE"]
+    known = np.array(pairs, dtype=float).reshape(-1, 2)
+    are_values = len(known) and np.allclose(known[:, 0], known[:, 1], equal_nan=True)
+    return -1 if is_minimized and are_values else 1
 
 
 def _names_of_values(study: Any) -> list[str]:
