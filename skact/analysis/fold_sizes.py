@@ -5,6 +5,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import (
     KFold,
     LeaveOneOut,
@@ -30,7 +31,11 @@ _SHUFFLED = (ShuffleSplit, StratifiedShuffleSplit)  # that of groups counts grou
 
 
 def searches_in(search: Any) -> list[Any]:
-    """Return the searches of a list or dict of several, or the one search."""
+    """Return the searches of a list or dict of several, or the one search.
+
+    In place of a frame stands None: its columns, which may have names such as ``cv``,
+    are no settings of a search.
+    """
     several = [search]
     if isinstance(search, list | tuple):
         several = list(search)
@@ -38,7 +43,9 @@ def searches_in(search: Any) -> list[Any]:
         map(is_search_or_results, search.values())
     ):
         several = list(search.values())
-    return [search_inside(one) for one in several]
+    is_frame = [isinstance(one, pd.DataFrame) for one in several]
+    pairs = zip(several, is_frame, strict=True)
+    return [None if frame else search_inside(one) for one, frame in pairs]
 
 
 def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:

@@ -73,6 +73,8 @@ def scores_of_candidates(
         frame = frame[has_value]
     tried = tried_columns(frame, schema)
     repeats = _columns_to_average(average, tried, schema)
+    if frame.duplicated([*tried, "fold"]).any():
+        notes.append("Candidates with equal parameters are averaged.")
     cell = [x for x in tried if x not in names and x not in repeats]
     keyed = frame[[*cell, "fold", score]].assign(value=labels_of_values(frame, names))
     is_infinite = np.isinf(keyed[score].to_numpy(float, na_value=np.nan))
@@ -104,16 +106,22 @@ def scores_of_candidates(
 def _rows_of_last_iterations(
     frame: pd.DataFrame, schema: Schema, notes: list[str]
 ) -> pd.DataFrame:
-    """Return the rows of each search's last iteration; all, of one without halving."""
+    """Return the rows of each search's last iteration; all, of one without halving.
+
+    A frame may have lost one of the two columns of halving.
+    """
     models = frame[MODEL].to_numpy() if schema.has_models else np.zeros(len(frame))
-    last = frame.groupby(models)["iter"].transform("max")
-    is_last = (frame["iter"] == last).to_numpy(bool, na_value=False)
-    kept = is_last | frame["iter"].isna().to_numpy()
+    round_ = frame[next(x for x in ("iter", "n_resources") if x in frame)]
+    last = round_.groupby(models).transform("max")
+    is_last = (round_ == last).to_numpy(bool, na_value=False)
+    kept = is_last | round_.isna().to_numpy()
     if not kept.all():
         notes.append(
             "Of successive halving only the last iteration is compared: earlier "
             "candidates had fewer resources."
         )
+    if "n_resources" not in frame:
+        return frame[kept]
     resources = frame["n_resources"][kept].groupby(models[kept], sort=False).first()
     if resources.nunique(dropna=False) > 1:
         given = {

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skact.results.result_names import MISSING, RESULT_NAME
+from skact.results.result_names import INDEX_OF_CSV, MISSING, RESULT_NAME
 
 _PARAMS, _OF_PARAM = "params", "param_"
-_INDEX_OF_CSV = re.compile(r"Unnamed: \d+")  # how pandas names an index it has read
 _OF_HALVING = ("iter", "n_resources")
 _IN_CELL = object()  # the mark of a value that params do not tell
 _OPENING, _CLOSING = set("[({<"), set("])}>")
@@ -46,7 +45,7 @@ def is_cv_results_frame(value: Any) -> bool:
     others = [
         name
         for name in names
-        if not (RESULT_NAME.fullmatch(name) or _INDEX_OF_CSV.fullmatch(name))
+        if not (RESULT_NAME.fullmatch(name) or INDEX_OF_CSV.fullmatch(name))
         and name not in _OF_HALVING
     ]
     has_scores = any(name.startswith("mean_test_") for name in names)
@@ -84,7 +83,7 @@ def columns_of_dict(results: Mapping[str, Any]) -> dict[str, Any]:
     columns = {
         str(key): cells
         for key, cells in results.items()
-        if key != _PARAMS and not _INDEX_OF_CSV.fullmatch(str(key))
+        if key != _PARAMS and not INDEX_OF_CSV.fullmatch(str(key))
     }
     names = [name for name in columns if name.startswith(_OF_PARAM)]
     keys = [name.removeprefix(_OF_PARAM) for name in names]

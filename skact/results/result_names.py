@@ -1,4 +1,4 @@
-"""Names of scores and times in ``cv_results_``, and the mark of a missing cell."""
+"""Names of scores and times in ``cv_results_``, of an index, and a missing cell."""
 
 import re
 
@@ -6,4 +6,6 @@ import re
 RESULT_NAME = re.compile(
     r"(?:mean|std|rank|split\d+)_(?:test|train)_.*|(?:mean|std)_(?:fit|score)_time"
 )
+# how pandas names an index that it has read from a file; it is no column of results
+INDEX_OF_CSV = re.compile(r"Unnamed: \d+(?:\.\d+)*")
 MISSING = object()  # the cell of a candidate that has no such parameter or score

@@ -200,6 +200,20 @@ def test_of_two_halvings_each_one_s_last_iteration_counts() -> None:
     assert OTHER_RESOURCES not in found.verdict
 
 
+def test_a_frame_that_lost_a_column_of_halving_has_its_last_iteration_compared() -> (
+    None
+):
+    frame = to_frame(a_halving(min_resources=60), "fold")
+    expected = compare(frame, "C")
+    assert "only the last iteration" in expected.verdict
+    for lost in ("iter", "n_resources"):
+        found = compare(frame.drop(columns=lost), "C")
+        assert str(found) == str(expected)
+    both = compare(frame.drop(columns=["iter", "n_resources"]), "C")
+    assert "Candidates with equal parameters are averaged." in both.notes
+    assert "equal parameters" not in expected.verdict
+
+
 def test_halvings_that_end_with_other_resources_are_noted() -> None:
     searches = {n: a_halving(min_resources=n, max_resources=n) for n in (60, 90)}
     found = compare(searches, "model")
