@@ -73,6 +73,22 @@ _METRIC_OF_METHOD = {
 }
 
 
+# the classes whose `score` is what one of their parameters says
+_PARAMETER_OF_METHOD = {
+    "LogisticRegressionCV.score": "scoring",
+    "RFECV.score": "scoring",
+    "RANSACRegressor.score": "estimator",
+    "RFE.score": "estimator",
+    "SelfTrainingClassifier.score": "estimator",
+}
+
+
+def parameter_of_method(score: Any) -> str | None:
+    """Return the parameter that says what a method `score` of scikit-learn is."""
+    is_own = str(getattr(score, "__module__", "")).startswith("sklearn.")
+    return _PARAMETER_OF_METHOD.get(score.__qualname__) if is_own else None
+
+
 def metric_of_method(score: Any) -> str | None:
     """Return the metric that a method `score` of scikit-learn is, if it has a name."""
     is_own = str(getattr(score, "__module__", "")).startswith("sklearn.")

@@ -34,8 +34,10 @@ def notes_on_pairs(search: Any, are_several: bool) -> list[str]:
     searches = searches_in(search)
     drawn = [one for one in searches if _draws_anew(getattr(one, "cv", None))]
     if len(searches) == 1 and not (are_several and not hasattr(searches[0], "cv")):
-        once = (GridSearchCV, RandomizedSearchCV)  # halving wants a seed
-        if drawn and not isinstance(searches[0], once):
+        # the types, and no subclasses, which may ask for the folds again; halving wants
+        # a seed
+        once = (GridSearchCV, RandomizedSearchCV)
+        if drawn and type(searches[0]) not in once:
             return [
                 f"{type(searches[0]).__name__} may split anew for each candidate, with "
                 f"cv={short_name(searches[0].cv)}, {_UNPAIRED}"
