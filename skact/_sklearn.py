@@ -56,6 +56,12 @@ def default_test_size(cv: Any) -> float:
     return float(cv._default_test_size)
 
 
+def n_rows_of_halving(search: Any) -> int | None:
+    """Return the number of rows that a halving search was given; None: no halving."""
+    n_rows = getattr(search, "_n_samples_orig", None)
+    return None if n_rows is None else int(n_rows)
+
+
 # ------------------------------------------------------------------ estimators
 
 # the classes whose `score` is a metric that has a name; most others inherit one of them

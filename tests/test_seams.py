@@ -594,6 +594,14 @@ def test_a_score_of_its_own_is_the_metric_that_it_is_named_for(kind):
     assert model.score(X, targets) == pytest.approx(metric(targets, predicted))
 
 
+def test_a_halving_keeps_the_number_of_its_rows():
+    search = HalvingGridSearchCV(
+        DummyClassifier(), {"random_state": [0, 1, 2]}, max_resources=30, cv=2
+    ).fit(X, y)
+    assert sklearn_seam.n_rows_of_halving(search) == 40
+    assert sklearn_seam.n_rows_of_halving(GridSearchCV(DummyClassifier(), {})) is None
+
+
 # ------------------------------------------------------------------ joblib, hiplot
 
 

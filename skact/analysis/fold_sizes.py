@@ -52,6 +52,8 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
     """Return test rows over training rows of a fold, of a search or of several."""
     said: list[str] = []
     searches = searches_in(search)
+    # results alone are taken to have had the folds of the searches beside them
+    searches = [one for one in searches if hasattr(one, "cv")] or searches
     ratios = [_ratio_of_search(one, n_folds, said) for one in searches]
     if max(ratios) - min(ratios) > 0.01 * max(ratios):  # a row more or less is equal
         splitters = list(
