@@ -16,7 +16,7 @@ from skact.analysis.compared_metric import (
     notes_on_same_metric,
     score_column,
 )
-from skact.analysis.fold_lists import notes_on_lists_of_folds
+from skact.analysis.fold_lists import notes_on_lists_of_folds, splitter_of
 from skact.analysis.fold_overlaps import Overlaps, overlaps_of
 from skact.analysis.fold_pairs import notes_on_pairs
 from skact.analysis.fold_sizes import ratio_of_fold_sizes, searches_in
@@ -245,7 +245,8 @@ def compare(
     notes += notes_on_same_metric(search, score) if several else []
     notes += notes_on_failed_fits(search)
     notes += notes_on_pairs(search, several)
-    notes += notes_on_lists_of_folds(getattr(x, "cv", 0) for x in searches_in(search))
+    splitters = [splitter_of(x) for x in searches_in(search) if hasattr(x, "cv")]
+    notes += notes_on_lists_of_folds(splitters)
     table = scores_of_candidates(frame, schema, names, score, average, notes)
     overlaps = overlaps_of(search, table.shape[1])
     scores = select_scores(table, select, overlaps.barred)

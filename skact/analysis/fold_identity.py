@@ -22,7 +22,7 @@ from sklearn.model_selection import (
 )
 
 from skact._sklearn import default_test_size, n_folds_of_repetition, n_rows_of_halving
-from skact.analysis.fold_lists import is_list_of_folds, positions_of
+from skact.analysis.fold_lists import is_list_of_folds, positions_of, splitter_of
 
 _SHUFFLED = (ShuffleSplit, StratifiedShuffleSplit, GroupShuffleSplit)
 _REPEATED = {RepeatedKFold: KFold, RepeatedStratifiedKFold: StratifiedKFold}
@@ -105,9 +105,7 @@ def are_same_folds(a: Folds | None, b: Folds | None) -> bool | None:
 
 
 def _folds_of_splitter(search: Any) -> Folds:
-    cv: Any = 5 if search.cv is None else search.cv
-    if is_list_of_folds(getattr(cv, "cv", None)):
-        cv = cv.cv  # what check_cv makes of a list
+    cv: Any = 5 if search.cv is None else splitter_of(search)
     kind = type(cv)
     if isinstance(cv, Integral):
         is_by_y = is_classifier(search.estimator)

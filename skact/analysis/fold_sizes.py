@@ -19,7 +19,7 @@ from sklearn.model_selection import (
 )
 
 from skact._sklearn import default_test_size, n_folds_of_repetition
-from skact.analysis.fold_lists import is_list_of_folds, ratio_of_folds
+from skact.analysis.fold_lists import is_list_of_folds, ratio_of_folds, splitter_of
 from skact.naming import short_name
 from skact.results.cv_results import is_search_or_results, search_inside
 
@@ -68,7 +68,7 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
 
 
 def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
-    cv: Any = getattr(search, "cv", None)
+    cv: Any = splitter_of(search) if hasattr(search, "cv") else None
     kind = type(cv)
     if is_list_of_folds(cv):
         return ratio_of_folds(cv)
