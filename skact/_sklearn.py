@@ -56,6 +56,12 @@ def default_test_size(cv: Any) -> float:
     return float(cv._default_test_size)
 
 
+def n_rows_of_halving(search: Any) -> int | None:
+    """Return the number of rows that a halving search was given; None: no halving."""
+    n_rows = getattr(search, "_n_samples_orig", None)
+    return None if n_rows is None else int(n_rows)
+
+
 # ------------------------------------------------------------------ estimators
 
 # the classes whose `score` is a metric that has a name; most others inherit one of them
@@ -71,6 +77,22 @@ _METRIC_OF_METHOD = {
     for metric, names in _CLASSES_BY_METRIC.items()
     for name in names
 }
+
+
+# the classes whose `score` is what one of their parameters says
+_PARAMETER_OF_METHOD = {
+    "LogisticRegressionCV.score": "scoring",
+    "RFECV.score": "scoring",
+    "RANSACRegressor.score": "estimator",
+    "RFE.score": "estimator",
+    "SelfTrainingClassifier.score": "estimator",
+}
+
+
+def parameter_of_method(score: Any) -> str | None:
+    """Return the parameter that says what a method `score` of scikit-learn is."""
+    is_own = str(getattr(score, "__module__", "")).startswith("sklearn.")
+    return _PARAMETER_OF_METHOD.get(score.__qualname__) if is_own else None
 
 
 def metric_of_method(score: Any) -> str | None:

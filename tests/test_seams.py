@@ -32,6 +32,8 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.callback import ScoringMonitor
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_selection import RFE, RFECV
+from sklearn.linear_model import LinearRegression, RANSACRegressor
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import (
     GridSearchCV,
@@ -43,7 +45,9 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils import all_estimators
 from skorch import NeuralNet, NeuralNetBinaryClassifier, NeuralNetClassifier
 from skorch.callbacks import EpochScoring, EpochTimer, PassthroughScoring
@@ -541,6 +545,37 @@ def test_the_scores_of_classifiers_and_regressors_have_names():
     assert sklearn_seam.metric_of_method(None) is None
 
 
+class Half(LinearRegression):
+    """Has a score by which it is known."""
+
+    def score(self, X, y, sample_weight=None):
+        return 0.5
+
+
+class HalfOfClasses(GaussianNB):
+    """Has a score by which it is known."""
+
+    score = Half.score
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(RFE(Half()), RFECV(Half()), RANSACRegressor(Half())),
+        SelfTrainingClassifier(HalfOfClasses()),
+    ],
+)
+def test_a_parameter_says_what_a_score_is_that_is_not_one_s_own(model):
+    found = model.fit(X, np.where(np.arange(40) < 2, -1, y))  # -1: without a label
+    parameter = sklearn_seam.parameter_of_method(type(model).score)
+    assert (parameter == "estimator") == (found.score(X, y) == 0.5)
+    if parameter == "scoring":
+        model.set_params(scoring="neg_max_error")
+        assert model.score(X, y) == pytest.approx(-np.abs(y - model.predict(X)).max())
+    assert sklearn_seam.parameter_of_method(ClassifierMixin.score) is None
+    assert sklearn_seam.parameter_of_method(None) is None
+
+
 @pytest.mark.parametrize(
     "kind",
     [
@@ -557,6 +592,14 @@ def test_a_score_of_its_own_is_the_metric_that_it_is_named_for(kind):
     metric = {"accuracy": accuracy_score, "r2": r2_score}[name]
     predicted = model.predict(X)
     assert model.score(X, targets) == pytest.approx(metric(targets, predicted))
+
+
+def test_a_halving_keeps_the_number_of_its_rows():
+    search = HalvingGridSearchCV(
+        DummyClassifier(), {"random_state": [0, 1, 2]}, max_resources=30, cv=2
+    ).fit(X, y)
+    assert sklearn_seam.n_rows_of_halving(search) == 40
+    assert sklearn_seam.n_rows_of_halving(GridSearchCV(DummyClassifier(), {})) is None
 
 
 # ------------------------------------------------------------------ joblib, hiplot

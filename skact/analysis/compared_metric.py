@@ -7,9 +7,10 @@ from numbers import Real
 from typing import Any
 
 import pandas as pd
+from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from skact._sklearn import metric_of_method
+from skact._sklearn import metric_of_method, parameter_of_method
 from skact.analysis.fold_sizes import searches_in
 from skact.naming import name_values
 from skact.results.cv_results import is_search
@@ -67,11 +68,13 @@ def notes_on_choice(search: Any, schema: Schema) -> list[str]:
 
 def notes_on_same_metric(search: Any, score: str) -> list[str]:
     """Return notes on whether searches had the same metric; raise if they had not."""
-    scorings = [_scoring_of(one, metric_of_score(score)) for one in searches_in(search)]
+    metric, searches = metric_of_score(score), searches_in(search)
+    scorings = [_scoring_of(one, metric) for one in searches]
+    kinds = {_kind_by_own_score(one, metric) for one in searches} - {""}
     known = [scoring for scoring in scorings if scoring is not None]
     notes = []
     # equal objects get equal names, different ones of one name get numbers
-    if len(set(name_values(map(_scorer_of, known)))) > 1:
+    if len(set(name_values(map(_scorer_of, known)))) > 1 or len(kinds) > 1:
         named = list(dict.fromkeys(one for one in known if isinstance(one, str)))
         if len(named) > 1:
             raise ValueError(
@@ -118,13 +121,35 @@ def _own_score_of(estimator: Any) -> Any:
         return _scoring_of(estimator, estimator.refit)
     method: Any = getattr(type(estimator), "score", None)
     own = inspect.unwrap(method)
-    return metric_of_method(own) or own
+    parameter = parameter_of_method(own)
+    if parameter is None:
+        return metric_of_method(own) or own
+    told = getattr(estimator, parameter)
+    if told is None or (isinstance(told, str) and told == "warn"):  # its default
+        return "accuracy" if is_classifier(estimator) else "r2"
+    return told if parameter == "scoring" else _own_score_of(told)
+
+
+def _kind_by_own_score(search: Any, metric: str) -> str:
+    """Return what an estimator that scores itself is; empty if it does not matter.
+
+    Its `score` may be that of an estimator within, and so be of either kind.
+    """
+    estimator = getattr(search, "estimator", None)
+    if not hasattr(estimator, "__sklearn_tags__") or isinstance(
+        _scoring_of(search, metric), str
+    ):
+        return ""
+    return "classifier" * is_classifier(estimator) or (
+        "regressor" * is_regressor(estimator)
+    )
 
 
 def notes_on_failed_fits(search: Any) -> list[str]:
     """Return a note on each number that searches take as the score of a failed fit."""
     given = [getattr(one, "error_score", None) for one in searches_in(search)]
-    numbers = [x for x in given if isinstance(x, Real) and not math.isnan(x)]
+    # an infinite one is told from no other failed fit
+    numbers = [x for x in given if isinstance(x, Real) and math.isfinite(x)]
     return [
         f"Fits that failed count with a score of {number:g}, by error_score."
         for number in dict.fromkeys(numbers)

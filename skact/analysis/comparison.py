@@ -16,7 +16,8 @@ from skact.analysis.compared_metric import (
     notes_on_same_metric,
     score_column,
 )
-from skact.analysis.fold_lists import notes_on_lists_of_folds
+from skact.analysis.fold_lists import notes_on_lists_of_folds, splitter_of
+from skact.analysis.fold_overlaps import Overlaps, overlaps_of
 from skact.analysis.fold_pairs import notes_on_pairs
 from skact.analysis.fold_sizes import ratio_of_fold_sizes, searches_in
 from skact.analysis.paired_scores import (
@@ -28,6 +29,7 @@ from skact.analysis.paired_scores import (
     tried_columns,
 )
 from skact.analysis.paired_tests import adjust_by_holm, paired_test
+from skact.analysis.score_direction import check_greatest_is_best
 from skact.analysis.verdict import verdict_of
 from skact.results.cv_results_frames import is_cv_results_frame
 from skact.results.frames import to_frame
@@ -166,12 +168,16 @@ def compare(
     select : {"nested", "best", "mean"}, default="nested"
         Which score an activation gets that was tried with several learning rates.
         "nested": on each fold, the score of the candidate with the best mean on the
-        other folds, so the fold that scores a candidate does not choose it. "best": the
-        scores of the candidate that is best on all folds; they are biased upwards, and
-        more so with more candidates. "mean": the mean of all candidates.
+        other folds that share no test rows with it, so the rows that score a candidate
+        do not choose it; of equally good ones, their mean. Of ``RepeatedKFold`` these
+        folds are those of the same repetition. Where a fold shares rows with all
+        others, as with ``ShuffleSplit``, or where it is not known, the report says so.
+        "best": the scores of the candidate that is best on all folds; they are biased
+        upwards, and more so with more candidates. "mean": the mean of all candidates.
     average : str or sequence of str, default=('random_state',)
         Columns of repetitions: candidates that differ only in these columns are
-        averaged first, because they are not independent.
+        averaged first, because they are not independent. A name means that parameter in
+        any step: ``random_state`` also ``actmlp__random_state``.
     metric : str or None, default=None
         Such as "accuracy"; None: the metric that ranks the search. Of results without
         the search the first metric is taken, and the notes say so.
@@ -193,7 +199,8 @@ def compare(
     ------
     ValueError
         If a column does not exist, if there are not two values and two folds, if
-        searches had different metrics, or if `test_ratio` is needed.
+        searches had different metrics, if ranks have the lowest score as the best one,
+        or if `test_ratio` is needed.
 
     References
     ----------
@@ -230,6 +237,7 @@ def compare(
     score = score_column(frame, schema, metric)
     _check_by(frame, schema, names)
     check_rows_differ(frame, schema)
+    check_greatest_is_best(frame, schema, score)
     if schema.has_models:
         _check_same_folds(frame)
     several = are_of_several_searches(frame, schema)
@@ -237,9 +245,11 @@ def compare(
     notes += notes_on_same_metric(search, score) if several else []
     notes += notes_on_failed_fits(search)
     notes += notes_on_pairs(search, several)
-    notes += notes_on_lists_of_folds(getattr(x, "cv", 0) for x in searches_in(search))
+    splitters = [splitter_of(x) for x in searches_in(search) if hasattr(x, "cv")]
+    notes += notes_on_lists_of_folds(splitters)
     table = scores_of_candidates(frame, schema, names, score, average, notes)
-    scores = select_scores(table, select)
+    overlaps = overlaps_of(search, table.shape[1])
+    scores = select_scores(table, select, overlaps.barred)
     if scores.shape[1] < 2:
         raise ValueError(
             f"by={by!r}: there must be two values at least to compare, got "
@@ -251,13 +261,22 @@ def compare(
         test_ratio = ratio_of_fold_sizes(search, len(scores), notes)
     notes += notes_on_equal_folds(table)
     if table.index.get_level_values("value").duplicated().any():
-        notes.append(_SELECTION_NOTES[select])
+        notes += _notes_on_selection(select, overlaps)
     notes += _notes_on_rope(scores, rope)
     order = scores.mean().sort_values(ascending=False, kind="stable").index
     scores = scores[order]
     pairs = _table_of_pairs(scores, test_ratio, rope, alpha)
     label = ", ".join(names)
     return Comparison(pairs, scores, label, score, rope, alpha, test_ratio, notes)
+
+
+def _notes_on_selection(select: str, overlaps: Overlaps) -> list[str]:
+    note = _SELECTION_NOTES[select]
+    if select != "nested":
+        return [note]
+    if not overlaps.are_of_all:
+        note = note.replace("other folds", "other folds that share no test rows", 1)
+    return [note, *overlaps.notes]
 
 
 def _is_number(value: Any) -> bool:

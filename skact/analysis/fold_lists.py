@@ -11,6 +11,12 @@ def is_list_of_folds(cv: Any) -> bool:
     return isinstance(cv, list | tuple | np.ndarray)
 
 
+def splitter_of(search: Any) -> Any:
+    """Return the `cv` of a search, also a list that `check_cv` has wrapped."""
+    listed = getattr(search.cv, "cv", None)
+    return listed if is_list_of_folds(listed) else search.cv
+
+
 def positions_of(rows: Any) -> np.ndarray:
     """Return the sorted positions of rows, which a fold may give as a mask."""
     rows = np.asarray(rows)

@@ -1,19 +1,17 @@
 """Whether scores of the same number of fold are scores on the same rows."""
 
-from collections.abc import Hashable
+import itertools
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
-from sklearn.base import is_classifier
-from sklearn.model_selection import (
-    GridSearchCV,
-    KFold,
-    PredefinedSplit,
-    RandomizedSearchCV,
-    StratifiedKFold,
-)
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
-from skact.analysis.fold_lists import is_list_of_folds, positions_of
+from skact.analysis.fold_identity import (
+    are_same_folds,
+    folds_of,
+    rows_drawn_by_halving,
+)
 from skact.analysis.fold_sizes import searches_in
 from skact.naming import short_name
 
@@ -34,8 +32,10 @@ def notes_on_pairs(search: Any, are_several: bool) -> list[str]:
     searches = searches_in(search)
     drawn = [one for one in searches if _draws_anew(getattr(one, "cv", None))]
     if len(searches) == 1 and not (are_several and not hasattr(searches[0], "cv")):
-        once = (GridSearchCV, RandomizedSearchCV)  # halving wants a seed
-        if drawn and not isinstance(searches[0], once):
+        # the types, and no subclasses, which may ask for the folds again; halving wants
+        # a seed
+        once = (GridSearchCV, RandomizedSearchCV)
+        if drawn and type(searches[0]) not in once:
             return [
                 f"{type(searches[0]).__name__} may split anew for each candidate, with "
                 f"cv={short_name(searches[0].cv)}, {_UNPAIRED}"
@@ -44,18 +44,34 @@ def notes_on_pairs(search: Any, are_several: bool) -> list[str]:
     rows = "All searches are taken to have had the same rows"
     if any(reads_groups(getattr(one, "cv", None)) for one in searches):
         rows += " and groups"
+    found = [folds_of(one) for one in searches]
+    if found[0] is not None and all(one is searches[0] for one in searches):
+        return [f"{rows}."]
     if drawn:
         return [
             f"{rows}. cv={short_name(drawn[0].cv)} splits them anew for each search, "
             f"{_UNPAIRED}"
         ]
-    folds = [_identity_of_folds(one) for one in searches]
-    if None in folds:
+    same = [are_same_folds(a, b) for a, b in itertools.combinations(found, 2)]
+    if False in same:
+        return [f"{rows}. Their folds differ, {_causes_in(searches)}, {_UNPAIRED}"]
+    if None in same or None in found:
         return [f"{rows} and folds, which is not known from what was given."]
-    if len(set(folds)) > 1:
-        splitters = list(dict.fromkeys(short_name(one.cv) for one in searches))
-        return [f"{rows}. Their folds differ, by cv={splitters}, {_UNPAIRED}"]
     return [f"{rows}."]
+
+
+def _causes_in(searches: Sequence[Any]) -> str:
+    """Return what tells the folds of searches apart."""
+    known = [one for one in searches if hasattr(one, "cv")]
+    said = f"by cv={list(dict.fromkeys(short_name(one.cv) for one in known))}"
+    halvings = [one for one in known if rows_drawn_by_halving(one) is not None]
+    if not halvings:
+        return said
+    drawn = [
+        f"n_resources={one.n_resources_[-1]}, random_state={one.random_state}"
+        for one in halvings
+    ]
+    return f"{said}, of which halving drew rows ({'; '.join(dict.fromkeys(drawn))})"
 
 
 def reads_groups(cv: Any) -> bool:
@@ -70,21 +86,3 @@ def _draws_anew(cv: Any) -> bool:
     seed = getattr(cv, "random_state", 0)
     is_random = getattr(cv, "shuffle", True)  # ShuffleSplit has no such parameter
     return bool(is_random) and not isinstance(seed, Integral)
-
-
-def _identity_of_folds(search: Any) -> Hashable | None:
-    """Return what is equal if folds of the same rows and groups are; None: not known.
-
-    The repr of a splitter says all of it only for those of scikit-learn.
-    """
-    if not hasattr(search, "cv"):
-        return None
-    cv: Any = 5 if search.cv is None else search.cv
-    if isinstance(cv, Integral):
-        kind = StratifiedKFold if is_classifier(search.estimator) else KFold
-        return repr(kind(int(cv)))
-    if is_list_of_folds(cv):
-        return tuple(positions_of(rows).tobytes() for pair in cv for rows in pair)
-    if type(cv) is PredefinedSplit:
-        return cv.test_fold.tobytes()
-    return repr(cv) if type(cv).__module__.startswith("sklearn.") else None

@@ -5,6 +5,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import (
     KFold,
     LeaveOneOut,
@@ -18,7 +19,7 @@ from sklearn.model_selection import (
 )
 
 from skact._sklearn import default_test_size, n_folds_of_repetition
-from skact.analysis.fold_lists import is_list_of_folds, ratio_of_folds
+from skact.analysis.fold_lists import is_list_of_folds, ratio_of_folds, splitter_of
 from skact.naming import short_name
 from skact.results.cv_results import is_search_or_results, search_inside
 
@@ -30,7 +31,11 @@ _SHUFFLED = (ShuffleSplit, StratifiedShuffleSplit)  # that of groups counts grou
 
 
 def searches_in(search: Any) -> list[Any]:
-    """Return the searches of a list or dict of several, or the one search."""
+    """Return the searches of a list or dict of several, or the one search.
+
+    In place of a frame stands None: its columns, which may have names such as ``cv``,
+    are no settings of a search.
+    """
     several = [search]
     if isinstance(search, list | tuple):
         several = list(search)
@@ -38,13 +43,17 @@ def searches_in(search: Any) -> list[Any]:
         map(is_search_or_results, search.values())
     ):
         several = list(search.values())
-    return [search_inside(one) for one in several]
+    is_frame = [isinstance(one, pd.DataFrame) for one in several]
+    pairs = zip(several, is_frame, strict=True)
+    return [None if frame else search_inside(one) for one, frame in pairs]
 
 
 def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
     """Return test rows over training rows of a fold, of a search or of several."""
     said: list[str] = []
     searches = searches_in(search)
+    # results alone are taken to have had the folds of the searches beside them
+    searches = [one for one in searches if hasattr(one, "cv")] or searches
     ratios = [_ratio_of_search(one, n_folds, said) for one in searches]
     if max(ratios) - min(ratios) > 0.01 * max(ratios):  # a row more or less is equal
         splitters = list(
@@ -59,7 +68,7 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
 
 
 def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
-    cv: Any = getattr(search, "cv", None)
+    cv: Any = splitter_of(search) if hasattr(search, "cv") else None
     kind = type(cv)
     if is_list_of_folds(cv):
         return ratio_of_folds(cv)

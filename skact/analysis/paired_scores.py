@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skact.analysis.value_labels import labels_of_values
 from skact.results.schema import MODEL, Schema
 
 
@@ -42,8 +43,8 @@ def _columns_to_average(average: Any, tried: list[str], schema: Schema) -> list[
         raise TypeError(
             f"average must be a column or a list of columns, got {average!r}."
         )
-    repeats = [average] if isinstance(average, str) else list(average)
-    repeats = [schema.column_of(name) for name in repeats]
+    names = [average] if isinstance(average, str) else list(average)
+    repeats = [x for name in names for x in schema.columns_called(name)]
     unknown = [x for x in repeats if x not in tried and x != "random_state"]
     if unknown:
         raise ValueError(
@@ -72,9 +73,14 @@ def scores_of_candidates(
         frame = frame[has_value]
     tried = tried_columns(frame, schema)
     repeats = _columns_to_average(average, tried, schema)
+    if frame.duplicated([*tried, "fold"]).any():
+        notes.append("Candidates with equal parameters are averaged.")
     cell = [x for x in tried if x not in names and x not in repeats]
-    values = frame[names].apply(lambda row: _label_of_value(row, names), axis=1)
-    keyed = frame[[*cell, "fold", score]].assign(value=values)
+    keyed = frame[[*cell, "fold", score]].assign(value=labels_of_values(frame, names))
+    is_infinite = np.isinf(keyed[score].to_numpy(float, na_value=np.nan))
+    if is_infinite.any():
+        notes.append("An infinite score counts as that of a failed fit.")
+        keyed[score] = keyed[score].mask(is_infinite)
     failed = keyed.groupby(["value", *cell], sort=False, dropna=False)[score]
     bad = int(failed.apply(lambda found: found.isna().any()).sum())
     if bad:
@@ -100,16 +106,22 @@ def scores_of_candidates(
 def _rows_of_last_iterations(
     frame: pd.DataFrame, schema: Schema, notes: list[str]
 ) -> pd.DataFrame:
-    """Return the rows of each search's last iteration; all, of one without halving."""
+    """Return the rows of each search's last iteration; all, of one without halving.
+
+    A frame may have lost one of the two columns of halving.
+    """
     models = frame[MODEL].to_numpy() if schema.has_models else np.zeros(len(frame))
-    last = frame.groupby(models)["iter"].transform("max")
-    is_last = (frame["iter"] == last).to_numpy(bool, na_value=False)
-    kept = is_last | frame["iter"].isna().to_numpy()
+    round_ = frame[next(x for x in ("iter", "n_resources") if x in frame)]
+    last = round_.groupby(models).transform("max")
+    is_last = (round_ == last).to_numpy(bool, na_value=False)
+    kept = is_last | round_.isna().to_numpy()
     if not kept.all():
         notes.append(
             "Of successive halving only the last iteration is compared: earlier "
             "candidates had fewer resources."
         )
+    if "n_resources" not in frame:
+        return frame[kept]
     resources = frame["n_resources"][kept].groupby(models[kept], sort=False).first()
     if resources.nunique(dropna=False) > 1:
         given = {
@@ -122,16 +134,12 @@ def _rows_of_last_iterations(
     return frame[kept]
 
 
-def _label_of_value(row: pd.Series, names: Sequence[str]) -> Any:
-    if len(names) == 1:
-        value = row[names[0]]
-        return value if isinstance(value, str) else f"{names[0]}={value}"
-    tried = [(name, row[name]) for name in names if not pd.isna(row[name])]
-    return ", ".join(v if isinstance(v, str) else f"{name}={v}" for name, v in tried)
+def select_scores(table: pd.DataFrame, select: str, barred: Any) -> pd.DataFrame:
+    """Choose one score for each value of `by` on each fold: (folds, values).
 
-
-def select_scores(table: pd.DataFrame, select: str) -> pd.DataFrame:
-    """Choose one score for each value of `by` on each fold: (folds, values)."""
+    By the nested choice, a fold has no say in those rows of `barred` that have a 1 in
+    its column, and candidates that are equally good on the other folds are averaged.
+    """
     chosen = {}
     for value, cells in table.groupby(level="value", sort=False):
         scores = cells.to_numpy()  # (cells, folds)
@@ -140,10 +148,12 @@ def select_scores(table: pd.DataFrame, select: str) -> pd.DataFrame:
         elif select == "best":
             chosen[value] = scores[scores.mean(axis=1).argmax()]
         else:
-            others = scores.sum(axis=1, keepdims=True) - scores
+            others = scores.sum(axis=1, keepdims=True) - (barred @ scores.T).T
             # rounded, because sums of equal scores may differ in their last bits
-            best = others.round(12).argmax(axis=0)
-            chosen[value] = scores[best, np.arange(scores.shape[1])]
+            others = others.round(12)
+            # their order may be that of the ranks, which the fold itself has made
+            is_best = others == others.max(axis=0)
+            chosen[value] = (scores * is_best).sum(axis=0) / is_best.sum(axis=0)
     return pd.DataFrame(chosen, index=table.columns)
 
 

@@ -189,6 +189,8 @@ def search_inside(value: Any) -> Any:
     A pipeline keeps it as its last step, ``TransformedTargetRegressor`` as
     ``regressor_``, and the result of :func:`skact.search` as ``search_``.
     """
+    if isinstance(value, pd.DataFrame):
+        return value  # its columns would look like attributes
     steps = getattr(value, "steps", None)
     last = steps[-1][1] if isinstance(steps, list) and steps else None
     for inner in (last, *(getattr(value, name, None) for name in _HOLDERS)):

@@ -1,6 +1,5 @@
 """``cv_results_`` that is a frame, or a dict of one, also read from a CSV file."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +8,14 @@ import numpy as np
 import pandas as pd
 
 from skact.results.params_texts import IN_CELL, params_of_candidates
-from skact.results.result_names import ATTRS_KEY, MISSING, RESULT_NAME
+from skact.results.result_names import (
+    ATTRS_KEY,
+    INDEX_OF_CSV,
+    MISSING,
+    RESULT_NAME,
+)
 
 _PARAMS, _OF_PARAM = "params", "param_"
-# how pandas names an index that it has read, and one that it read a second time
-_INDEX_OF_CSV = re.compile(r"Unnamed: \d+(?:\.\d+)*")
 _OF_HALVING = ("iter", "n_resources")
 
 
@@ -29,7 +31,7 @@ def is_cv_results_frame(value: Any) -> bool:
     others = [
         name
         for name in names
-        if not (RESULT_NAME.fullmatch(name) or _INDEX_OF_CSV.fullmatch(name))
+        if not (RESULT_NAME.fullmatch(name) or INDEX_OF_CSV.fullmatch(name))
         and name not in _OF_HALVING
     ]
     has_scores = any(name.startswith("mean_test_") for name in names)
@@ -86,7 +88,7 @@ def columns_of_dict(results: Mapping[str, Any]) -> dict[str, Any]:
     columns = {
         str(key): cells
         for key, cells in results.items()
-        if key != _PARAMS and not _INDEX_OF_CSV.fullmatch(str(key))
+        if key != _PARAMS and not INDEX_OF_CSV.fullmatch(str(key))
     }
     names = [name for name in columns if name.startswith(_OF_PARAM)]
     keys = [name.removeprefix(_OF_PARAM) for name in names]

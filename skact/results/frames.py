@@ -213,11 +213,12 @@ def _is_possible_source(value: Any) -> bool:
 
 def _model_name_of(source: Any) -> str:
     """Return the class of a net, or of the estimator that a search searched."""
+    if isinstance(source, Mapping | pd.DataFrame):
+        return "results"
     source = getattr(source, "estimator", source)
     steps = getattr(source, "steps", None)
     source = steps[-1][1] if isinstance(steps, list) and steps else source
-    is_table = isinstance(source, Mapping | pd.DataFrame)
-    return "results" if is_table else short_name(type(source))
+    return short_name(type(source))
 
 
 def _table_of_candidates(results: Results, models: list[str] | None) -> Table:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from skact.results.cv_results import ranked_metrics
-from skact.results.result_names import ATTRS_KEY, RESULT_NAME
+from skact.results.result_names import ATTRS_KEY, INDEX_OF_CSV, RESULT_NAME
 
 LEVELS = ("candidate", "fold", "epoch")
 MODEL = "model"  # the column that tells several searches or nets apart
@@ -41,7 +41,8 @@ _LOSSES = ("fold_loss", "valid_loss", "train_loss")  # the most informative firs
 class Schema:
     """The role of each column of a table.
 
-    Each column is in exactly one of `ids`, `resources`, `params` and `results`.
+    Each column is in exactly one of `ids`, `resources`, `params` and `results`, except
+    an index that pandas has read from a file as ``Unnamed: 0``.
 
     Parameters
     ----------
@@ -84,6 +85,19 @@ class Schema:
             return name
         is_known = self.full_names is None or name in self.full_names
         return name.rpartition("__")[2] if is_known and isinstance(name, str) else name
+
+    def columns_called(self, name: str) -> list[str]:
+        """Return the columns that a name means in any step: ``C`` also ``svc__C``.
+
+        A name that means none is what `column_of` returns.
+        """
+        full = {self.column_of(one): one for one in self.full_names or ()}
+        found = [
+            column
+            for column in self.params
+            if f"__{full.get(column, column)}".endswith(f"__{name}")
+        ]
+        return found or [self.column_of(name)]
 
     @property
     def has_models(self) -> bool:
@@ -166,12 +180,13 @@ def schema_of(labels: Iterable[Any], level: str | None = None) -> Schema:
     >>> schema.level, schema.params, schema.score
     ('epoch', ('lr',), 'train_loss')
     """
-    names = [str(label) for label in labels]
+    names = [name for name in map(str, labels) if not INDEX_OF_CSV.fullmatch(name)]
     level = level_of(names) if level is None else level
     ids = _ids_of(names, level)
     ranks = tuple(name for name in names if name.startswith("rank_test_"))
     measured = set(_result_names(names, level, ranks))
     results = tuple(name for name in names if name in measured and name not in ids)
+    # a parameter may have the name of one of these columns, and of no halving
     halving = _HALVING_COLUMNS if set(_HALVING_COLUMNS) <= set(names) else ()
     known = {*ids, *results, *halving}
     return Schema(
@@ -227,7 +242,7 @@ def schema_of_frame(frame: pd.DataFrame, level: str | None = None) -> Schema:
     before = () if level == "candidate" else labels_before(level, names)
     units = [name for name in roles["ids"] if name != level and name != "refit"]
     for name, label in zip(names, frame.columns, strict=True):
-        if name not in known:
+        if name not in known and not INDEX_OF_CSV.fullmatch(name):
             is_param = level == "candidate" or name in before
             is_param = is_param or _is_constant(frame, label, units)
             roles["params" if is_param else "results"].append(name)

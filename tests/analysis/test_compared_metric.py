@@ -10,13 +10,22 @@ from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
-from sklearn.linear_model import LinearRegression, PoissonRegressor, Ridge
+from sklearn.feature_selection import RFE, RFECV
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegressionCV,
+    PoissonRegressor,
+    RANSACRegressor,
+    Ridge,
+)
 from sklearn.metrics import accuracy_score, f1_score, make_scorer
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC
+from sklearn.utils import get_tags
 
 from skact import (
     ActMLP,
@@ -162,6 +171,10 @@ def test_functions_that_differ_are_said_to_be_taken_as_one_metric(
         (KMeans(), MiniBatchKMeans()),
         (make_pipeline(KMeans()), KMeans()),
         (a_search("accuracy"), SVC()),
+        (RFE(SVC()), SVC()),
+        (RFECV(SVC(), scoring="accuracy"), SelfTrainingClassifier(SVC())),
+        (RANSACRegressor(), RANSACRegressor(Ridge())),
+        (LogisticRegressionCV(), SVC()),
     ],
 )
 def test_estimators_of_one_score_need_no_note(estimators: Any) -> None:
@@ -194,9 +207,48 @@ def test_estimators_of_other_scores_are_said_to_be_ranked_by_their_own(
     assert "a search without scoring has the score of its estimator." in note
 
 
-def test_classifiers_and_regressors_have_different_scores() -> None:
-    searches = [a_search(None, SVC()), a_search(None, Ridge())]
-    with pytest.raises(ValueError, match=r"different metrics, \['accuracy', 'r2'\]"):
+class Within(BaseEstimator):
+    """Scores as an estimator within it does."""
+
+    def __init__(self, estimator: Any = None):
+        self.estimator = estimator
+
+    def __sklearn_tags__(self) -> Any:
+        return get_tags(self.estimator)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        return self.estimator.score(X, y)
+
+
+def test_one_score_of_a_classifier_and_of_a_regressor_within_is_noted() -> None:
+    within = [Within(SVC()), Within(Ridge()), Within(LinearRegression())]
+    searches = [a_search(None, estimator) for estimator in within]
+    assert notes_on_same_metric(searches[1:], "test_score") == []
+    (note,) = notes_on_same_metric(searches, "test_score")
+    assert note.startswith("The searches are taken to have had the same metric")
+    for one in searches:
+        one.set_params(scoring="r2")
+    assert notes_on_same_metric(searches, "test_score") == []
+
+
+@pytest.mark.parametrize(
+    "estimators",
+    [
+        (SVC(), Ridge()),
+        (RFE(SVC()), RFE(Ridge())),
+        (RFE(SVC()), Ridge()),
+        (RFECV(SVC()), RFECV(Ridge())),
+        (RANSACRegressor(), SelfTrainingClassifier(SVC())),
+        (make_pipeline(RFE(SVC())), RFE(make_pipeline(Ridge()))),
+        (LogisticRegressionCV(scoring="r2"), LogisticRegressionCV(scoring="accuracy")),
+        (LogisticRegressionCV(), Ridge()),
+    ],
+)
+def test_classifiers_and_regressors_have_different_scores(estimators: Any) -> None:
+    searches = [a_search(None, estimator) for estimator in estimators]
+    with pytest.raises(
+        ValueError, match=r"different metrics, \['(accur|r2).*(y|r2)'\]"
+    ):
         notes_on_same_metric(searches, "test_score")
 
 
@@ -233,7 +285,8 @@ def test_results_of_several_metrics_do_not_say_which_one_ranks(tmp_path: Any) ->
 
 def test_a_number_that_stands_for_failed_fits_is_said() -> None:
     searches = {
-        number: a_search(error_score=number) for number in (0, -1.5, np.nan, "raise")
+        number: a_search(error_score=number)
+        for number in (0, -1.5, np.nan, -np.inf, "raise")
     }
     assert notes_on_failed_fits(searches) == [
         "Fits that failed count with a score of 0, by error_score.",

@@ -12,7 +12,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from skact import ActMLP, compare, load_results, save_results, to_frame
+from skact import (
+    ActMLP,
+    compare,
+    load_results,
+    save_results,
+    to_frame,
+    to_hiplot,
+)
 
 X, y = load_iris(return_X_y=True)
 
@@ -163,6 +170,39 @@ def test_of_halving_the_last_iteration_counts() -> None:
     last = last[last["iter"] == last["iter"].max()]
     assert set(found.scores.columns) == set(last["activation"])
     assert "only the last iteration" in found.verdict
+
+
+@pytest.mark.parametrize(
+    "name", ["cv", "refit", "scoring", "error_score", "estimator", "steps", "study_"]
+)
+def test_a_column_of_a_frame_is_no_setting_of_a_search(name: str, results: Any) -> None:
+    scores = {"a": [[0.9, 0.8], [0.7, 0.7]], "b": [[0.5, 0.5], [0.6, 0.4]]}
+    frames = [
+        to_frame(results(scores, **{column: [1, 2, 1, 2]}), "fold")
+        for column in (name, "other")
+    ]
+    found, expected = map(compare, frames)
+    assert str(found) == str(expected)
+    table = pd.DataFrame(results(scores, lr=[1, 2, 1, 2])).assign(**{name: 1})
+    assert set(compare([table, table], "model").means.index) == {
+        "results #1",
+        "results #2",
+    }
+
+
+def test_an_index_that_a_file_kept_tells_no_candidates_apart(
+    results: Any, tmp_path: Any
+) -> None:
+    """Each row had a parameter of its own, so no candidate had all folds."""
+    table = results({"a": [0.9, 0.8], "b": [0.5, 0.6]})
+    frame = to_frame(table, "fold")
+    expected = compare(frame)
+    for _ in range(2):
+        frame.to_csv(tmp_path / "folds.csv")
+        frame = pd.read_csv(tmp_path / "folds.csv")
+        assert str(compare(frame)) == str(expected)
+    assert "Unnamed: 0.1" in frame
+    assert len(to_hiplot(frame).datapoints) == len(frame)
 
 
 def test_bad_input_is_named(results: Any) -> None:

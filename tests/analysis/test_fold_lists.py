@@ -5,11 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, check_cv
 from sklearn.svm import SVC
 
 from skact import compare
-from skact.analysis.fold_lists import notes_on_lists_of_folds, ratio_of_folds
+from skact.analysis.fold_lists import (
+    notes_on_lists_of_folds,
+    ratio_of_folds,
+    splitter_of,
+)
 
 X, y = load_iris(return_X_y=True)
 rows = np.arange(150)
@@ -54,6 +58,20 @@ def test_rows_that_train_and_test_are_noted() -> None:
     search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=leaks).fit(X, y)
     assert note in compare(search, "C").notes
     assert note in compare(search, "C", test_ratio=1).notes
+
+
+def test_a_list_that_check_cv_wraps_is_a_list() -> None:
+    """Its repr does not show all rows, and it does not say their number."""
+    found, expected = (
+        compare(GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=cv).fit(X, y), "C")
+        for cv in (check_cv(HALVES), HALVES)
+    )
+    assert str(found) == str(expected)
+    leaks = [HALVES[0], (np.r_[rows[75:], 3], rows < 75)]
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=check_cv(leaks)).fit(X, y)
+    assert "rows that test are also training rows" in compare(search, "C").verdict
+    assert splitter_of(GridSearchCV(SVC(), {}, cv=5)) == 5
+    assert len(splitter_of(search)) == 2
 
 
 @pytest.mark.parametrize("dtype", [int, object])

@@ -11,6 +11,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     KFold,
+    ParameterGrid,
     PredefinedSplit,
     RandomizedSearchCV,
     ShuffleSplit,
@@ -38,8 +39,12 @@ class Blocks(BaseCrossValidator):
         return PredefinedSplit(TEST_FOLD).split()
 
 
-class DrawsAnew(RandomizedSearchCV):
-    """Has the name of no search of scikit-learn, and is one."""
+class OneByOne(GridSearchCV):
+    """Asks for the folds again for each candidate."""
+
+    def _run_search(self, evaluate_candidates: Any) -> None:
+        for candidate in ParameterGrid(self.param_grid):
+            evaluate_candidates([candidate])
 
 
 class OtherSearch(BaseEstimator):
@@ -98,13 +103,15 @@ def test_folds_without_a_seed_are_never_those_of_another_search(name: str) -> No
 def test_searches_of_scikit_learn_draw_once_for_all_candidates() -> None:
     cv = KFold(3, shuffle=True)
     assert notes_on_pairs(GridSearchCV(SVC(), GRID, cv=cv), False) == []
-    assert notes_on_pairs(DrawsAnew(SVC(), GRID, cv=cv), False) == []
+    assert notes_on_pairs(RandomizedSearchCV(SVC(), GRID, cv=cv), False) == []
 
 
 def test_other_searches_may_draw_anew_for_each_candidate() -> None:
     (note,) = notes_on_pairs(OtherSearch(SVC(), cv=KFold(3, shuffle=True)), False)
     assert note.startswith("OtherSearch may split anew for each candidate, with cv=")
     assert notes_on_pairs(OtherSearch(SVC(), cv=KFold(3)), False) == []
+    own = OneByOne(SVC(), GRID, cv=KFold(3, shuffle=True)).fit(X, y)
+    assert "OneByOne may split anew for each candidate" in compare(own, "C").verdict
 
 
 def test_folds_that_are_not_known_are_said_to_be_taken_as_the_same(

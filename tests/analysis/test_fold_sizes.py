@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.model_selection import (
@@ -154,6 +155,19 @@ def test_of_folds_of_groups_the_ratio_is_asked_for(cv) -> None:
     search.fit(X[rows], y[rows], groups=groups)
     with pytest.raises(ValueError, match=r"test_ratio is needed.*in cv.split\(X, y, g"):
         compare(search, by="C")
+
+
+def test_results_beside_a_search_are_taken_to_have_its_folds() -> None:
+    """They were said to be of other sizes, which nobody knew."""
+    cv = RepeatedKFold(n_splits=4, n_repeats=2, random_state=0)
+    search = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, cv=cv).fit(X, y)
+    table = pd.DataFrame(search.cv_results_)
+    for results in (search.cv_results_, table):
+        found = compare({"a": search, "b": results}, "model")
+        assert found.test_ratio == pytest.approx(1 / 3)
+        assert "and folds, which is not known" in found.verdict
+        assert "Taken as" not in found.verdict
+    assert compare([table, table], "model").test_ratio == pytest.approx(1 / 7)
 
 
 def test_folds_that_differ_by_a_row_are_equal_and_no_message_lists_rows() -> None:

@@ -8,7 +8,9 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
+from sklearn.tree import ExtraTreeClassifier
 
 from skact import compare, to_frame
 
@@ -31,17 +33,86 @@ def test_each_value_is_taken_as_select_says(results: Any) -> None:
     assert scores["mean"] == pytest.approx([0.75, 0.4, 0.45])
 
 
+def test_equally_good_candidates_are_averaged_whatever_their_order(
+    results: Any,
+) -> None:
+    """The better one of two comes first in a frame, by the fold that scores them."""
+    table = results(
+        {"a": [[0.2, 0.5, 0.7], [0.8, 0.5, 0.7]], "b": [0.5, 0.5, 0.5]}, lr=[1, 2, 1]
+    )
+    frame = to_frame(table, "fold")
+    for given in (table, frame, frame[::-1]):
+        scores = compare(given, test_ratio=0.5).scores.sort_index()
+        assert scores["a"].tolist() == pytest.approx([0.5, 0.5, 0.7])
+
+
 def test_seeds_are_averaged_before_anything_is_chosen(results: Any) -> None:
     table = results(
-        {"a": [[0.9, 0.7], [0.5, 0.7]], "b": [[0.6, 0.6], [0.6, 0.6]]},
+        {"a": [[0.9, 0.7], [0.5, 0.5]], "b": [[0.6, 0.6], [0.6, 0.6]]},
         random_state=[0, 1, 0, 1],
     )
     found = compare(table, test_ratio=0.5)
-    assert found.scores["a"].tolist() == pytest.approx([0.7, 0.7])
+    assert found.scores["a"].tolist() == pytest.approx([0.7, 0.6])
     chosen = compare(table, average=(), test_ratio=0.5)
-    assert chosen.scores["a"].tolist() != pytest.approx([0.7, 0.7])
+    assert chosen.scores["a"].tolist() == [0.9, 0.7]
     assert "Each value took, for every fold," in chosen.verdict
     assert "Each value took" not in found.verdict
+
+
+@pytest.mark.parametrize(
+    ("names", "average"),
+    [
+        (["actmlp__random_state"], "random_state"),
+        (["a__random_state", "b__random_state"], "random_state"),
+        (["random_state", "a__random_state"], "random_state"),
+        (["p__a__random_state"], "a__random_state"),
+        (["p__a__random_state"], "p__a__random_state"),
+    ],
+)
+def test_seeds_of_every_step_are_averaged(
+    names: Any, average: str, results: Any
+) -> None:
+    seeds = {name: [0, 1, 0, 1] for name in names}
+    table = results({"a": [[0.9, 0.7], [0.5, 0.5]], "b": [[0.6] * 2] * 2}, **seeds)
+    for given in (table, to_frame(table, "fold")):
+        found = compare(given, average=average)
+        assert found.scores["a"].tolist() == pytest.approx([0.7, 0.6])
+
+
+def test_a_name_to_average_means_no_other_step_and_no_part_of_a_name(
+    results: Any,
+) -> None:
+    names = {"a__seed": [0, 1, 0, 1], "b__seed": [0] * 4, "myseed": [0, 0, 0, 0]}
+    table = results({"a": [[0.9, 0.7], [0.5, 0.5]], "b": [[0.6] * 2] * 2}, **names)
+    assert compare(table, average="b__seed").scores["a"].tolist() == [0.9, 0.7]
+    assert compare(table, average="seed").scores["a"].tolist() == [0.7, 0.6]
+
+
+def test_searches_with_and_without_a_pipeline_have_their_seeds_averaged() -> None:
+    """The luckiest seed of the pipeline won."""
+    tree, grid = ExtraTreeClassifier(), range(6)
+    bare = GridSearchCV(tree, {"random_state": grid}, cv=5).fit(X, y)
+    pipe = make_pipeline("passthrough", tree)
+    name = "extratreeclassifier__random_state"
+    piped = GridSearchCV(pipe, {name: grid}, cv=5).fit(X, y)
+    found = compare({"bare": bare, "pipe": piped}, "model")
+    assert found.frame["difference"][0] == 0
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize("select", ["nested", "best", "mean"])
+def test_an_infinite_score_counts_as_that_of_a_failed_fit(
+    value: float, select: str, results: Any
+) -> None:
+    """Minus infinity won: the sum of the other folds was NaN."""
+    table = results(
+        {"a": [[0.9, value, 0.9], [0.6, 0.7, 0.4]], "b": [0.5, 0.5, 0.5]},
+        lr=[0.1, 0.01, 0.1],
+    )
+    found = compare(table, select=select, test_ratio=0.5)
+    assert found.scores["a"].tolist() == [0.6, 0.7, 0.4]
+    assert "An infinite score counts as that of a failed fit." in found.notes
+    assert "1 candidate failed on some fold and is left out." in found.notes
 
 
 def test_what_failed_is_left_out_and_said(results: Any) -> None:
@@ -127,6 +198,20 @@ def test_of_two_halvings_each_one_s_last_iteration_counts() -> None:
     assert set(found.scores.columns) == expected
     assert "only the last iteration" in found.verdict
     assert OTHER_RESOURCES not in found.verdict
+
+
+def test_a_frame_that_lost_a_column_of_halving_has_its_last_iteration_compared() -> (
+    None
+):
+    frame = to_frame(a_halving(min_resources=60), "fold")
+    expected = compare(frame, "C")
+    assert "only the last iteration" in expected.verdict
+    for lost in ("iter", "n_resources"):
+        found = compare(frame.drop(columns=lost), "C")
+        assert str(found) == str(expected)
+    both = compare(frame.drop(columns=["iter", "n_resources"]), "C")
+    assert "Candidates with equal parameters are averaged." in both.notes
+    assert "equal parameters" not in expected.verdict
 
 
 def test_halvings_that_end_with_other_resources_are_noted() -> None:

@@ -302,3 +302,26 @@ def test_a_search_of_scikit_optimize_is_a_search(tmp_path: Any) -> None:
     assert to_hiplot(search).colorby == "mean_test_score"
     save_results(search, tmp_path)
     pd.testing.assert_frame_equal(to_frame(load_results(tmp_path)), frame)
+
+
+@pytest.mark.parametrize("what", ["the score", "an error"])
+def test_a_study_that_minimizes_a_score_has_the_lowest_as_its_best(what: str) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        trial.suggest_categorical("activation", ["relu", "tanh"])
+        for fold in range(3):
+            trial.set_user_attr(f"split{fold}_test_score", trial.number + fold)
+        trial.set_user_attr("mean_test_score", trial.number + 1)
+        return trial.number + 1 if what == "the score" else -trial.number
+
+    study = optuna.create_study(
+        direction="minimize", sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+    study.optimize(objective, n_trials=6)
+    frame = to_frame(study)
+    if what == "an error":
+        assert frame["mean_test_score"].tolist() == [6, 5, 4, 3, 2, 1]
+        assert len(compare(study).means) == 2
+    else:
+        assert frame["mean_test_score"].tolist() == [1, 2, 3, 4, 5, 6]
+        with pytest.raises(ValueError, match="must be such that the greatest is best"):
+            compare(study)

@@ -412,3 +412,13 @@ def test_the_rounds_are_a_column_that_is_no_hyperparameter() -> None:
     for name in ("n_resources", "svc__n_resources"):
         assert dataclasses.replace(one, full_names=(name, "C")).rounds == ""
     assert schema_of(["epoch", "train_loss"]).rounds == ""
+
+
+def test_a_name_means_a_parameter_of_any_step() -> None:
+    names = ["a__seed", "b__seed", "myseed", "fold", "test_score"]
+    schema = schema_of(["rank_test_score", "candidate", *names], "fold")
+    assert schema.columns_called("seed") == ["a__seed", "b__seed"]
+    assert schema.columns_called("b__seed") == ["b__seed"]
+    assert schema.columns_called("p__myseed") == ["myseed"]
+    assert schema.columns_called("fold") == ["fold"]
+    assert schema.columns_called("none") == ["none"]
