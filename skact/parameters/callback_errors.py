@@ -40,6 +40,54 @@ def blame_callbacks(net: Any) -> Iterator[None]:
         ) from error
 
 
+class NoHeldOutRowsError(ValueError, SkorchException):
+    """A callback misses held-out rows; both libraries' users catch it."""
+
+
+@contextmanager
+def explain_missing_scores(net: Any) -> Iterator[None]:
+    """Say why a fit lacks the score of held-out rows that a callback asks for.
+
+    Parameters
+    ----------
+    net : BaseNet
+
+    Raises
+    ------
+    NoHeldOutRowsError
+    """
+    try:
+        yield
+    except Exception as error:
+        cause = _why_no_score(net) if "valid_" in str(error) else None
+        if cause is None:
+            raise
+        raise NoHeldOutRowsError(f"{error} {cause}") from error
+
+
+def _why_no_score(net: Any) -> str | None:
+    """Return why no score of held-out rows is recorded; None: it may be."""
+    if not (net.train_split or net.early_stopping):
+        return (
+            "There are no validation rows: skact trains on all, unless "
+            "train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
+        )
+    off = [
+        key
+        for key, value in net.get_params(deep=False).items()
+        if key.startswith("callbacks__valid_") and value is None
+    ]
+    if off:
+        return f"The callback that records it is switched off by {off[0]}=None."
+    if net.history_ and "valid_batch_count" not in net.history_[-1]:
+        by = "train_split" if net.train_split else "iterator_valid"
+        return (
+            f"There are no validation rows: {by}="
+            f"{short_name(getattr(net, by))} gives none to hold out."
+        )
+    return None
+
+
 class CallbackError(ValueError, SkorchException):
     """What skorch raises at a value that no callback has recorded, by its name."""
 

@@ -56,7 +56,7 @@ WRONG = [
     ),
     (
         {"optimizer__betas": (0.9, NAN)},
-        "must be a tuple of finite numbers, got (0.9, n",
+        "must be a tuple of 2 finite numbers, got (0.9, n",
     ),
     (
         {"optimizer__amsgrad": "no"},
@@ -76,7 +76,7 @@ WRONG = [
     ),
     (
         {"criterion__weight": torch.tensor([1.0, -1.0])},
-        "finite numbers >= 0, got tensor",
+        "finite numbers >= 0, not all 0, got tensor",
     ),
     (
         {"criterion": nn.CrossEntropyLoss(torch.tensor([1.0, INF]))},

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import WeightedRandomSampler
 
 from skact import ActMLP, DivergedError
-from skact.nets.blame import blame, blaming, read_batches
+from skact.parameters.blame import blame, blaming, read_batches
 
 X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
 
@@ -18,7 +18,7 @@ X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
-        ({"optimizer__betas": (0.9,)}, ValueError, "cannot use optimizer__betas="),
+        ({"optimizer__eps": -1}, ValueError, "cannot use optimizer__eps=-1: ValueErr"),
         ({"optimizer__lr": -1}, ValueError, "optimizer__lr=-1"),
         ({"optimizer__lr": 10**400}, ValueError, "'optimizer__lr' parameter of ActMLP"),
         ({"lr": 10**400}, ValueError, "'lr' parameter of ActMLP"),
@@ -80,8 +80,11 @@ def test_an_error_of_a_part_names_its_parameter(params, error, message):
 
 
 def test_the_error_of_the_part_is_the_cause():
+    def build(weights, lr):
+        return torch.optim.SGD(weights, (lr,)[1])
+
     with pytest.raises(ValueError, match="tuple index out of range") as caught:
-        ActMLP(optimizer__betas=(0.9,)).fit(X, y)
+        ActMLP(optimizer=build).fit(X, y)
     assert isinstance(caught.value.__cause__, IndexError)
 
 
