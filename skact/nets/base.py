@@ -39,7 +39,7 @@ from skact.nets.skorch_loop import SkorchLoop
 from skact.nets.split import check_some_weight, read_split, showing_given_values
 from skact.nets.trial import has_late_parts, try_late_parts
 from skact.network.mlp import MLP
-from skact.parameters.blame import blame, blame_for_errors_of, blaming
+from skact.parameters.blame import blame, blame_for_batch, blaming
 from skact.parameters.callback_checks import check_callbacks, check_scorers
 from skact.parameters.callback_errors import blame_callbacks, explain_missing_scores
 from skact.parameters.fit_params import FitOptions, read_fit_params
@@ -160,7 +160,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         self : estimator
             The fitted estimator.
         """
-        if getattr(self, "class_weight", None) == "balanced":
+        if str(getattr(self, "class_weight", None)) == "balanced":  # of any type
             raise ValueError(
                 "class_weight='balanced' needs all rows at once, so partial_fit cannot "
                 "use it: pass a dict of weights, or sample_weight."
@@ -354,7 +354,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         """Pass a batch through the module; only the loss reads sample weights."""
         if isinstance(x, Mapping) and "sample_weight" in x:
             x = x["X"]
-        with blame_for_errors_of(self, "torch._dynamo", "compile"):
+        with blame_for_batch(self, x):
             return super().infer(x, **params)
 
     @blaming("dataset")

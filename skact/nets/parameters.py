@@ -10,6 +10,7 @@ from skorch import NeuralNet
 
 from skact._skorch import CONSTRUCTOR_ATTRIBUTES, callback_names
 from skact.parameters.blame import blaming
+from skact.parameters.callback_checks import initialize_callback
 from skact.parameters.checks import check_parameters
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
 from skact.parameters.optimizer_checks import is_refused_option, options_to_store
@@ -162,6 +163,9 @@ class FlatParameters(NeuralNet):
                 self.built_with_[_GROUPS] = stored[_GROUPS]
             # skorch keeps a callback that is set to None, and would call it
             self.callbacks_ = [one for one in self.callbacks_ if one[1] is not None]
+            for name, callback in self.callbacks_:  # nor does it initialize a new one
+                if params.get(f"callbacks__{name}") is callback:
+                    initialize_callback(callback)
         elif rest := {k: v for k, v in params.items() if k not in live}:
             super().set_params(**rest)
         self._store_keywords(stored)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 from skact.exceptions import DivergedError
 from skact.naming import short_name
+from skact.network.mlp import MLP
 from skact.parameters.allowed import is_iterable
 from skact.parameters.signatures import defaults_of
 
@@ -85,6 +86,32 @@ def blame_for_errors_of(net: Any, module: str, *names: str) -> Iterator[None]:
             raise
         with blame(net, *names):
             raise
+
+
+@contextmanager
+def blame_for_batch(net: Any, x: Any) -> Iterator[None]:
+    """Blame loaders and dataset for a batch that no network of these columns takes.
+
+    And torch's compiler for its own errors, which come with the first batch.
+
+    Parameters
+    ----------
+    net : BaseNet
+    x : object
+        The X of the batch.
+    """
+    try:
+        with blame_for_errors_of(net, "torch._dynamo", "compile"):
+            yield
+    except Exception as error:
+        columns, found = net.n_features_in_, tuple(getattr(x, "shape", ()))
+        if type(net.module_) is not MLP or found[1:] == (columns,):
+            raise
+        with blame(net, "iterator_train", "iterator_valid", "dataset"):
+            raise TypeError(
+                f"the X of a batch must have {columns} columns, got "
+                f"{type(x).__name__} of shape {found}."
+            ) from error
 
 
 def blaming(*names: str) -> Callable[[Method], Method]:

@@ -164,7 +164,7 @@ def check_callbacks(net: Any) -> None:
     """
     name = type(net).__name__
     for of_callback, callback in net.callbacks_:
-        if isinstance(callback, type) or not hasattr(callback, "on_train_begin"):
+        if not _is_callback(callback):
             raise ValueError(
                 f"The callback {of_callback!r} of {name} must be an instance of a "
                 f"callback of skorch, or None, got {callback!r}."
@@ -184,6 +184,16 @@ def check_callbacks(net: Any) -> None:
 
 
 _NOT_GIVEN = object()
+
+
+def _is_callback(value: Any) -> bool:
+    return hasattr(value, "on_train_begin") and not isinstance(value, type)
+
+
+def initialize_callback(callback: Any) -> None:
+    """Initialize a callback that was set on a net; what is none, a fit refuses."""
+    if _is_callback(callback) and hasattr(callback, "initialize"):
+        callback.initialize()
 
 
 def _kind_of(callback: Any) -> type:

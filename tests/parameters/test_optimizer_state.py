@@ -32,8 +32,10 @@ def fitted(optimizer, **params):
 def test_an_option_set_after_a_fit_takes_effect_when_the_net_trains_on(
     optimizer, option, value
 ):
-    decay = {"weight_decay": 0.1} if optimizer is torch.optim.NAdam else {}
-    net, plain = fitted(optimizer, **decay), fitted(optimizer, **decay)
+    # with which these options change anything
+    needs = {"decoupled_weight_decay": {"weight_decay": 0.1}}
+    needs["amsgrad"] = {"optimizer__betas": (0.5, 0.5), "batch_size": 9}
+    net, plain = (fitted(optimizer, **needs.get(option, {})) for _ in "12")
     net.set_params(**{f"optimizer__{option}": value}).partial_fit(X, Y)
     assert np.isfinite(net.predict_proba(X)).all()
     assert net.optimizer_.param_groups[0][option] == value
