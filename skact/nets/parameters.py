@@ -11,6 +11,7 @@ from skorch import NeuralNet
 from skact._skorch import CONSTRUCTOR_ATTRIBUTES, callback_names
 from skact.parameters.blame import blaming
 from skact.parameters.callback_checks import initialize_callback
+from skact.parameters.callback_errors import name_callbacks_that_are_none
 from skact.parameters.checks import check_parameters
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
 from skact.parameters.optimizer_checks import is_refused_option, options_to_store
@@ -158,7 +159,8 @@ class FlatParameters(NeuralNet):
         live = {k: v for k, v in params.items() if k.startswith("optimizer__")}
         stored = options_to_store(live, vars(self).get(_GROUPS, ()))
         if self.initialized_:
-            super().set_params(**params)
+            with name_callbacks_that_are_none(self, params):
+                super().set_params(**params)
             if _GROUPS in stored:
                 self.built_with_[_GROUPS] = stored[_GROUPS]
             # skorch keeps a callback that is set to None, and would call it
@@ -167,7 +169,8 @@ class FlatParameters(NeuralNet):
                 if params.get(f"callbacks__{name}") is callback:
                     initialize_callback(callback)
         elif rest := {k: v for k, v in params.items() if k not in live}:
-            super().set_params(**rest)
+            with name_callbacks_that_are_none(self, rest):
+                super().set_params(**rest)
         self._store_keywords(stored)
 
     def _store_keywords(self, params: Mapping[str, Any]) -> None:

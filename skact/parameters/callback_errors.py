@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -86,6 +86,32 @@ def _why_no_score(net: Any) -> str | None:
             f"{short_name(getattr(net, by))} gives none to hold out."
         )
     return None
+
+
+@contextmanager
+def name_callbacks_that_are_none(net: Any, params: Mapping[str, Any]) -> Iterator[None]:
+    """Name the parameters that set a value of what is no callback.
+
+    Parameters
+    ----------
+    net : BaseNet
+    params : mapping
+        What `set_params` of the net got.
+
+    Raises
+    ------
+    ValueError
+    """
+    try:
+        yield
+    except AttributeError as error:
+        named = [key for key in params if key.startswith("callbacks__")]
+        if not named:
+            raise
+        values = ", ".join(f"{key}={short_name(params[key])}" for key in named)
+        raise ValueError(
+            f"{type(net).__name__} cannot use {values}: {error}"
+        ) from error
 
 
 class CallbackError(ValueError, SkorchException):

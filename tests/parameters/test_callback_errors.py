@@ -97,6 +97,16 @@ def test_early_stopping_without_a_loss_says_why_there_is_none(params, message):
         net.fit(X, y)
 
 
+@pytest.mark.parametrize("is_fitted", [True, False])
+def test_a_value_of_what_is_no_callback_is_named_by_set_params(is_fitted):
+    X, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
+    net = ActMLP(max_epochs=1)
+    net = net.fit(X, y) if is_fitted else net
+    message = "cannot use callbacks__valid_acc=True, callbacks__valid_acc__scoring=No"
+    with pytest.raises(ValueError, match=message):
+        net.set_params(callbacks__valid_acc=True, callbacks__valid_acc__scoring=None)
+
+
 def test_a_value_that_nobody_recorded_is_an_error_that_both_libraries_users_catch():
     net = ActMLP(max_epochs=1, callbacks=[Checkpoint(monitor="acc_best")], **SPLIT)
     for kind in (ValueError, SkorchException):
