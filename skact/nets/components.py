@@ -67,6 +67,7 @@ def fixed_settings(net: Any) -> dict[str, Any]:
     if net.compile:
         options = net.get_params_for("compile").items()
         settings |= {f"compile__{name}": value for name, value in options}
+    settings["device"] = net.device
     settings["dtype"] = DTYPES.get(dtype_name(net.dtype), DTYPES[net.dtype_])
     return {**network_arguments(net), **settings}
 
@@ -87,7 +88,8 @@ def check_same_network(net: Any) -> None:
     changed = [
         name
         for name in {**built, **current}
-        if not _is_same_setting(current.get(name), built.get(name))
+        if name != "device"  # checked by itself: a pickle may change it
+        and not _is_same_setting(current.get(name), built.get(name))
     ]
     if changed:
         before = ", ".join(f"{name}={built.get(name)!r}" for name in changed)

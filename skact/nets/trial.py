@@ -61,11 +61,13 @@ def _try_to_predict(net: Any, rows: Rows) -> None:
         return
     module, was_training = net.module_, net.module_.training
     module.eval()
-    with torch.no_grad(), seed_generators_temporarily(0, device_of(net)):
-        outputs = net.infer(to_tensor(rows.X[:2]))
-        # a logarithm has values for some of these
-        values = apply_nonlinearity(net, torch.cat([outputs, -outputs]))
-    module.train(was_training)
+    try:
+        with torch.no_grad(), seed_generators_temporarily(0, device_of(net)):
+            outputs = net.infer(to_tensor(rows.X[:2]))
+            # a logarithm has values for some of these
+            values = apply_nonlinearity(net, torch.cat([outputs, -outputs]))
+    finally:
+        module.train(was_training)
     is_binary = isinstance(net, NeuralNetBinaryClassifier)
     check_columns(net, values, 2 if is_binary else net.n_outputs_)
     if not np.isfinite(values).any() and outputs.isfinite().all():

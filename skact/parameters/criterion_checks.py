@@ -6,6 +6,13 @@ import numpy as np
 from torch import nn
 
 
+def has_options_of_loss(net: Any) -> bool:
+    """Whether a criterion was given that may count some rows only."""
+    return isinstance(net.criterion, nn.Module) or any(
+        key.startswith("criterion__") for key in vars(net)
+    )
+
+
 def check_some_row_counts(
     net: Any, codes: np.ndarray, sample_weight: np.ndarray | None
 ) -> None:

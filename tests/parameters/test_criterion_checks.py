@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import Subset
 
 from skact import ActMLP, ActMLPBinary
-from skact.parameters.criterion_checks import check_some_row_counts
+from skact.parameters.criterion_checks import (
+    check_some_row_counts,
+    has_options_of_loss,
+)
 
 X, Y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 3
 NO_ROW = "All rows have weight 0 in the criterion of ActMLP (criterion__weight"
@@ -62,3 +66,14 @@ def test_only_losses_that_weigh_classes_are_looked_at():
     check_some_row_counts(net, np.zeros(3), np.zeros(3))
     wrong = SimpleNamespace(criterion_=nn.CrossEntropyLoss(torch.zeros(3, 3)))
     check_some_row_counts(wrong, np.zeros(3, int), None)  # torch names its shape
+
+
+def test_a_split_that_leaves_no_row_that_counts_to_train_is_refused():
+    def split(dataset, y):
+        return Subset(dataset, np.flatnonzero(y == 0)), Subset(dataset, [1, 2])
+
+    params = {"train_split": split, "max_epochs": 1}
+    with pytest.raises(ValueError, match=re.escape(NO_ROW)):
+        ActMLP(criterion__ignore_index=0, **params).fit(X, Y)
+    assert has_options_of_loss(ActMLP(criterion=nn.NLLLoss()))
+    assert not has_options_of_loss(ActMLP())
