@@ -8,7 +8,7 @@ import fnmatch
 import math
 import warnings
 from collections.abc import Iterable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -58,8 +58,10 @@ def _is_float_format(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    return is_number and value >= 0 and (math.isinf(value) or value == int(value))
+    if is_int(value, 0):
+        return True
+    is_float = isinstance(value, Real) and not isinstance(value, Integral)
+    return is_float and value >= 0 and (math.isinf(value) or value == int(value))
 
 
 def _is_step(value: Any) -> bool:

@@ -52,6 +52,8 @@ def plain_optimizer_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
         if isinstance(value, torch.Tensor) and name not in _TENSORS:
             value = value.item() if value.numel() == 1 else value
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            value = value.item()
         if isinstance(value, tuple | list | np.ndarray) and name != "params":
             value = tuple(map(plain_number, value))
         plain[name] = plain_number(value)

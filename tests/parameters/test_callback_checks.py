@@ -104,7 +104,7 @@ def test_a_wrong_value_leaves_a_fitted_net_as_it_was():
     np.testing.assert_array_equal(net.predict_proba(X), before)
 
 
-@pytest.mark.parametrize("patience", [1, np.int64(2), 3.0, math.inf])
+@pytest.mark.parametrize("patience", [1, np.int64(2), 3.0, math.inf, 10**400])
 def test_whole_numbers_of_every_kind_stop_a_fit_or_do_not(patience):
     stopping = EarlyStopping("train_loss", patience=patience, threshold=1e9)
     net = ActMLP(max_epochs=6, callbacks=[stopping], random_state=0).fit(X, Y)

@@ -49,6 +49,7 @@ def test_tuples_and_tensors_of_an_optimizer_become_numbers_where_a_step_needs_th
     plain = plain_optimizer_options(given)
     assert plain["params"] is weights
     assert plain["lr"] is lr
+    assert plain_optimizer_options({"max_eval": np.array(3)}) == {"max_eval": 3}
     assert (plain["eps"], plain["betas"]) == (0.5, (0.5, 0.9))
     assert plain_options({"a": HALF, "b": [HALF]}) == {"a": 0.5, "b": [HALF]}
 
