@@ -66,7 +66,7 @@ def overridden_method(net: NeuralNet, names: Iterable[str]) -> str | None:
 
 def callback_names(net: NeuralNet) -> list[str]:
     """Return the names of all callbacks, also of those that are set to None."""
-    if net.callbacks == "disable":
+    if isinstance(net.callbacks, str) and net.callbacks == "disable":
         return [name for name, _ in net.get_default_callbacks()]
     return [name for name, _ in net._uniquely_named_callbacks()]
 

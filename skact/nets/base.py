@@ -26,11 +26,9 @@ from skact.engine.jobs import Seeds
 from skact.interrupts import StopFit, StopRequest, count_interrupts
 from skact.nets import components, default_callbacks, prediction
 from skact.nets.batch_loss import WeightedLosses
-from skact.nets.blame import blame, blaming
 from skact.nets.divergence import check_loss, check_weights
 from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
-from skact.nets.held_out import NoHeldOutRowsError
 from skact.nets.inputs import read_inputs
 from skact.nets.loop import Loop
 from skact.nets.mlp_attributes import MLPAttributes
@@ -39,10 +37,14 @@ from skact.nets.parameters import FlatParameters
 from skact.nets.rollback import forget_fit_if_diverged, restore_on_error
 from skact.nets.skorch_loop import SkorchLoop
 from skact.nets.split import check_some_weight, read_split, showing_given_values
+from skact.nets.trial import has_late_parts, try_late_parts
 from skact.network.mlp import MLP
-from skact.parameters.callback_checks import check_callbacks
-from skact.parameters.callback_errors import blame_callbacks
+from skact.parameters.blame import blame, blame_for_batch, blaming
+from skact.parameters.callback_checks import check_callbacks, check_scorers
+from skact.parameters.callback_errors import blame_callbacks, explain_missing_scores
 from skact.parameters.fit_params import FitOptions, read_fit_params
+from skact.parameters.loader_options import check_loader, loader_options
+from skact.parameters.optimizer_checks import OPTIMIZER_PARAMETERS
 from skact.parameters.rows import Rows
 
 _LOOPS: dict[str, type[Loop]] = {"engine": EngineLoop, "skorch": SkorchLoop}
@@ -158,7 +160,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         self : estimator
             The fitted estimator.
         """
-        if getattr(self, "class_weight", None) == "balanced":
+        if str(getattr(self, "class_weight", None)) == "balanced":  # of any type
             raise ValueError(
                 "class_weight='balanced' needs all rows at once, so partial_fit cannot "
                 "use it: pass a dict of weights, or sample_weight."
@@ -191,6 +193,9 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
                     self.initialize()
                 else:
                     components.check_can_train_on(self)
+                check_scorers(self)
+                if has_late_parts(self):
+                    try_late_parts(self, rows)
             context = self._init_callback_context(max_subtasks=options.n_epochs)
             context.call_on_fit_task_begin(estimator=self, X=rows.X, y=rows.y)
             with forget_fit_if_diverged(self):
@@ -291,7 +296,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         self.criterion_ = components.build_criterion(self)
         return self
 
-    @blaming("optimizer", "lr", "weight_decay", "momentum")
+    @blaming(*OPTIMIZER_PARAMETERS)
     def initialize_optimizer(self, triggered_directly: Any = None) -> "BaseNet":
         """Build the optimizer; ``optimizer__*`` override the flat parameters."""
         self.optimizer_ = components.build_optimizer(self)
@@ -334,8 +339,8 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         """Build a loader of whole batches, shuffled in training."""
         kind = self.iterator_train if training else self.iterator_valid
         if not (isinstance(kind, type) and issubclass(kind, DataLoader)):
-            return super().get_iterator(dataset, training)
-        return components.build_loader(self, kind, dataset, training)
+            return check_loader(super().get_iterator(dataset, training))
+        return kind(dataset, **loader_options(self, dataset, training=training))
 
     def run_single_epoch(
         self, iterator: Any, training: bool, *args: Any, **kwargs: Any
@@ -349,7 +354,8 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
         """Pass a batch through the module; only the loss reads sample weights."""
         if isinstance(x, Mapping) and "sample_weight" in x:
             x = x["X"]
-        return super().infer(x, **params)
+        with blame_for_batch(self, x):
+            return super().infer(x, **params)
 
     @blaming("dataset")
     def get_dataset(self, X: Any, y: Any = None) -> Any:
@@ -389,16 +395,8 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
 
     def _call_skorch_callbacks(self, method_name: str, params: dict[str, Any]) -> None:
         """Call a hook of skorch's callbacks; say if validation rows are missing."""
-        try:
-            with blame_callbacks(self):
-                super().notify(method_name, **params)
-        except Exception as error:
-            if "valid_" not in str(error) or components.has_held_out_rows(self):
-                raise
-            raise NoHeldOutRowsError(
-                f"{error} There are no validation rows: skact trains on all, unless "
-                f"train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
-            ) from error
+        with explain_missing_scores(self), blame_callbacks(self):
+            super().notify(method_name, **params)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

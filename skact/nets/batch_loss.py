@@ -8,7 +8,8 @@ from skorch import NeuralNet, NeuralNetBinaryClassifier
 from skorch.callbacks import ParamMapper
 from torch import Tensor, nn
 
-from skact.nets.blame import blame
+from skact.parameters.blame import blame, blame_for_errors_of
+from skact.parameters.optimizer_checks import OPTIMIZER_PARAMETERS
 
 
 def weighted_mean(
@@ -64,6 +65,8 @@ class WeightedLosses(NeuralNet):
             )
         with blame(self, "criterion"):
             losses = super().get_loss(y_pred, y_true, X=X, training=training)
+            if not isinstance(losses, Tensor):
+                raise TypeError(f"a loss must be a tensor, got {losses!r}.")
         loss, weight = weighted_mean(self, losses, y_true, X)
         if self._loop is not None:
             self._loop.batch_weight = weight
@@ -84,6 +87,11 @@ class WeightedLosses(NeuralNet):
             raise ValueError(
                 f"{type(self).__name__} has nothing to train, because {cause}."
             ) from error
+
+    def _step_optimizer(self, step_fn: Any) -> None:
+        """Take a step; an error in the optimizer itself is one of its parameters."""
+        with blame_for_errors_of(self, "torch.optim", *OPTIMIZER_PARAMETERS):
+            super()._step_optimizer(step_fn)
 
     def shaped_as_loss_wants(self, outputs: Tensor) -> Tensor:
         """Return outputs (n, n_outputs) in the shape that the loss needs.

@@ -20,17 +20,26 @@ from skact._torch import load_compiler
 from skact.activations.build import is_custom
 from skact.engine.jobs import Seeds
 from skact.global_rng import seed_generators_temporarily
-from skact.nets.blame import blame
 from skact.network.mlp import MLP, activation_per_layer
+from skact.parameters.blame import blame
 from skact.parameters.callback_checks import check_callbacks
-from skact.parameters.checks import DTYPES, hidden_widths, optimizer_class
+from skact.parameters.checks import (
+    DTYPES,
+    check_device_of_network,
+    dtype_name,
+    hidden_widths,
+    optimizer_class,
+)
+from skact.parameters.loader_options import given_loader_options
 from skact.parameters.optimizer_checks import (
+    OPTIMIZER_PARAMETERS,
     check_groups,
     check_patterns,
     given_options,
     is_of_torch,
 )
-from skact.parameters.rows import EpochOrder, collate_rows, has_collated_rows
+from skact.parameters.optimizer_state import complete_optimizer
+from skact.parameters.plain_numbers import plain_optimizer_options, plain_options
 
 # ------------------------------------------------------------------ the network
 
@@ -43,7 +52,7 @@ def network_arguments(net: Any) -> dict[str, Any]:
         "hidden": hidden_widths(vars(net)),
         "activation": net.activation,
         "output_activation": net.output_activation,
-        "dropout": net.dropout,
+        "dropout": float(net.dropout),
         "norm": net.norm,
         "init": net.init,
         "dtype": DTYPES[net.dtype_],
@@ -54,23 +63,33 @@ def fixed_settings(net: Any) -> dict[str, Any]:
     """Return the settings that must stay the same while a network trains on."""
     fixed = ["optimizer", "momentum", "nesterov", "weight_decay", "criterion"]
     fixed += ["early_stopping", "patience", "callbacks", "optimizer__param_groups"]
-    settings = {name: getattr(net, name, None) for name in fixed}
+    settings = {name: getattr(net, name, None) for name in [*fixed, "compile"]}
+    if net.compile:
+        options = net.get_params_for("compile").items()
+        settings |= {f"compile__{name}": value for name, value in options}
+    settings["device"] = net.device
+    settings["dtype"] = DTYPES.get(dtype_name(net.dtype), DTYPES[net.dtype_])
     return {**network_arguments(net), **settings}
 
 
 def check_can_train_on(net: Any) -> None:
     """Check what may have changed since a net was built: all that a fit uses anew."""
     check_same_network(net)
+    check_device_of_network(type(net).__name__, net.device, device_of(net))
     check_callbacks(net)
-    with blame(net, "optimizer", "lr"):
+    with blame(net, *OPTIMIZER_PARAMETERS):
         check_options(net, net.optimizer_)
+    complete_optimizer(net.optimizer_)
 
 
 def check_same_network(net: Any) -> None:
     """Raise if settings have changed since the network was built."""
     current, built = fixed_settings(net), net.built_with_
     changed = [
-        name for name in current if not _is_same_setting(current[name], built.get(name))
+        name
+        for name in {**built, **current}
+        if name != "device"  # checked by itself: a pickle may change it
+        and not _is_same_setting(current.get(name), built.get(name))
     ]
     if changed:
         before = ", ".join(f"{name}={built.get(name)!r}" for name in changed)
@@ -127,7 +146,7 @@ def build_criterion(net: Any) -> Any:
         if _has_reduction_argument(build):  # type: ignore[arg-type]
             params["reduction"] = "none"
         with lend_generators(net, net.seeds_.weights):
-            criterion = build(**params)
+            criterion = build(**plain_options(params))
     if isinstance(criterion, nn.NLLLoss) and _returns_logits(net):
         raise ValueError(
             f"The 'criterion' parameter of {type(net).__name__} is NLLLoss, which "
@@ -162,7 +181,9 @@ def build_optimizer(net: Any) -> torch.optim.Optimizer:
     build = optimizer_class(net.optimizer)
     if named and build is torch.optim.SGD:
         flat.update(momentum=net.momentum, nesterov=bool(net.nesterov))
-    optimizer = build_torch_optimizer(build, *args, **{**flat, **params})
+    groups = [plain_optimizer_options(g) if isinstance(g, dict) else g for g in args[0]]
+    options = plain_optimizer_options({**flat, **params})
+    optimizer = build_torch_optimizer(build, groups, **options)
     if not hasattr(optimizer, "param_groups"):
         raise TypeError(f"it builds {optimizer!r}, which has no param_groups.")
     if given_options(vars(net)):
@@ -197,7 +218,7 @@ def has_custom_parts(net: Any) -> bool:
     return (
         net.built_of_custom_parts_
         or loading != (DataLoader, DataLoader, Dataset)
-        or not samplers.isdisjoint(net.get_params_for("iterator_train"))
+        or not samplers.isdisjoint(given_loader_options(net, training=True))
     )
 
 
@@ -229,7 +250,8 @@ def split_for_early_stopping(net: Any, X: Any, y: Any) -> tuple[Subset, Subset]:
     """
     n_rows = get_len(X)
     rows, splitter = np.arange(n_rows), ShuffleSplit
-    n_held_out = math.ceil(net.validation_fraction * n_rows)
+    fraction = float(net.validation_fraction)
+    n_held_out = math.ceil(fraction * n_rows)
     if is_classifier(net):
         _, group, counts = np.unique(y, return_inverse=True, return_counts=True)
         is_drawn = counts[group] > 1
@@ -240,7 +262,7 @@ def split_for_early_stopping(net: Any, X: Any, y: Any) -> tuple[Subset, Subset]:
                 splitter = StratifiedShuffleSplit
     seed = net.seeds_.split % 2**32  # numpy's RandomState takes no more
     # a share, where all rows are drawn, rounds as scikit-learn does
-    size = net.validation_fraction if len(rows) == n_rows else n_held_out
+    size = fraction if len(rows) == n_rows else n_held_out
     split = splitter(1, test_size=size, random_state=seed)
     try:
         train, held_out = next(split.split(rows, np.asarray(y)[rows]))
@@ -253,21 +275,3 @@ def split_for_early_stopping(net: Any, X: Any, y: Any) -> tuple[Subset, Subset]:
     never_drawn = np.setdiff1d(np.arange(n_rows), rows)
     in_training: Any = np.concatenate([rows[train], never_drawn])
     return Subset(X, in_training), Subset(X, rows[held_out])
-
-
-def build_loader(net: Any, kind: type[DataLoader], dataset: Any, training: bool) -> Any:
-    """Build a loader of whole batches, shuffled in training."""
-    params = net.get_params_for("iterator_train" if training else "iterator_valid")
-    ordered = {"sampler", "batch_sampler"} & set(params)
-    if training and not ordered and params.pop("shuffle", net.shuffle):
-        epoch = len(net.history_)
-        params["sampler"] = EpochOrder(len(dataset), net.seeds_.order, epoch)
-    if has_collated_rows(dataset):
-        params.setdefault("collate_fn", collate_rows)
-    if "batch_sampler" not in params:
-        size = params.setdefault("batch_size", net.batch_size)
-        params["batch_size"] = len(dataset) if size == -1 else int(size)
-    # a loader draws a seed for its workers, by default from the global generator
-    generator = torch.Generator().manual_seed(net.seeds_.order)
-    params.setdefault("generator", generator)
-    return kind(dataset, **params)

@@ -83,7 +83,7 @@ def callbacks_of_parameters(net: Any) -> list[tuple[str, Any]]:
     if has_schedule(net):
         callbacks.append(("event_lr", LearningRate()))
     if net.early_stopping:
-        callbacks.append(("early_stopping", build_early_stopping(net.patience)))
+        callbacks.append(("early_stopping", build_early_stopping(int(net.patience))))
     return callbacks
 
 

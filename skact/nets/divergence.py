@@ -60,11 +60,12 @@ def _is_finite_weight(weight: Tensor) -> bool:
 
 def _advise(net: Any) -> str:
     """Say which setting is too large: the weight decay, or else the rate."""
-    decay = vars(net).get("optimizer__weight_decay", net.weight_decay)
-    if decay * net.lr > 1:  # a step takes more of a weight than there is
+    decay = float(vars(net).get("optimizer__weight_decay", net.weight_decay))
+    lr = float(net.lr)
+    if decay * lr > 1:  # a step takes more of a weight than there is
         return f"Try a smaller weight_decay than {decay:g}."
     return (
-        f"Try a smaller lr, for example {min(net.lr / 10, 0.1):g}, or scale X, "
+        f"Try a smaller lr, for example {min(lr / 10, 0.1):g}, or scale X, "
         f"for example with StandardScaler."
     )
 

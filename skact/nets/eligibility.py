@@ -54,6 +54,7 @@ from skact.nets.lr_schedule import (
 from skact.nets.stacked_forms import reason_against_stack
 from skact.parameters.callback_checks import warn_of_missing_rows
 from skact.parameters.fit_params import FitOptions
+from skact.parameters.loader_options import given_loader_options
 from skact.parameters.rows import Rows, TrainingData, rows_of
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
@@ -187,7 +188,7 @@ def _unusual_loading(net: Any) -> str | None:
         return "the iterator or dataset is a custom class"
     if net.get_params_for("dataset"):
         return "dataset__* is set"
-    for name in net.get_params_for("iterator_train"):
+    for name in given_loader_options(net, training=True):
         if name not in ("shuffle", "batch_size"):
             return f"iterator_train__{name} is set"
     if net.compile:
@@ -359,7 +360,7 @@ def _rows_to_score(net: Any, valid_set: Any) -> Rows | None:
     A custom part or a callback could notice the size of the batches.
     """
     is_known = (
-        {*net.get_params_for("iterator_valid")} <= {"batch_size"}
+        {*given_loader_options(net, training=False)} <= {"batch_size"}
         and not has_custom_parts(net)
         and can_validate(net.module_)
         and has_no_batch_callbacks(net.callbacks_)

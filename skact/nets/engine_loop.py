@@ -112,7 +112,7 @@ class EngineLoop(Loop):
             clipping=clipping_of(net),
             hooks=None if is_unobserved else CallbackHooks(net, plan),
             keeps_weights=is_unobserved and self.epoch_weights is not None,
-            kept_epochs=0 if self.epoch_weights is None else net.max_epochs,
+            kept_epochs=0 if self.epoch_weights is None else int(net.max_epochs),
             held_out=held_out_of(net, plan.held_out),
             stopping=_stopping_rule(net) if is_unobserved else None,
             is_repeatable=net.random_state is not None,

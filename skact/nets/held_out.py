@@ -7,7 +7,6 @@ from skorch.callbacks import (
     EpochScoring,
     LRScheduler,
 )
-from skorch.exceptions import SkorchException
 
 from skact._skorch import last_batches_of
 from skact.engine.jobs import HeldOut, HeldOutScores
@@ -21,10 +20,6 @@ _COLLECTING_HANDLERS = {
         LRScheduler.on_batch_end,
     ),
 }
-
-
-class NoHeldOutRowsError(ValueError, SkorchException):
-    """A callback misses held-out rows; both libraries' users catch it."""
 
 
 def has_no_batch_callbacks(callbacks: list[tuple[str, Any]]) -> bool:

@@ -14,11 +14,12 @@ from skact.engine.jobs import Seeds
 from skact.engine.weights import Trajectory, Weights, weights_of
 from skact.global_rng import seed_generators
 from skact.lr_schedules import LRSchedule, at_rates, restore_rates
-from skact.nets.blame import read_batches
 from skact.nets.components import device_of
 from skact.nets.eligibility import FitPlan
 from skact.nets.weighted_scoring import weigh_scores
+from skact.parameters.blame import read_batches
 from skact.parameters.callback_checks import check_recorded
+from skact.parameters.loader_options import check_has_batches
 from skact.parameters.optimizer_checks import check_rates
 from skact.parameters.rows import weight_of
 
@@ -82,24 +83,18 @@ class Loop(ABC):
     def prepare_batches(self, batches: Any, *, training: bool) -> Iterator[Any]:
         """Yield the batches of an epoch; those that train, each at its rate."""
         net = self.net
-        self.check_has_batches(batches, training=training)
+        with suppress(TypeError, NotImplementedError):  # a loader may have no length
+            check_has_batches(net, len(batches), training=training)
         if training:
             batches = self.at_scheduled_rates(batches)
+        n_batches = 0
         for batch in read_batches(net, batches, training=training):
             if training:
                 check_rates(net, net.optimizer_.param_groups)
+            n_batches += 1
             yield batch
-
-    def check_has_batches(self, batches: Any, *, training: bool) -> None:
-        """Raise if an epoch of skorch's loop would train on nothing."""
-        verb, loader = ("train", "train") if training else ("validate", "valid")
-        with suppress(TypeError, NotImplementedError):  # a loader may have no length
-            if len(batches) == 0:
-                raise ValueError(
-                    f"{type(self.net).__name__} would {verb} on no batch: "
-                    f"iterator_{loader} gives none. If it drops the last one, "
-                    f"batch_size={self.net.batch_size} is more than there are rows."
-                )
+        # a loader may say less, or give its batches only once
+        check_has_batches(net, n_batches, training=training)
 
     def at_scheduled_rates(self, batches: Any) -> Any:
         """Return the batches of an epoch of skorch's loop, each at its rate."""

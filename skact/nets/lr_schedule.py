@@ -8,6 +8,7 @@ from skact._torch import note_step
 from skact.engine.plan import BatchShape
 from skact.lr_schedules import LRSchedule, RatesOfEpochs, is_known_scheduler
 from skact.parameters.optimizer_checks import check_rates
+from skact.parameters.plain_numbers import plain_number
 
 
 def has_schedule(net: Any) -> bool:
@@ -41,7 +42,8 @@ def schedule_of(net: Any, n_epochs: int) -> LRSchedule | None:
             )
     group = net.optimizer_.param_groups[0]
     lr = float(group.get("initial_lr", group["lr"]))
-    return LRSchedule(net.lr_schedule, net.warmup, lr, net.max_epochs or n_epochs)
+    warmup = plain_number(net.warmup)
+    return LRSchedule(net.lr_schedule, warmup, lr, int(net.max_epochs) or n_epochs)
 
 
 def has_known_rates(callback: Any) -> bool:

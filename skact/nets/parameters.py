@@ -1,6 +1,5 @@
 """Parameters as in scikit-learn: the constructor stores them, fit checks them."""
 
-import inspect
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,14 +9,23 @@ from sklearn.base import BaseEstimator
 from skorch import NeuralNet
 
 from skact._skorch import CONSTRUCTOR_ATTRIBUTES, callback_names
-from skact.nets.blame import blaming
+from skact.parameters.blame import blaming
+from skact.parameters.callback_checks import initialize_callback
+from skact.parameters.callback_errors import name_callbacks_that_are_none
 from skact.parameters.checks import check_parameters
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
-from skact.parameters.optimizer_checks import options_to_store
+from skact.parameters.optimizer_checks import is_refused_option, options_to_store
+from skact.parameters.signatures import defaults_of
 
 _GROUPS = "optimizer__param_groups"
 # they wait for the next fit; skorch would build the module anew, or raise
-_WAITING = ("module__", "iterator_train__", "iterator_valid__", "dataset__")
+_WAITING = (
+    "module__",
+    "iterator_train__",
+    "iterator_valid__",
+    "dataset__",
+    "compile__",
+)
 
 
 class FlatParameters(NeuralNet):
@@ -63,7 +71,6 @@ class FlatParameters(NeuralNet):
 
     built_with_: dict[str, Any]
     callbacks_: list[tuple[str, Any]]
-    _defaults_cache: Mapping[str, Any]
 
     # skorch's constructor sets these; scikit-learn allows only parameters there
     initialized_: bool = CONSTRUCTOR_ATTRIBUTES["initialized_"]
@@ -80,40 +87,18 @@ class FlatParameters(NeuralNet):
         self.__dict__.update(params, **keywords)
         self._params_to_validate = set(keywords)
 
-    @classmethod
-    def _signature_names(cls) -> frozenset[str]:
-        """Return the names in the constructor's signature."""
-        return frozenset(cls._defaults())
-
-    @classmethod
-    def _defaults(cls) -> Mapping[str, Any]:
-        """Return the names in the constructor's signature, with their defaults."""
-        if "_defaults_cache" not in vars(cls):
-            # a subclass or a mixin may pass *args and **kwargs on, so all signatures
-            # count; skorch's does not, because skact's nets have no `module`
-            kinds = [kind for kind in cls.__mro__ if "__init__" in vars(kind)]
-            kinds = [kind for kind in kinds if not _is_of_a_dependency(kind)]
-            signatures = [inspect.signature(vars(kind)["__init__"]) for kind in kinds]
-            cls._defaults_cache = {
-                name: parameter.default
-                for signature in reversed(signatures)
-                for name, parameter in signature.parameters.items()
-                if name != "self"
-                and parameter.kind
-                not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-            }
-        return cls._defaults_cache
-
     def _get_param_names(self) -> list[str]:
         # skorch takes every attribute; but a user may keep a note on a net
-        names = self._signature_names() | self._params_to_validate
+        names = defaults_of(type(self)).keys() | self._params_to_validate
         return [k for k in vars(self) if k in names or _is_prefixed(k)]
 
     def _check_parameters(self) -> None:
         """Raise ValueError if a parameter is not valid."""
         params = {name: vars(self)[name] for name in self._get_param_names()}
         params |= self._misnamed
-        check_parameters(type(self).__name__, params, self._signature_names())
+        check_parameters(
+            type(self).__name__, params, frozenset(defaults_of(type(self)))
+        )
         self._check_callback_names(params)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -154,7 +139,8 @@ class FlatParameters(NeuralNet):
         for name in [
             k for k in params if "__" in k or (k == "lr" and self.initialized_)
         ]:
-            if name == _GROUPS or name.startswith(_WAITING):
+            waits = name == _GROUPS or name.startswith(_WAITING)
+            if waits or is_refused_option(name):
                 self._store_keywords({name: params.pop(name)})
             else:
                 for_skorch[name] = params.pop(name)
@@ -173,13 +159,18 @@ class FlatParameters(NeuralNet):
         live = {k: v for k, v in params.items() if k.startswith("optimizer__")}
         stored = options_to_store(live, vars(self).get(_GROUPS, ()))
         if self.initialized_:
-            super().set_params(**params)
+            with name_callbacks_that_are_none(self, params):
+                super().set_params(**params)
             if _GROUPS in stored:
                 self.built_with_[_GROUPS] = stored[_GROUPS]
             # skorch keeps a callback that is set to None, and would call it
             self.callbacks_ = [one for one in self.callbacks_ if one[1] is not None]
+            for name, callback in self.callbacks_:  # nor does it initialize a new one
+                if params.get(f"callbacks__{name}") is callback:
+                    initialize_callback(callback)
         elif rest := {k: v for k, v in params.items() if k not in live}:
-            super().set_params(**rest)
+            with name_callbacks_that_are_none(self, rest):
+                super().set_params(**rest)
         self._store_keywords(stored)
 
     def _store_keywords(self, params: Mapping[str, Any]) -> None:
@@ -218,7 +209,7 @@ class FlatParameters(NeuralNet):
 
     def __setattr__(self, name: str, value: Any) -> None:
         # skorch raises at a module set elsewhere, such as activation=nn.ReLU()
-        if name in self._signature_names():
+        if name in defaults_of(type(self)):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -228,7 +219,7 @@ class FlatParameters(NeuralNet):
         # of a mixin, stand in several signatures
         params = self.get_params(deep=False)
         if get_config()["print_changed_only"]:
-            usual = self._defaults()
+            usual = defaults_of(type(self))
             params = {
                 name: value
                 for name, value in params.items()
@@ -248,10 +239,6 @@ class _Shown(BaseEstimator):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         return dict(self.shown)
-
-
-def _is_of_a_dependency(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] in ("skorch", "sklearn", "builtins")
 
 
 def _is_prefixed(name: str) -> bool:

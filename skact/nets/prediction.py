@@ -18,8 +18,8 @@ from skact._skorch import (
     set_evaluation_mode,
 )
 from skact.engine.jobs import Seeds
-from skact.nets.blame import blame, read_batches
-from skact.nets.components import has_custom_parts, lend_generators
+from skact.naming import short_name
+from skact.nets.components import device_of, has_custom_parts, lend_generators
 from skact.nets.divergence import describe_large_weights
 from skact.nets.inputs import read_X, stack_samples, unpack_table
 from skact.nets.not_fitted import check_is_fitted
@@ -29,33 +29,36 @@ from skact.network.forward import (
     outputs_in_parts,
     parts_of,
 )
+from skact.parameters.blame import blame, read_batches
+from skact.parameters.checks import check_device_of_network
 from skact.threads import use_one_thread
 
 
 def probabilities(net: Any, X: Any) -> np.ndarray:
     """Return the outputs of a net for X, after its `predict_nonlinearity`."""
-    nonlinearity = nonlinearity_of(net)
     outputs = list(net.forward_iter(X))
-    parts = []
     # after all outputs: threads of torch that wait would slow down those that compute
     with use_one_thread():
-        for output in outputs:
-            first = output[0] if isinstance(output, tuple) else output
-            if first.dtype == torch.bfloat16:  # of autocast; numpy has no such dtype
-                first = first.float()
-            with blame(net, "predict_nonlinearity"):
-                part = to_numpy(nonlinearity(first))
-                if len(part) != len(first):
-                    raise ValueError(
-                        f"predict_nonlinearity must keep the rows, but turns "
-                        f"{len(first)} into {len(part)}."
-                    )
-                parts.append(part)
-    values = np.concatenate(parts)
+        values = np.concatenate([apply_nonlinearity(net, one) for one in outputs])
     found = describe_nan(net, values)
     if found is not None:
         warnings.warn(found, RuntimeWarning, stacklevel=3)
     return values
+
+
+def apply_nonlinearity(net: Any, output: Any) -> np.ndarray:
+    """Return what the `predict_nonlinearity` of a net makes of an output."""
+    first = output[0] if isinstance(output, tuple) else output
+    if first.dtype == torch.bfloat16:  # of autocast; numpy has no such dtype
+        first = first.float()
+    with blame(net, "predict_nonlinearity"):
+        part = to_numpy(nonlinearity_of(net)(first))
+        if len(part) != len(first):
+            raise ValueError(
+                f"predict_nonlinearity must keep the rows, but turns "
+                f"{len(first)} into {len(part)}."
+            )
+    return part
 
 
 def check_columns(net: Any, values: np.ndarray, n_columns: int) -> np.ndarray:
@@ -63,7 +66,9 @@ def check_columns(net: Any, values: np.ndarray, n_columns: int) -> np.ndarray:
     if values.ndim != 2 or values.shape[1] != n_columns:
         raise ValueError(
             f"{type(net).__name__} cannot predict from outputs of shape {values.shape}:"
-            f" its module and its predict_nonlinearity must give {n_columns} columns."
+            f" its module and its predict_nonlinearity must give {n_columns} columns, "
+            f"got criterion={short_name(net.criterion)} and predict_nonlinearity="
+            f"{short_name(net.predict_nonlinearity)}."
         )
     return values
 
@@ -82,6 +87,8 @@ def describe_nan(net: Any, values: np.ndarray) -> str | None:
     rows = is_bad.reshape(len(values), -1).any(axis=1)
     if not rows.any():
         return None
+    if cause == "" and net.predict_nonlinearity not in ("auto", None):
+        cause = f"see predict_nonlinearity={short_name(net.predict_nonlinearity)}."
     cause = cause or (
         "their values are too large for the network. Scale X, for example with "
         "StandardScaler."
@@ -96,6 +103,10 @@ def describe_nan(net: Any, values: np.ndarray) -> str | None:
 def outputs_of_net(net: Any, X: Any, training: bool) -> Iterator[Any]:
     """Yield the outputs of a net for each part of X."""
     check_is_fitted(net)
+    if (
+        net.device is not net.built_with_["device"]
+    ):  # this line is cheaper than the next
+        check_device_of_network(type(net).__name__, net.device, device_of(net))
     if isinstance(X, SliceDataset):
         X = stack_samples(X)
     if is_dataset(X) and (table := unpack_table(X)) is not None:

@@ -10,9 +10,9 @@ from skorch.dataset import Dataset
 
 from skact._torch import load_compiler
 from skact.interrupts import StopRequest
-from skact.nets.blame import blame
 from skact.nets.components import has_custom_parts, lend_generators
 from skact.nets.loop import Loop
+from skact.parameters.blame import blame
 from skact.parameters.rows import TrainingData
 from skact.threads import use_one_thread
 

@@ -15,6 +15,10 @@ from skorch.dataset import Dataset
 from skorch.utils import is_dataset
 
 from skact.nets.inputs import read_table, unpack_table
+from skact.parameters.criterion_checks import (
+    check_some_row_counts,
+    has_options_of_loss,
+)
 from skact.parameters.row_weights import combine_weights, read_sample_weight
 from skact.parameters.rows import Rows, TrainingData, base_of, rows_of, weight_of
 
@@ -67,6 +71,9 @@ def check_some_weight(net: Any, datasets: tuple[Any, Any]) -> tuple[Any, Any]:
                 f"All rows that {split} {action} have weight 0 (sample_weight times "
                 f"class_weight), so they have no loss: give some of them a weight."
             )
+    rows = rows_of(datasets[0]) if has_options_of_loss(net) else None
+    if rows is not None:
+        check_some_row_counts(net, rows.targets, rows.sample_weight)
     return datasets
 
 

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import torch
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,12 @@ def is_finite_number(value: Any) -> bool:
         return number and math.isfinite(value)
     except OverflowError:  # an int that no float can hold
         return False
+
+
+def is_iterable(value: Any) -> bool:
+    """Whether a value can be iterated over; an array without a dimension cannot."""
+    is_number = isinstance(value, np.ndarray | torch.Tensor) and value.ndim == 0
+    return hasattr(value, "__iter__") and not is_number
 
 
 def allow_int_from(low: int) -> Allowed:

@@ -8,10 +8,11 @@ import fnmatch
 import math
 import warnings
 from collections.abc import Iterable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import torch
+from sklearn.metrics import get_scorer_names
 from skorch.callbacks import (
     BatchScoring,
     Checkpoint,
@@ -39,6 +40,7 @@ from skact.parameters.allowed import (
     is_finite_number,
     is_int,
 )
+from skact.parameters.hints import nearest
 from skact.parameters.keywords import OPTIONAL_BOOL
 
 
@@ -56,8 +58,10 @@ def _is_float_format(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    return is_number and value >= 0 and (math.isinf(value) or value == int(value))
+    if is_int(value, 0):
+        return True
+    is_float = isinstance(value, Real) and not isinstance(value, Integral)
+    return is_float and value >= 0 and (math.isinf(value) or value == int(value))
 
 
 def _is_step(value: Any) -> bool:
@@ -69,7 +73,19 @@ _MONITOR = Allowed(
     lambda value: value is None or isinstance(value, str) or callable(value),
     "None, the name of a recorded value or a callable",
 )
-_SCORING = {"lower_is_better": OPTIONAL_BOOL, "on_train": BOOL}
+_OPTIONAL_NAME = Allowed(
+    lambda value: value is None or isinstance(value, str), "None or a name"
+)
+_FLAGS = {"lower_is_better": OPTIONAL_BOOL, "on_train": BOOL}
+_SCORING = {
+    **_FLAGS,
+    "name": _OPTIONAL_NAME,
+    "use_caching": BOOL,
+    "scoring": Allowed(
+        lambda value: value is None or isinstance(value, str) or callable(value),
+        "None, the name of a scorer or a callable",
+    ),
+}
 _CHECKPOINT = Allowed(
     lambda value: isinstance(value, Checkpoint | TrainEndCheckpoint),
     "a Checkpoint or a TrainEndCheckpoint",
@@ -83,6 +99,7 @@ _PARAMETERS: Mapping[type, Mapping[str, Allowed]] = {
         "threshold": Allowed(is_finite_number, "a finite number"),
         "lower_is_better": BOOL,
         "load_best": BOOL,
+        "threshold_mode": allow_one_of("rel", "abs"),
     },
     LRScheduler: {
         "monitor": _MONITOR,
@@ -101,13 +118,13 @@ _PARAMETERS: Mapping[type, Mapping[str, Allowed]] = {
             "a number or 'inf'",
         ),
     },
-    EpochScoring: {**_SCORING, "use_caching": BOOL},
-    BatchScoring: {**_SCORING, "use_caching": BOOL},
+    EpochScoring: _SCORING,
+    BatchScoring: _SCORING,
     LoadInitState: {"checkpoint": _CHECKPOINT, "use_safetensors": BOOL},
     PrintLog: {
-        "floatfmt": Allowed(_is_float_format, "a format of numbers such as '.4f'")
+        "floatfmt": Allowed(_is_float_format, "a format of numbers such as '.4f'"),
     },
-    PassthroughScoring: _SCORING,
+    PassthroughScoring: {**_FLAGS, "name": _NAME},
     Checkpoint: {"monitor": _MONITOR},
     ProgressBar: {
         "batches_per_epoch": Allowed(
@@ -149,6 +166,11 @@ def check_callbacks(net: Any) -> None:
     """
     name = type(net).__name__
     for of_callback, callback in net.callbacks_:
+        if not _is_callback(callback):
+            raise ValueError(
+                f"The callback {of_callback!r} of {name} must be an instance of a "
+                f"callback of skorch, or None, got {callback!r}."
+            )
         kind = _kind_of(callback)
         for key, allowed in _PARAMETERS.get(kind, {}).items():
             value = getattr(callback, key, _NOT_GIVEN)
@@ -164,6 +186,16 @@ def check_callbacks(net: Any) -> None:
 
 
 _NOT_GIVEN = object()
+
+
+def _is_callback(value: Any) -> bool:
+    return hasattr(value, "on_train_begin") and not isinstance(value, type)
+
+
+def initialize_callback(callback: Any) -> None:
+    """Initialize a callback that was set on a net; what is none, a fit refuses."""
+    if _is_callback(callback) and hasattr(callback, "initialize"):
+        callback.initialize()
 
 
 def _kind_of(callback: Any) -> type:
@@ -210,6 +242,21 @@ def _check_names_of_scores(name: str, callbacks: Iterable[tuple[str, Any]]) -> N
                     f"The callback {of_callback!r} of {name} records {one!r}, which "
                     f"{writers[one]} records, too: give it another name."
                 )
+
+
+def check_scorers(net: Any) -> None:
+    """Raise at a name of no scorer, also of a callback that a fit does not call."""
+    for of_callback, callback in net.callbacks_:
+        scoring = getattr(callback, "scoring", None)
+        if _kind_of(callback) in (EpochScoring, BatchScoring) and (
+            isinstance(scoring, str) and scoring not in get_scorer_names()
+        ):
+            near = nearest(scoring, get_scorer_names())
+            raise ValueError(
+                f"The 'scoring' parameter of {_kind_of(callback).__name__}, the "
+                f"callback {of_callback!r} of {type(net).__name__}, must be the name "
+                f"of a scorer of scikit-learn, got {scoring!r}{near.rstrip('?')}."
+            )
 
 
 def warn_of_missing_rows(net: Any) -> None:

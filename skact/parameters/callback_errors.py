@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,6 +37,80 @@ def blame_callbacks(net: Any) -> Iterator[None]:
         raise kind(
             f"The callback {name!r} of {type(net).__name__}, {short_name(callback)}, "
             f"raised {type(error).__name__}: {error}"
+        ) from error
+
+
+class NoHeldOutRowsError(ValueError, SkorchException):
+    """A callback misses held-out rows; both libraries' users catch it."""
+
+
+@contextmanager
+def explain_missing_scores(net: Any) -> Iterator[None]:
+    """Say why a fit lacks the score of held-out rows that a callback asks for.
+
+    Parameters
+    ----------
+    net : BaseNet
+
+    Raises
+    ------
+    NoHeldOutRowsError
+    """
+    try:
+        yield
+    except Exception as error:
+        cause = _why_no_score(net) if "valid_" in str(error) else None
+        if cause is None:
+            raise
+        raise NoHeldOutRowsError(f"{error} {cause}") from error
+
+
+def _why_no_score(net: Any) -> str | None:
+    """Return why no score of held-out rows is recorded; None: it may be."""
+    if not (net.train_split or net.early_stopping):
+        return (
+            "There are no validation rows: skact trains on all, unless "
+            "train_split=skorch.dataset.ValidSplit(5) or early_stopping=True."
+        )
+    off = [
+        key
+        for key, value in net.get_params(deep=False).items()
+        if key.startswith("callbacks__valid_") and value is None
+    ]
+    if off:
+        return f"The callback that records it is switched off by {off[0]}=None."
+    if net.history_ and "valid_batch_count" not in net.history_[-1]:
+        by = "train_split" if net.train_split else "iterator_valid"
+        return (
+            f"There are no validation rows: {by}="
+            f"{short_name(getattr(net, by))} gives none to hold out."
+        )
+    return None
+
+
+@contextmanager
+def name_callbacks_that_are_none(net: Any, params: Mapping[str, Any]) -> Iterator[None]:
+    """Name the parameters that set a value of what is no callback.
+
+    Parameters
+    ----------
+    net : BaseNet
+    params : mapping
+        What `set_params` of the net got.
+
+    Raises
+    ------
+    ValueError
+    """
+    try:
+        yield
+    except AttributeError as error:
+        named = [key for key in params if key.startswith("callbacks__")]
+        if not named:
+            raise
+        values = ", ".join(f"{key}={short_name(params[key])}" for key in named)
+        raise ValueError(
+            f"{type(net).__name__} cannot use {values}: {error}"
         ) from error
 
 

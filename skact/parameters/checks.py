@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from skorch.callbacks import InputShapeSetter
 from skorch.dataset import Dataset
+from torch.utils.data import DataLoader
 
 from skact.activations.build import is_custom, make_activation
 from skact.global_rng import seed_generators_temporarily
@@ -21,9 +22,11 @@ from skact.parameters.allowed import (
     allow_one_of,
     is_finite_number,
     is_int,
+    is_iterable,
 )
 from skact.parameters.hints import PREFIXES, nearest, suggest_parameter
 from skact.parameters.keywords import BATCH_SIZE, KEYWORDS, check_keywords
+from skact.parameters.loader_options import check_loader_class
 
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,
@@ -86,6 +89,7 @@ PARAMETERS: Mapping[str, Allowed] = {
             or is_int(value, 1)
             or (
                 isinstance(value, tuple | list | np.ndarray)
+                and is_iterable(value)
                 and all(is_int(width, 1) for width in value)
             )
         ),
@@ -216,6 +220,9 @@ def check_parameters(
                 f"{value!r}{_hint(key, value)}."
             )
     check_keywords(name, {**params, "optimizer": optimizer_class(params["optimizer"])})
+    for key in ("iterator_train", "iterator_valid"):
+        if params[key] is not DataLoader:
+            check_loader_class(name, key, params[key])
     _check_device(name, params["device"])
     _check_combinations(name, params)
     activation = params["activation"]
@@ -224,8 +231,9 @@ def check_parameters(
             f"The 'activation' parameter of {name} got {activation!r}: give widths of "
             f"layers as hidden={tuple(activation)}."
         )
-    n_layers = len(hidden_widths(params))
-    for spec in activation_per_layer(params["activation"], n_layers):
+    # also one that no layer uses
+    specs = activation_per_layer(activation, len(hidden_widths(params)))
+    for spec in specs if isinstance(activation, tuple | list) else [activation]:
         _check_activation(spec)
     if params["output_activation"] is not None:
         try:
@@ -301,6 +309,32 @@ def _check_device(name: str, device: Any) -> None:
             f"The 'device' parameter of {name} is {device!r}, but torch finds "
             f"{count} {wanted.type} devices here: use 'cpu', or install the driver and "
             f"a build of torch for that hardware."
+        )
+
+
+def check_device_of_network(name: str, device: Any, built_on: torch.device) -> None:
+    """Raise if a net was given another device since its network was built.
+
+    Parameters
+    ----------
+    name : str
+        Class of the estimator, for the message.
+    device : object
+        The parameter; None leaves the network where it is.
+    built_on : torch.device
+
+    Raises
+    ------
+    ValueError
+    """
+    if device is None or device == "cpu" == built_on.type:
+        return
+    _check_device(name, device)
+    wanted = torch.device(device)
+    if wanted.type != built_on.type or (wanted.index or 0) != (built_on.index or 0):
+        raise ValueError(
+            f"The 'device' parameter of {name} is {device!r}, but its network is on "
+            f"{built_on}: set that back, or fit anew with warm_start=False."
         )
 
 

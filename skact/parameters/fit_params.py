@@ -9,6 +9,8 @@ from typing import Any
 from sklearn import get_config
 from sklearn.utils.metadata_routing import process_routing
 
+from skact.parameters.plain_numbers import plain_number
+
 
 @dataclass(frozen=True)
 class FitOptions:
@@ -59,7 +61,7 @@ def read_fit_params(net: Any, method: str, fit_params: dict[str, Any]) -> FitOpt
     # with routing, scikit-learn decides what its own splitter gets, as in skorch
     if get_config()["enable_metadata_routing"] and hasattr(net.train_split, "cv"):
         params = process_routing(net, method, **params)["splitter"]["split"]
-    return FitOptions(n_epochs, params)
+    return FitOptions(plain_number(n_epochs), params)
 
 
 def _is_count(value: Any) -> bool:

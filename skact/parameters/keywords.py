@@ -17,9 +17,11 @@ from torch import nn
 from skact.parameters.allowed import (
     BOOL,
     Allowed,
+    allow_int_from,
     allow_one_of,
     is_finite_number,
     is_int,
+    is_iterable,
 )
 from skact.parameters.hints import nearest
 
@@ -35,7 +37,10 @@ OPTIONAL_BOOL = Allowed(
     lambda value: value is None or BOOL.is_met_by(value), "None, True or False"
 )
 _OPTIONAL_ITERABLE = Allowed(
-    lambda value: value is None or hasattr(value, "__iter__"), "None or an iterable"
+    lambda value: value is None or is_iterable(value), "None or an iterable"
+)
+_OPTIONAL_CALLABLE = Allowed(
+    lambda value: value is None or callable(value), "None or a callable"
 )
 _OF_LOADERS: Mapping[str, Allowed] = {
     "batch_size": BATCH_SIZE,
@@ -44,14 +49,13 @@ _OF_LOADERS: Mapping[str, Allowed] = {
         "None or a torch.Generator",
     ),
     "shuffle": BOOL,
-    "collate_fn": Allowed(
-        lambda value: value is None or callable(value), "None or a callable"
-    ),
+    "collate_fn": _OPTIONAL_CALLABLE,
     "num_workers": Allowed(  # each is a process: a slip would fill the memory
         lambda value: is_int(value, 0) and value <= 256, "an int from 0 to 256"
     ),
     "sampler": _OPTIONAL_ITERABLE,
     "batch_sampler": _OPTIONAL_ITERABLE,
+    "worker_init_fn": _OPTIONAL_CALLABLE,
 }
 # whose own errors come too late, or in words of their own
 KEYWORDS: Mapping[str, Allowed] = {
@@ -60,6 +64,20 @@ KEYWORDS: Mapping[str, Allowed] = {
         for name, allowed in _OF_LOADERS.items()
         for use in ("train", "valid")
     },
+    "compile__mode": Allowed(
+        lambda value: value is None or isinstance(value, str),
+        "None or the name of a mode such as 'reduce-overhead'",
+    ),
+    "compile__backend": Allowed(
+        lambda value: isinstance(value, str) or callable(value),
+        "the name of a backend such as 'inductor', or a callable",
+    ),
+    "compile__options": Allowed(
+        lambda value: value is None or isinstance(value, Mapping), "None or a dict"
+    ),
+    "compile__fullgraph": BOOL,
+    "compile__dynamic": OPTIONAL_BOOL,
+    "compile__disable": BOOL,
     "optimizer__foreach": OPTIONAL_BOOL,
     "optimizer__fused": OPTIONAL_BOOL,
     "optimizer__line_search_fn": allow_one_of(None, "strong_wolfe"),
@@ -93,6 +111,13 @@ def check_keywords(name: str, params: Mapping[str, Any]) -> None:
     for key, option, value in _options_of(params):
         kind = params[key.partition("__")[0]]
         shown = key if key.endswith(f"__{option}") else f"{key}: {option}"
+        if shown.startswith("optimizer") and option == "params":
+            raise ValueError(
+                f"{name} gives its optimizer the parameters of its network, so it "
+                f"cannot take {shown!r}, got {value!r}."
+            )
+        if key.startswith("optimizer__") and "__" in option:
+            raise ValueError(f"{name} got an unexpected parameter {key!r}.")
         allowed = _allowed_values(kind, option, value)
         if allowed is not None and not allowed.is_met_by(value):
             raise ValueError(
@@ -112,8 +137,14 @@ def _options_of(params: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
             yield key, option, value
     criterion = params["criterion"]
     if isinstance(criterion, nn.Module):  # an instance has its options already
-        for option, tensor in criterion.named_buffers():
-            yield "criterion", option, tensor
+        options = dict(criterion.named_buffers())
+        kind: Any = type(criterion)
+        names = _parameters_of(kind) if _is_of_torch(kind) else ()
+        options |= {
+            one: getattr(criterion, one) for one in names if one in vars(criterion)
+        }
+        for option, value in options.items():
+            yield "criterion", option, value
 
 
 _PARTS = ("optimizer", "criterion", "iterator_train", "iterator_valid")
@@ -131,8 +162,29 @@ def _groups_in(groups: Any) -> Iterator[Mapping[str, Any]]:
 
 def _is_finite(value: Any) -> bool:
     if isinstance(value, torch.Tensor):
-        return bool(value.isfinite().all())
+        return _has_real_numbers(value) and bool(value.isfinite().all())
     return is_finite_number(value)
+
+
+def _has_real_numbers(tensor: torch.Tensor) -> bool:
+    """Whether a tensor has numbers, in memory, that are neither complex nor sparse."""
+    is_read = tensor.layout == torch.strided and not tensor.is_meta
+    return is_read and not tensor.is_complex()
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a finite number, also as a tensor of one element."""
+    is_one = not isinstance(value, torch.Tensor) or value.numel() == 1
+    return is_one and _is_finite(value)
+
+
+def _are_numbers(values: Any, length: int) -> bool:
+    is_tuple = isinstance(values, tuple | list | np.ndarray) and is_iterable(values)
+    return (
+        is_tuple
+        and len(values) == length
+        and all(one is None or _is_number(one) for one in values)
+    )
 
 
 def _is_weight(value: Any) -> bool:
@@ -143,23 +195,33 @@ def _is_weight(value: Any) -> bool:
     )
 
 
+def _is_weight_of_rows(value: Any) -> bool:
+    return _is_weight(value) and (value is None or bool(value.any()))
+
+
 _FINITE = Allowed(_is_finite, "finite")
-_NUMBER = Allowed(_is_finite, "a finite number")
-_NUMBERS = Allowed(
-    lambda value: (
-        isinstance(value, tuple | list | np.ndarray)
-        and all(one is None or _is_finite(one) for one in value)
+_NUMBER = Allowed(_is_number, "a finite number")
+_WEIGHTS: Mapping[str, Allowed] = {
+    # with weights of 0 alone no row would count
+    "weight": Allowed(
+        _is_weight_of_rows, "None or a tensor of finite numbers >= 0, not all 0"
     ),
-    "a tuple of finite numbers",
-)
-_WEIGHT = Allowed(_is_weight, "None or a tensor of finite numbers >= 0")
-_KINDS: Mapping[type, Allowed] = {
-    bool: BOOL,
-    int: _NUMBER,
-    float: _NUMBER,
-    tuple: _NUMBERS,
+    "pos_weight": Allowed(_is_weight, "None or a tensor of finite numbers >= 0"),
 }
-_WEIGHTS = ("weight", "pos_weight")
+_KINDS: Mapping[type, Allowed] = {bool: BOOL, int: _NUMBER, float: _NUMBER}
+# which torch would take, and fail with later or do nothing sensible
+_OF_TORCH: Mapping[str, Allowed] = {
+    "ignore_index": Allowed(lambda value: is_int(value, -sys.maxsize), "an int"),
+    "label_smoothing": Allowed(
+        lambda value: is_finite_number(value) and 0 <= value <= 1, "a number in [0, 1]"
+    ),
+    "history_size": allow_int_from(1),
+    "max_iter": allow_int_from(1),
+}
+
+
+def _is_of_torch(kind: type) -> bool:
+    return kind.__module__.startswith("torch.")
 
 
 @functools.lru_cache(64)
@@ -173,11 +235,18 @@ def _allowed_values(kind: Any, option: str, value: Any) -> Allowed | None:
     Of a class of torch the default tells it; of others numbers must be finite.
     """
     kind = kind if isinstance(kind, type) else type(kind)
-    if kind.__module__.startswith("torch."):
+    if _is_of_torch(kind):
         if option in _WEIGHTS and issubclass(kind, nn.Module):
-            return _WEIGHT
+            return _WEIGHTS[option]
         parameter = _parameters_of(kind).get(option)
+        if parameter is not None and option in _OF_TORCH:
+            return _OF_TORCH[option]
         default = None if parameter is None else parameter.default
+        if isinstance(default, tuple):
+            return Allowed(
+                lambda value: _are_numbers(value, len(default)),
+                f"a tuple of {len(default)} finite numbers",
+            )
         if type(default) in _KINDS:
             return _KINDS[type(default)]
     if isinstance(value, torch.Tensor | float | np.floating) or (

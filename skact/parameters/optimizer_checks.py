@@ -9,6 +9,8 @@ import torch
 
 from skact._torch import build_optimizer
 
+# what an optimizer is built of
+OPTIMIZER_PARAMETERS = ("optimizer", "lr", "weight_decay", "momentum", "nesterov")
 _GROUP = "optimizer__param_groups__"
 
 
@@ -76,6 +78,16 @@ def given_options(params: Mapping[str, Any]) -> set[str]:
     names = {key.removeprefix(prefix) for key in params if key.startswith(prefix)}
     groups = params.get("optimizer__param_groups", ())
     return (names - {"param_groups"}).union(*(group for _, group in groups))
+
+
+def is_refused_option(key: str) -> bool:
+    """Whether ``optimizer__*`` is no option of a live optimizer: a fit refuses it."""
+    prefix, separator, option = key.partition("__")
+    is_group = option.startswith("param_groups__")
+    last = option.rpartition("__")[-1]
+    if prefix != "optimizer" or not separator:
+        return False
+    return last in ("", "params") or ("__" in option and not is_group)
 
 
 def options_to_store(

@@ -4,6 +4,7 @@ Values of parameters and keywords, X, y and weights are drawn, valid and not. No
 error comes out, and no global state is changed.
 """
 
+import functools
 import os
 import random
 import signal
@@ -19,7 +20,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
-from skorch.callbacks import EarlyStopping, EpochScoring, LRScheduler
+from skorch.callbacks import EarlyStopping, EpochScoring, LRScheduler, PrintLog
 from skorch.dataset import ValidSplit
 from torch import nn
 
@@ -43,6 +44,19 @@ ODD_VALUES = [
     *(len, abs, torch.relu, object(), ValidSplit(3), ValidSplit(100), range(3)),
     *([EarlyStopping()], [LRScheduler()], [1], [EpochScoring("f1")], ["x"], "disable"),
     *((0.9,), (0.9, 0.99), (2, 0.9), ("a", "b"), np.random.RandomState(0)),
+    *(np.int8(70), np.uint8(200), np.int8(-1), np.float16(0.1), np.longdouble(0.01)),
+    *(Fraction(1, 100), Fraction(3), (Fraction(1, 2), Fraction(9, 10))),
+    *(torch.tensor([0.5]), torch.tensor([2]), torch.ones(3), torch.zeros(2)),
+    *(torch.ones(2), torch.ones(2, dtype=torch.complex64), torch.ones(2).to_sparse()),
+    *(torch.ones(2, device="meta"), torch.tensor(True), torch.Generator()),
+    *(np.array(0.5), np.array("relu"), np.array([0.5, 0.9]), np.array([3, 2], "u1")),
+    *(nn.Softmax, nn.LayerNorm(8), nn.BCEWithLogitsLoss, nn.CrossEntropyLoss),
+    *(torch.optim.RMSprop, torch.optim.Rprop, torch.optim.ASGD, torch.optim.NAdam),
+    *(torch.optim.lr_scheduler.StepLR, EarlyStopping, [EarlyStopping], PrintLog()),
+    *(torch.sigmoid, lambda *args, **params: None, lambda *args, **params: 3.0),
+    *(lambda *args, **params: [1, 2], lambda x, *args, **params: x, iter(range(20))),
+    *([("*weight", {"lr": Fraction(1, 2)})], [("*weight", {"momentum": 0.5})]),
+    *([("*weight", {"params": []})], [("*bias", {"betas": (0.5,)})], "default"),
 ]
 NAMES = [
     *("activation", "width", "depth", "hidden", "output_activation", "dropout", "norm"),
@@ -61,13 +75,24 @@ NAMES = [
     *("class_weight", "dtype", "random_state", "device", "callbacks", "train_split"),
     *("warm_start", "verbose", "criterion", "predict_nonlinearity", "use_caching"),
     *("iterator_train", "iterator_valid", "dataset", "torch_load_kwargs"),
+    *("optimizer", "criterion", "lr", "predict_nonlinearity"),
 ]
 KEYWORDS = [
     *("optimizer__lr", "optimizer__betas", "optimizer__eps", "optimizer__weight_decay"),
     *("optimizer__momentum", "optimizer__nosuch", "optimizer__param_groups"),
     *("criterion__weight", "criterion__label_smoothing", "criterion__ignore_index"),
     *("criterion__nosuch", "iterator_train__batch_size", "iterator_train__shuffle"),
-    *("iterator_train__drop_last",),
+    *("iterator_train__drop_last", "optimizer__params", "optimizer__lr__x"),
+    *("optimizer__amsgrad", "optimizer__centered", "optimizer__dampening"),
+    *("optimizer__alpha", "optimizer__history_size", "optimizer__step_sizes"),
+    *("optimizer__etas", "optimizer__foreach", "optimizer__nesterov", "optimizer__"),
+    *("iterator_train__sampler", "iterator_train__batch_sampler"),
+    *("iterator_train__generator", "iterator_train__worker_init_fn"),
+    *("iterator_valid__sampler", "iterator_valid__batch_sampler"),
+    *("iterator_valid__generator", "iterator_valid__collate_fn"),
+    *("iterator_valid__prefetch_factor", "compile__mode", "compile__backend"),
+    *("callbacks__valid_acc__scoring", "callbacks__train_loss__name"),
+    *("callbacks__valid_loss", "callbacks__train_loss", "callbacks__valid_acc"),
     *(
         "iterator_train__nosuch",
         "iterator_train__collate_fn",
@@ -77,6 +102,9 @@ KEYWORDS = [
     *("module__width", "lr_", "classes_", "history", "history_", "widht", "compile__x"),
     *("virtual_params_", "initialized_", "prefixes_", "optimizer_", "__x", "x__y"),
 ]
+OPTIM = functools.partial(getattr, torch.optim)
+OPTIMIZERS = ["RMSprop", "LBFGS", "ASGD", "NAdam", "Rprop", "Adagrad"]
+OF_OPTIMIZERS = [key for key in KEYWORDS if key.startswith("optimizer__")]
 TABLES = [
     TABLE,
     TABLE.astype("float32"),
@@ -194,22 +222,29 @@ def names_the_thing(error, params, method):
     return any(part.lower() in text for part in parts | data)
 
 
-def check(kind, params, X, y, sample_weight):
-    n_epochs = params.get("max_epochs")
+def check(kind, params, X, y, sample_weight, later=None):
+    n_epochs = {**params, **(later or {})}.get("max_epochs")
     if isinstance(n_epochs, int) and n_epochs > 100:
         return  # a fit that would never end
     before = global_state()
     fixed = {"width": 3, "max_epochs": 2, "random_state": 0}
-    answers, said = None, None
+    answers, said, is_trained = None, None, False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            net = kind(**{**fixed, **params}).fit(X, y, sample_weight=sample_weight)
+            net = kind(**{**fixed, **params})
+            net.fit(X, y, sample_weight=sample_weight)
+            if later is not None:
+                net.set_params(**later)
+                net.partial_fit(X, y, sample_weight=sample_weight)
+            is_trained = True
             answers = net.predict(X)
             if kind is not ActMLPRegressor:
                 answers = net.predict_proba(X)
     except ALLOWED as error:
         said = error
+    assert said is None or not is_trained, f"fit passed, and then: {said}"
+    params = {**params, **(later or {})}
     assert global_state() == before
     if said is None:
         assert len(answers) == len(np.asarray(y))
@@ -247,3 +282,25 @@ def test_a_fit_predicts_finite_values_or_an_error_names_the_thing(
         TARGETS[target % len(TARGETS)],
         WEIGHTS[weight % len(WEIGHTS)],
     )
+
+
+@pytest.mark.parametrize("kind", [ActMLP, ActMLPBinary, ActMLPRegressor])
+@given(
+    optimizer=st.sampled_from(["adam", "sgd", *map(OPTIM, OPTIMIZERS)]),
+    later=st.dictionaries(
+        st.sampled_from([*NAMES, *KEYWORDS, *OF_OPTIMIZERS]),
+        st.integers(0, len(ODD_VALUES) - 1),
+        min_size=1,
+        max_size=2,
+    ),
+)
+@settings(
+    max_examples=N_EXAMPLES // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+def test_a_net_with_other_parameters_trains_on_or_an_error_names_the_thing(
+    kind, optimizer, later
+):
+    values = {name: ODD_VALUES[i] for name, i in later.items()}
+    check(kind, {"optimizer": optimizer}, TABLE, CODES, None, later=values)

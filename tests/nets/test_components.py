@@ -12,7 +12,6 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from skact import MLP, ActMLP, ActMLPRegressor
-from skact.engine.batches import row_order
 from skact.nets import components
 from skact.parameters.rows import Rows, TrainingData
 
@@ -178,36 +177,6 @@ def test_early_stopping_holds_out_a_fraction_that_the_seed_determines(kind, frac
 
 def rows():
     return Rows(X, Y, Y)
-
-
-def test_a_loader_of_training_rows_shuffles_by_seed_and_epoch_and_takes_all_rows():
-    net = built(batch_size=4)
-    loaders = [
-        components.build_loader(net, DataLoader, TrainingData.of_rows(rows()), training)
-        for training in (True, False)
-    ]
-    order = row_order(10, net.seeds_.order, len(net.history_))
-    for loader, expected in zip(loaders, (order, torch.arange(10)), strict=True):
-        batches = [X for X, _ in loader]
-        assert [len(batch) for batch in batches] == [4, 4, 2]
-        np.testing.assert_array_equal(torch.cat(batches), X[expected.numpy()])
-
-
-@pytest.mark.parametrize(
-    ("params", "sizes"),
-    [
-        ({"batch_size": -1}, [10]),
-        ({"batch_size": 4, "iterator_train__batch_size": 5}, [5, 5]),
-        ({"batch_size": 4, "iterator_train__drop_last": True}, [4, 4]),
-        ({"shuffle": False, "iterator_train__batch_sampler": [[3], [1, 2]]}, [1, 2]),
-    ],
-    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
-)
-def test_parameters_of_the_loader_come_before_those_of_the_net(params, sizes):
-    net = built(**params)
-    data = TrainingData.of_rows(rows())
-    loader = components.build_loader(net, DataLoader, data, True)
-    assert [len(targets) for _, targets in loader] == sizes
 
 
 def test_rows_of_a_predefined_split_are_encoded_and_cast():

@@ -18,7 +18,8 @@ from skorch.exceptions import SkorchException, SkorchWarning
 
 from skact import ActMLP, fused
 from skact.engine.batches import to_tensor
-from skact.nets.held_out import NoHeldOutRowsError, has_no_batch_callbacks
+from skact.nets.held_out import has_no_batch_callbacks
+from skact.parameters.callback_errors import NoHeldOutRowsError
 from skact.threads import use_threads
 
 rng = np.random.default_rng(0)

@@ -143,3 +143,42 @@ def test_callbacks_that_are_there_take_parameters_and_none():
         assert set(dict(net.callbacks_)) == names - gone
     net = ActMLP(max_epochs=1).set_params(callbacks__print_log=None).fit(X, y)
     assert "print_log" not in dict(net.callbacks_)
+
+
+@pytest.mark.parametrize("name", ["mode", "backend", "dynamic"])
+def test_an_option_of_the_compiler_waits_for_the_next_fit(name):
+    net = ActMLP(max_epochs=2, random_state=0).fit(X, Y)
+    before = net.predict_proba(X)
+    module = net.module_
+    net.set_params(**{f"compile__{name}": None if name == "dynamic" else "default"})
+    assert net.module_ is module
+    np.testing.assert_array_equal(net.predict_proba(X), before)
+    assert f"compile__{name}" in net.get_params()
+    net.partial_fit(X, Y)  # nothing is compiled
+    net.set_params(compile=True)
+    with pytest.raises(
+        ValueError, match="cannot train on, because it was built with c"
+    ):
+        net.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("option", ["optimizer__params", "optimizer__lr__x"])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_what_is_no_option_of_a_live_optimizer_is_refused_by_the_next_fit(
+    option, method
+):
+    net = ActMLP(max_epochs=2, random_state=0).fit(X, Y)
+    groups = [*net.optimizer_.param_groups[0]["params"]]
+    net.set_params(**{option: []})
+    assert [*net.optimizer_.param_groups[0]["params"]] == groups
+    with pytest.raises(ValueError, match=f"{option}"):
+        getattr(net, method)(X, Y)
+
+
+def test_another_dtype_is_refused_where_a_network_trains_on():
+    net = ActMLP(max_epochs=1).fit(X.astype("float32"), Y)
+    net.set_params(dtype="float32").partial_fit(X, Y)  # as it is
+    net.set_params(dtype="float64")
+    with pytest.raises(ValueError, match=r"built with dtype=torch\.float32: set"):
+        net.partial_fit(X, Y)
+    assert net.fit(X, Y).predict_proba(X).dtype == np.float64

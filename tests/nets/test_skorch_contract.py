@@ -373,8 +373,8 @@ def test_a_function_that_builds_no_optimizer_is_named():
     [
         (lambda output: output[:3], "must keep the rows"),
         (lambda output: output[None], "must keep the rows"),
-        (lambda output: output.sum(1), r"outputs of shape \(30,\)"),
-        (lambda output: output[:, :0], r"outputs of shape \(30, 0\): its module and"),
+        (lambda output: output.sum(1), r"outputs of shape \(\d+,\)"),
+        (lambda output: output[:, :0], r"outputs of shape \(\d+, 0\): its module and"),
     ],
 )
 @pytest.mark.parametrize("kind", [ActMLP, ActMLPRegressor])

@@ -137,7 +137,7 @@ def test_row_repr(iris):
 
 def test_row_errors(iris):
     for params, message in [
-        ({"optimizer__betas": (0.9,)}, "cannot use optimizer__betas="),
+        ({"optimizer__betas": (0.9,)}, "'optimizer__betas' parameter of ActMLP"),
         ({"predict_nonlinearity": 3}, "'predict_nonlinearity' parameter of ActMLP"),
         ({"callbacks": [EarlyStopping()]}, "There are no validation rows"),
     ]:

@@ -106,6 +106,7 @@ NOT_OURS = {
         Net_NeuralNet::test_modules_reinit_when_both_initialized_but_custom_module_changed
         Net_NeuralNet::test_criteria_reinit_when_both_initialized_but_custom_criterion_changed
         Net_TorchCompile::test_compile_called_after_set_params
+        Net_TorchCompile::test_compile_called_after_set_params_on_compile_param
         Training_InputShapeSetter::test_shape_set
         Training_InputShapeSetter::test_shape_set_using_fn
         Training_InputShapeSetter::test_parameter_name
@@ -131,6 +132,7 @@ NOT_OURS = {
         Scoring_LossScoring::test_scored_net_matches_criterion_value
         Scoring_LossScoring::test_scored_net_with_reduction_none
         Scoring_LossScoring::test_score_unknown_reduction_raises
+        Training_EarlyStopping::test_wrong_threshold_mode
     """,
     "not_fitted": """
         Net_NeuralNet::test_not_init_raises

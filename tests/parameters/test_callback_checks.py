@@ -42,6 +42,13 @@ WRONG = [
     ),
     (EarlyStopping(3), "'monitor' parameter of EarlyStopping"),
     (
+        EarlyStopping("train_loss", threshold_mode="x"),
+        "'threshold_mode' parameter of EarlyStopping, the callback 'EarlyStopping' of "
+        "ActMLP, must be one of 'rel', 'abs', got 'x'.",
+    ),
+    (EpochScoring("acuracy"), "got 'acuracy'; did you mean 'accuracy'."),
+    (EpochScoring("accuracy", name=[1]), "must be None or a name, got [1]."),
+    (
         LRScheduler("StepLR", step_size=2, step_every="bat"),
         "must be one of 'epoch', 'batch', got 'bat'.",
     ),
@@ -97,7 +104,7 @@ def test_a_wrong_value_leaves_a_fitted_net_as_it_was():
     np.testing.assert_array_equal(net.predict_proba(X), before)
 
 
-@pytest.mark.parametrize("patience", [1, np.int64(2), 3.0, math.inf])
+@pytest.mark.parametrize("patience", [1, np.int64(2), 3.0, math.inf, 10**400])
 def test_whole_numbers_of_every_kind_stop_a_fit_or_do_not(patience):
     stopping = EarlyStopping("train_loss", patience=patience, threshold=1e9)
     net = ActMLP(max_epochs=6, callbacks=[stopping], random_state=0).fit(X, Y)
@@ -137,6 +144,38 @@ def test_the_parameters_of_skacts_own_callbacks_are_those_of_skorchs():
 def test_right_values_of_callbacks_are_taken(callbacks):
     net = ActMLP(max_epochs=2, callbacks=callbacks, random_state=0).fit(X, Y)
     assert np.isfinite(net.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"callbacks__train_loss__name": [1]}, "must be the name of a recorded value"),
+        ({"callbacks__valid_acc__scoring": 3}, "must be None, the name of a scorer or"),
+        ({"callbacks__valid_acc__scoring": "x"}, "must be the name of a scorer of sci"),
+    ],
+    ids=str,
+)
+def test_default_callbacks_that_no_fit_calls_are_checked(params, message):
+    with pytest.raises(ValueError, match=message):
+        ActMLP(max_epochs=1, **params).fit(X, Y)
+
+
+@pytest.mark.parametrize("value", [3, PrintLog, "x"])
+def test_what_is_no_callback_is_refused_by_the_next_fit(value):
+    net = ActMLP(max_epochs=1).fit(X, Y).set_params(callbacks__print_log=value)
+    message = "'print_log' of ActMLP must be an instance of a callback of skorch"
+    with pytest.raises(ValueError, match=message):
+        net.partial_fit(X, Y)
+    with pytest.raises((ValueError, TypeError), match="callbacks__print_log="):
+        ActMLP(callbacks__print_log="x").fit(X, Y)
+
+
+def test_a_callback_that_is_set_on_a_fitted_net_is_initialized():
+    lines = []
+    net = ActMLP(max_epochs=1).fit(X, Y)
+    net.set_params(callbacks__print_log=PrintLog(sink=lines.append))
+    net.partial_fit(X, Y)
+    assert len(lines) == 3  # head, rule and epoch
 
 
 def test_a_score_of_a_name_that_is_free_is_taken():

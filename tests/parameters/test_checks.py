@@ -11,6 +11,7 @@ from skorch.callbacks import InputShapeSetter
 from torch import nn
 
 from skact import ActMLP, ActMLPRegressor
+from skact.parameters.checks import check_device_of_network
 
 X, Y = np.arange(20.0).reshape(10, 2), np.tile([0, 1], 5)
 
@@ -26,6 +27,12 @@ WRONG = [
         "The 'depth' parameter of ActMLP must be an int from 0 to 10000, got -1.",
     ),
     ({"hidden": (4, 0)}, "must be None, an int >= 1 or a tuple of them, got (4, 0)."),
+    (
+        {"hidden": np.array(3)},
+        "must be None, an int >= 1 or a tuple of them, got array(3).",
+    ),
+    ({"depth": 0, "activation": "nosuch"}, "activation='nosuch' is unknown"),
+    ({"hidden": (), "activation": "nosuch"}, "activation='nosuch' is unknown"),
     ({"hidden": 0}, "must be None, an int >= 1 or a tuple of them, got 0."),
     ({"activation": (64, 32)}, "got (64, 32): give widths of layers as hidden=(64, 32"),
     (
@@ -140,6 +147,29 @@ def test_set_params_stores_and_the_next_fit_refuses(params, message):
     for train in (net.fit, net.partial_fit, net.initialize):
         with pytest.raises(ValueError, match=re.escape(message)):
             train(X, Y)
+
+
+def test_an_activation_that_no_layer_uses_is_checked():
+    with pytest.raises(TypeError, match="activation=3 must be a name such as 'relu'"):
+        ActMLP(depth=0, activation=3).fit(X, Y)
+
+
+@pytest.mark.parametrize("device", ["x", "meta"])
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "partial_fit"])
+def test_a_device_that_is_set_on_a_fitted_net_is_named_by_what_uses_it(device, method):
+    net = ActMLP(max_epochs=1).fit(X, Y).set_params(device=device)
+    args = (X, Y) if method == "partial_fit" else (X,)
+    with pytest.raises(ValueError, match="'device' parameter of ActMLP"):
+        getattr(net, method)(*args)
+    assert net.set_params(device=torch.device("cpu")).predict(X).shape == (10,)
+
+
+def test_a_net_whose_network_is_elsewhere_says_where():
+    message = "'device' parameter of Net is 'cpu', but its network is on meta: set that"
+    with pytest.raises(ValueError, match=message):
+        check_device_of_network("Net", "cpu", torch.device("meta"))
+    for device in (None, "cpu", "cpu:0", torch.device("cpu")):
+        check_device_of_network("Net", device, torch.device("cpu"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")

@@ -56,7 +56,7 @@ WRONG = [
     ),
     (
         {"optimizer__betas": (0.9, NAN)},
-        "must be a tuple of finite numbers, got (0.9, n",
+        "must be a tuple of 2 finite numbers, got (0.9, n",
     ),
     (
         {"optimizer__amsgrad": "no"},
@@ -76,7 +76,7 @@ WRONG = [
     ),
     (
         {"criterion__weight": torch.tensor([1.0, -1.0])},
-        "finite numbers >= 0, got tensor",
+        "finite numbers >= 0, not all 0, got tensor",
     ),
     (
         {"criterion": nn.CrossEntropyLoss(torch.tensor([1.0, INF]))},
@@ -105,6 +105,51 @@ WRONG = [
         "of 'criterion' would have no effect.",
     ),
     ({"criterion__reduce": True}, "so 'criterion__reduce' would have no effect."),
+    *(
+        ({"optimizer__params": value}, "ActMLP gives its optimizer the parameters of")
+        for value in ([], 3)
+    ),
+    (
+        {"optimizer__param_groups": [("*weight", {"params": []})]},
+        "so it cannot take 'optimizer__param_groups: params', got [].",
+    ),
+    ({"optimizer__lr__x": 3}, "got an unexpected parameter 'optimizer__lr__x'."),
+    *(
+        ({"criterion__label_smoothing": value}, "must be a number in [0, 1], got ")
+        for value in (-1, 1.5, torch.ones(3))
+    ),
+    (
+        {"criterion": nn.CrossEntropyLoss(label_smoothing=-1)},
+        "'criterion: label_smoothing' parameter of ActMLP must be a number in [0, 1]",
+    ),
+    ({"criterion__ignore_index": torch.ones(3)}, "must be an int, got tensor([1., 1"),
+    *(
+        ({"criterion__weight": weight}, "'criterion__weight' parameter of ActMLP must")
+        for weight in (
+            torch.ones(2, dtype=torch.complex64),
+            torch.ones(2).to_sparse(),
+            torch.ones(2, device="meta"),
+        )
+    ),
+    *(
+        (
+            {"optimizer": torch.optim.LBFGS, f"optimizer__{name}": value},
+            f"'optimizer__{name}' parameter of ActMLP must be an int >= 1, got {value}",
+        )
+        for name in ("history_size", "max_iter")
+        for value in (0, -1)
+    ),
+    ({"optimizer__lr": torch.ones(2)}, "must be a finite number, got tensor([1., 1"),
+    ({"optimizer__betas": np.array(0.5)}, "a tuple of 2 finite numbers, got array(0."),
+    *(
+        ({"optimizer": torch.optim.Rprop, f"optimizer__{name}": (0.5,)}, "of 2 finite")
+        for name in ("step_sizes", "etas")
+    ),
+    ({"compile__mode": 3}, "must be None or the name of a mode such as 'reduce-ov"),
+    ({"compile__backend": 3}, "'compile__backend' parameter of ActMLP must be the"),
+    ({"compile__dynamic": "x"}, "must be None, True or False, got 'x'."),
+    ({"iterator_train__worker_init_fn": "x"}, "must be None or a callable, got 'x'."),
+    ({"iterator_train__sampler": np.array(3)}, "must be None or an iterable, got arr"),
     ({"criterion__size_average": False}, "'criterion__size_average' would have no eff"),
 ]
 

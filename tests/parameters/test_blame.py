@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import WeightedRandomSampler
 
 from skact import ActMLP, DivergedError
-from skact.nets.blame import blame, blaming, read_batches
+from skact.parameters.blame import blame, blaming, read_batches
 
 X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
 
@@ -18,7 +18,7 @@ X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
-        ({"optimizer__betas": (0.9,)}, ValueError, "cannot use optimizer__betas="),
+        ({"optimizer__eps": -1}, ValueError, "cannot use optimizer__eps=-1: ValueErr"),
         ({"optimizer__lr": -1}, ValueError, "optimizer__lr=-1"),
         ({"optimizer__lr": 10**400}, ValueError, "'optimizer__lr' parameter of ActMLP"),
         ({"lr": 10**400}, ValueError, "'lr' parameter of ActMLP"),
@@ -59,6 +59,51 @@ X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
             "'optimizer__param_groups: lr' parameter of ActMLP must be a finite number",
         ),
         ({"dataset__length": 99}, ValueError, "dataset__length"),
+        ({"optimizer": nn.LayerNorm(8)}, TypeError, "ActMLP cannot use optimizer=Lay"),
+        ({"optimizer": lambda *a: None}, TypeError, "ActMLP cannot use optimizer=lam"),
+        (
+            {"optimizer": torch.optim.lr_scheduler.StepLR},
+            TypeError,
+            "ActMLP cannot use optimizer=StepLR: TypeError",
+        ),
+        *(
+            (
+                {"optimizer": kind, "weight_decay": 0.1},
+                TypeError,
+                f"ActMLP cannot use optimizer={kind.__name__}, weight_decay=0.1: Type",
+            )
+            for kind in (torch.optim.Rprop, torch.optim.LBFGS)
+        ),
+        (
+            {"optimizer__weight_decay": -1},
+            ValueError,
+            "ActMLP cannot use optimizer__weight_decay=-1: ValueError",
+        ),
+        (
+            {"optimizer": "sgd", "optimizer__momentum": -1},
+            ValueError,
+            "ActMLP cannot use optimizer='sgd', optimizer__momentum=-1: ValueError",
+        ),
+        (
+            {"optimizer": "sgd", "nesterov": True, "optimizer__momentum": 0},
+            ValueError,
+            "ActMLP cannot use optimizer='sgd', nesterov=True, optimizer__momentum=0:",
+        ),
+        (
+            {"optimizer__lr": torch.tensor(0.1), "optimizer__foreach": True},
+            ValueError,
+            "ActMLP cannot use optimizer__lr=tensor(0.1000), optimizer__foreach=True:",
+        ),
+        (
+            {"optimizer__param_groups": [("*weight", {"momentum": 0.5})]},
+            TypeError,
+            "ActMLP cannot use optimizer__param_groups=[('*weight', {'momentum': 0.5})",
+        ),
+        (
+            {"criterion": lambda reduction: lambda a, b: 3.0},
+            TypeError,
+            "ActMLP cannot use criterion=lambda: TypeError: a loss must be a tensor, g",
+        ),
         ({"output_activation": len}, ValueError, "of the same shape, got int"),
         ({"optimizer__betas": (0.9, 0.99, 0.9)}, ValueError, "optimizer__betas"),
         (
@@ -80,8 +125,11 @@ def test_an_error_of_a_part_names_its_parameter(params, error, message):
 
 
 def test_the_error_of_the_part_is_the_cause():
+    def build(weights, lr):
+        return torch.optim.SGD(weights, (lr,)[1])
+
     with pytest.raises(ValueError, match="tuple index out of range") as caught:
-        ActMLP(optimizer__betas=(0.9,)).fit(X, y)
+        ActMLP(optimizer=build).fit(X, y)
     assert isinstance(caught.value.__cause__, IndexError)
 
 
@@ -128,6 +176,21 @@ SPLIT = {"early_stopping": True}
             TypeError,
             "iterator_train__collate_fn=lambda: TypeError: a batch must be X and y, go",
         ),
+        (
+            {"iterator_train__collate_fn": lambda rows: 1},
+            TypeError,
+            "iterator_train__collate_fn=lambda: TypeError: a batch must be X and y, go",
+        ),
+        (
+            {"iterator_train": lambda dataset, **params: [1, 2]},
+            TypeError,
+            "iterator_train=lambda: TypeError: a batch must be X and y, got 1.",
+        ),
+        (
+            {"dataset": lambda *args, **params: [1, 2]},
+            TypeError,
+            "dataset=lambda: TypeError: the X of a batch must have 3 columns, got Tens",
+        ),
         ({"dataset": lambda X, y=None: 3}, TypeError, "dataset=lambda: TypeError: ob"),
         (
             {"iterator_valid__drop_last": True, **SPLIT},
@@ -159,6 +222,38 @@ def test_batches_are_read_one_by_one():
     assert next(batches) == ("a", "a")
     assert seen == ["a"]
     assert list(batches) == [("b", "b")]
+
+
+def test_an_error_that_arises_in_a_step_of_an_optimizer_names_it():
+    class Breaks(torch.optim.SGD):
+        def step(self, closure):
+            closure()
+            torch.optim.lr_scheduler.LambdaLR(self, 3).step()
+
+    net = ActMLP(max_epochs=1, optimizer=Breaks, optimizer__lr=0.1)
+    with pytest.raises(TypeError, match="cannot use optimizer=Breaks, optimizer__lr=0"):
+        net.fit(X, y)
+
+
+def test_an_error_of_the_compiler_in_the_first_batch_names_it():
+    class BackendCompilerFailed(RuntimeError):
+        __module__ = "torch._dynamo.exc"
+
+    class Network(nn.Module):
+        def __init__(self, module):
+            super().__init__()
+            self.module = module
+
+        def forward(self, x):
+            raise BackendCompilerFailed("division by zero")
+
+    net = ActMLP(compile=True, compile__backend=lambda *args: 1 / 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "compile", lambda module, *, backend: Network(module))
+        with pytest.raises(
+            ValueError, match="compile=True, compile__backend=lambda: B"
+        ):
+            net.fit(X, y)
 
 
 def test_a_backend_of_the_compiler_that_is_not_there_is_named():
