@@ -14,6 +14,8 @@ def check_greatest_is_best(frame: pd.DataFrame, schema: Schema, score: str) -> N
     """
     metric = metric_of_score(score)
     rank = f"rank_test_{metric}"
+    if rank not in schema.ranks and len(schema.ranks) == 1:  # of a study: its value's
+        (rank,) = schema.ranks
     folds = pd.unique(frame["fold"])
     candidates = [x for x in schema.ids if x != "fold"]
     is_ranked = rank in schema.ranks and "candidate" in candidates

@@ -87,8 +87,6 @@ def _history_of(estimator: Any) -> list[Mapping[str, Any]]:
             "obj must be a fitted net of skact or skorch, a pipeline that ends in one, "
             f"or a list or dict of several, for level='epoch'; got "
             f"{short_name(estimator)!r} of type {type(estimator).__name__}."
-            + " A TrainingLog has to_frame() itself."
-            * hasattr(estimator, "fits")
         )
     history = getattr(net, "history_", None)
     if not history:

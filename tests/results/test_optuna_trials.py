@@ -318,10 +318,10 @@ def test_a_study_that_minimizes_a_score_has_the_lowest_as_its_best(what: str) ->
     )
     study.optimize(objective, n_trials=6)
     frame = to_frame(study)
+    best_first = frame["mean_test_value"].tolist()
+    assert best_first == sorted(best_first)
     if what == "an error":
-        assert frame["mean_test_score"].tolist() == [6, 5, 4, 3, 2, 1]
         assert len(compare(study).means) == 2
     else:
-        assert frame["mean_test_score"].tolist() == [1, 2, 3, 4, 5, 6]
         with pytest.raises(ValueError, match="must be such that the greatest is best"):
             compare(study)
