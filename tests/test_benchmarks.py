@@ -448,3 +448,20 @@ def test_a_benchmark_runs_quickly_and_writes_what_it_printed(tmp_path):
     assert [section["name"] for section in content["sections"]] == ["digits_float32"]
     for row in content["sections"][0]["rows"]:
         assert row["peer"] in result.stdout
+
+
+def test_kept_fits_are_compared_before_they_are_timed(tmp_path):
+    command = [sys.executable, str(ROOT / "benchmarks" / "resume.py"), "--quick"]
+    command += ["--results", str(tmp_path), "--only", "halving", "rerun"]
+    subprocess.run(command, check=True, capture_output=True)
+    sections = json.loads((tmp_path / "resume.quick.json").read_text())["sections"]
+    assert [section["name"] for section in sections] == [
+        "halving",
+        "rerun, bare, 20",
+        "rerun, bare, 200",
+        "rerun, early stopping, 200",
+    ]
+    for section in sections:
+        accuracies = [row["accuracy"] for row in section["rows"] if row["accuracy"]]
+        assert len(accuracies) == 2
+        assert len(set(accuracies)) == 1

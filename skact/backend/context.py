@@ -31,6 +31,7 @@ from skact.backend.joblib_backends import (
     session_of_workers,
 )
 from skact.backend.progress import ProgressBar
+from skact.backend.report import Report
 from skact.backend.session import Session
 from skact.engine.current_trainer import hand_fits_to
 from skact.resuming.checkpoint_folder import CheckpointFolder
@@ -147,8 +148,9 @@ def fused(
         workers together. When the memory is full, the waiting tasks are trained before
         other tasks start; a task that needs more trains alone. A task counts its X
         twice, because a transformer in front of the network keeps a copy, its network
-        with all that training adds, and weights that are kept for each epoch. None is a
-        quarter of the memory.
+        with all that training adds, and weights that are kept for each epoch. Fits that
+        have ended, from which others may go on, are kept in a quarter as many bytes
+        more. None is a quarter of the memory.
     progress : bool, default=False
         Whether to show a progress bar (needs rich: ``pip install "skact[progress]"``).
     checkpoint : str or path, default=None
@@ -224,6 +226,8 @@ def _open_session(
         session = session_of_workers(memory, folder)
         n_jobs = -1 if n_jobs is None else n_jobs
         backend = WorkersBackend(session, inner, n_jobs, bar)
+    if folder is not None:
+        session.add_report(Report(folders=(str(folder.path),)))
     with (
         nullcontext() if bar is None else closing(bar),
         joblib.parallel_config(backend=backend),

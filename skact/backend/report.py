@@ -41,6 +41,7 @@ class Report:
     continued: int = 0  # fits that went on from where one of their name stood
     saved_epochs: int = 0  # of both, epochs that were not trained again
     unnamed: Mapping[str, int] = field(default_factory=Counter)  # reason -> fits
+    folders: tuple[str, ...] = ()  # of checkpoints
     lost: int = 0  # fits that were trained again, because a worker process died
 
     @classmethod
@@ -131,10 +132,11 @@ class Report:
             )
             if n
         ]
-        if not parts:
+        if not parts and not self.folders:
             return []
         epochs = _counted(self.saved_epochs, "epoch")
-        lines = [f"{', '.join(parts)}: {epochs} not trained again"]
+        lines = [f"{', '.join(parts)}: {epochs} not trained again"] if parts else []
+        lines += [f"checkpoints in {folder!r}" for folder in self.folders]
         return lines + [
             f"  {_counted(n, 'fit')} could not be found again, because {reason}"
             for reason, n in self.unnamed.items()

@@ -92,7 +92,7 @@ class CheckpointFolder:
         path = path_of(self.path, name, n_epochs, is_part=is_part)
         if n_epochs == 0 or path.exists() or not FitState.is_whole(job, outcome):
             return
-        state = FitState.of(job, outcome)
+        state = FitState.of(job, outcome, copy=False)
         try:
             replace_file(path, write_state(state, _about(job, state)))
         except OSError as error:

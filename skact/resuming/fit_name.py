@@ -6,8 +6,6 @@ changes a row gets another name.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from torch import Tensor, nn
 from skact.engine.activation_layers import activation_key, is_custom
 from skact.engine.batches import Tables
 from skact.engine.jobs import FitJob
-from skact.lr_schedules import LRSchedule
+from skact.lr_schedules import RatesOfEpochs
 from skact.noise import NoisyModule
 
 # To be increased with each change by which a fit gives other numbers: names of the old
@@ -61,34 +59,34 @@ class FitNames:
         str
             40 hexadecimal digits.
         """
-        digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-        self._feed(digest, _facts_of_process())
-        self._feed(digest, _facts_of(job))
+        facts = (
+            _facts_of_process(),
+            self._facts_of_rows(job),
+            # initial weights and held-out rows stand for the other seeds
+            (job.seeds.order, job.seeds.noise),
+            (job.first_epoch, job.batch_size, job.shuffle, job.loss),
+            (job.clipping, job.stopping, job.keeps_weights),
+            self._facts_of_schedule(job),
+            _facts_of_module(job.module),
+            _facts_of_optimizer(job.module, job.optimizer),
+        )
+        digest = hashlib.blake2b(repr(facts).encode(), digest_size=_DIGEST_BYTES)
         return digest.hexdigest()
 
-    def _feed(self, digest: Any, value: Any) -> None:
-        """Add a value to a hash, with its type, so that no two values look alike."""
-        digest.update(type(value).__name__.encode() + b":")
-        if isinstance(value, Tensor):
-            self._feed(digest, (str(value.dtype), tuple(value.shape)))
-            digest.update(bytes_of(value))
-        elif isinstance(value, np.ndarray) or sp.issparse(value):
-            digest.update(self._digest_of_table(value))
-        elif isinstance(value, Mapping):
-            for key in sorted(value, key=repr):
-                self._feed(digest, (key, value[key]))
-        elif isinstance(value, str | bytes):
-            text = value.encode() if isinstance(value, str) else value
-            digest.update(b"%d:" % len(text) + text)
-        elif isinstance(value, Sequence):
-            digest.update(b"%d:" % len(value))
-            for one in value:
-                self._feed(digest, one)
-        elif is_dataclass(value):
-            names = [field.name for field in fields(value)]
-            self._feed(digest, [(name, getattr(value, name)) for name in names])
-        else:
-            digest.update(repr(value).encode() + b";")
+    def _facts_of_rows(self, job: FitJob) -> tuple:
+        held_out, facts = job.held_out, [job.X, job.targets, job.sample_weight]
+        if held_out is not None:
+            facts += [held_out.X, held_out.targets, held_out.sample_weight]
+            facts += [held_out.score_weight]
+        size = None if held_out is None else held_out.batch_size
+        return [None if x is None else self._digest_of_table(x) for x in facts], size
+
+    def _facts_of_schedule(self, job: FitJob) -> tuple:
+        schedule = job.lr_schedule
+        if isinstance(schedule, RatesOfEpochs):
+            return self._digest_of_table(schedule.rates), schedule.first_epoch
+        # a schedule that has an end depends on where the end is
+        return schedule, None if schedule is None else job.n_epochs
 
     def _digest_of_table(self, array: Any) -> bytes:
         position = self._tables.add_array(array)
@@ -107,7 +105,7 @@ def _arrays_of(array: Any) -> list[np.ndarray]:
     return [array] if array.size else []
 
 
-def bytes_of(tensor: Tensor) -> bytes:
+def _bytes_of(tensor: Tensor) -> bytes:
     """Return the bytes of the values of a tensor."""
     flat = tensor.detach().cpu().contiguous().flatten()
     return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
@@ -121,21 +119,6 @@ def _facts_of_process() -> tuple:
         torch.backends.cpu.get_cpu_capability(),
         torch.get_float32_matmul_precision(),
         bool(torch.backends.mkldnn.enabled),
-    )
-
-
-def _facts_of(job: FitJob) -> tuple:
-    """Return all that decides the numbers of a fit, but not its number of epochs."""
-    return (
-        (job.X, job.targets, job.sample_weight, job.held_out),
-        # initial weights and held-out rows stand for the other seeds
-        (job.seeds.order, job.seeds.noise),
-        (job.first_epoch, job.batch_size, job.shuffle, job.loss),
-        (job.lr_schedule, job.clipping, job.stopping, job.keeps_weights),
-        _facts_of_module(job.module),
-        _facts_of_optimizer(job.module, job.optimizer),
-        # a schedule that has an end depends on where the end is
-        job.n_epochs if isinstance(job.lr_schedule, LRSchedule) else None,
     )
 
 
@@ -154,7 +137,7 @@ def _facts_of_module(module: Any) -> tuple:
             for part in module.modules()
             if isinstance(part, NoisyModule)
         ],
-        {name: value.detach() for name, value in named},
+        [(name, _fact(value)) for name, value in named],
         [parameter.requires_grad for parameter in module.parameters()],
     )
 
@@ -169,14 +152,22 @@ def _facts_of_optimizer(module: Any, optimizer: Any) -> tuple:
     places = {id(parameter): i for i, parameter in enumerate(parameters)}
     groups = [
         {
-            **{name: value for name, value in group.items() if name != "params"},
+            **{name: _fact(value) for name, value in group.items() if name != "params"},
             "places": [places[id(parameter)] for parameter in group["params"]],
         }
         for group in optimizer.param_groups
     ]
-    states = [dict(optimizer.state.get(parameter, {})) for parameter in parameters]
-    return (
-        f"{type(optimizer).__module__}.{type(optimizer).__qualname__}",
-        groups,
-        states,
-    )
+    states = [
+        {name: _fact(value) for name, value in optimizer.state.get(one, {}).items()}
+        for one in parameters
+    ]
+    kind = type(optimizer)
+    return f"{kind.__module__}.{kind.__qualname__}", groups, states
+
+
+def _fact(value: Any) -> Any:
+    """Return what stands for a value in a text: for a tensor, a hash of its values."""
+    if not isinstance(value, Tensor):
+        return value
+    digest = hashlib.blake2b(_bytes_of(value), digest_size=_DIGEST_BYTES)
+    return str(value.dtype), tuple(value.shape), digest.hexdigest()

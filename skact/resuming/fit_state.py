@@ -43,7 +43,7 @@ def set_network(job: FitJob, state: NetworkState) -> None:
 
 @dataclass(frozen=True)
 class FitState:
-    """A fit after some epochs; it shares no tensor with the fit."""
+    """A fit after some epochs; if it is a copy, it shares no tensor with the fit."""
 
     network: NetworkState
     records: tuple[EpochRecord, ...]
@@ -53,14 +53,14 @@ class FitState:
     is_over: bool  # whether more epochs change nothing: it diverged, or stopped early
 
     @classmethod
-    def of(cls, job: FitJob, outcome: Outcome) -> "FitState":
-        """Copy where a fit stands, whose network is not in a stack."""
-        stopping = outcome.stopping
+    def of(cls, job: FitJob, outcome: Outcome, *, copy: bool = True) -> "FitState":
+        """Return where a fit stands, whose network is not in a stack."""
+        stopping, network = outcome.stopping, state_of_network(job)
         has_stopped = stopping is not None and asks_to_stop(stopping)
         return cls(
-            _copy(state_of_network(job)),
+            _copy(network) if copy else network,
             tuple(outcome.records),
-            None if stopping is None else _copy_rule(stopping),
+            _copy_rule(stopping) if copy and stopping is not None else stopping,
             tuple(outcome.weights),
             outcome.diverged_loss,
             has_stopped or outcome.diverged_loss is not None,

@@ -1,13 +1,15 @@
 """The state of a fit as bytes of the format safetensors: tensors, and facts in JSON."""
 
 import io
+import itertools
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,7 +21,6 @@ from skact.engine.jobs import (
 )
 from skact.noise import Noise
 from skact.resuming.checkpoint_files import FORMAT, digest_of, parse_head
-from skact.resuming.fit_name import bytes_of
 from skact.resuming.fit_state import FitState
 
 _NUMBERED = ("weights", "optimizer")  # groups of which there are several
@@ -40,13 +41,13 @@ def write_state(state: FitState, about: dict[str, Any]) -> bytes:
     -------
     bytes
     """
-    from safetensors.torch import save
+    from safetensors.numpy import save
 
-    tensors = dict(_tensors_of(state))
+    arrays = {name: one.cpu().numpy() for name, one in _tensors_of(state)}
     facts = {**about, "format": FORMAT, "state": _facts_of(state)}
-    facts["order"] = list(tensors)  # safetensors has an order of its own
-    facts["digest"] = _digest(tensors, facts)
-    return save(tensors, {"skact": json.dumps(facts)})
+    facts["order"] = list(arrays)  # safetensors has an order of its own
+    facts["digest"] = _digest(arrays, facts)
+    return save(arrays, {"skact": json.dumps(facts)})
 
 
 def read_state(content: bytes) -> FitState:
@@ -57,28 +58,27 @@ def read_state(content: bytes) -> FitState:
     ValueError
         If the content is damaged.
     """
-    from safetensors.torch import load
+    from safetensors.numpy import load
 
     facts = parse_head(content[:8], io.BytesIO(content[8:]).read)
     try:
-        tensors = load(content)
-        digest = facts.pop("digest")
-        if digest != _digest(tensors, facts):
+        arrays = load(content)
+        if facts.pop("digest") != _digest(arrays, facts):
             raise ValueError("its checksum is another")
-        in_order = {name: tensors[name] for name in facts["order"]}
-        return _state_of(in_order, facts["state"])
+        tensors = {name: torch.from_numpy(arrays[name]) for name in facts["order"]}
+        return _state_of(tensors, facts["state"])
     except ValueError:
         raise
     except Exception as error:  # safetensors has an error of its own
         raise ValueError(f"it cannot be read: {error}") from error
 
 
-def _digest(tensors: dict[str, Tensor], facts: dict[str, Any]) -> str:
+def _digest(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> str:
     def parts() -> Iterator[bytes]:
         yield json.dumps(facts, sort_keys=True).encode()
-        for name in sorted(tensors):
+        for name in sorted(arrays):
             yield name.encode()
-            yield bytes_of(tensors[name])
+            yield arrays[name].tobytes()
 
     return digest_of(parts())
 
@@ -100,8 +100,7 @@ def _tensors_of(state: FitState) -> Iterator[tuple[str, Tensor]]:
     for group, named in groups.items():
         for name, value in named.items():
             if isinstance(value, Tensor):
-                # each of its own: safetensors takes no tensors that share memory
-                yield f"{group}.{name}", value.detach().cpu().contiguous().clone()
+                yield f"{group}.{name}", value.detach()
 
 
 def _facts_of(state: FitState) -> dict[str, Any]:
@@ -185,12 +184,12 @@ def _by_group(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
 def _columns_of(records: Sequence[EpochRecord]) -> dict[str, Tensor]:
     """Return columns of numbers, of epochs and, one after another, of batches."""
     held_out = [r.held_out for r in records if r.held_out is not None]
-    columns = {name: _floats(getattr(r, name) for r in records) for name in _OF_EPOCH}
+    columns = {name: _numbers(getattr(r, name) for r in records) for name in _OF_EPOCH}
     columns |= _columns_of_batches("train", records)
     if held_out:
-        columns["valid_loss"] = _floats(scores.loss for scores in held_out)
+        columns["valid_loss"] = _numbers(scores.loss for scores in held_out)
         accuracies = [scores.accuracy for scores in held_out]
-        columns["valid_accuracy"] = _floats(
+        columns["valid_accuracy"] = _numbers(
             math.nan if one is None else one for one in accuracies
         )
         columns |= _columns_of_batches("valid", held_out)
@@ -199,20 +198,20 @@ def _columns_of(records: Sequence[EpochRecord]) -> dict[str, Tensor]:
 
 def _columns_of_batches(prefix: str, records: Sequence[Any]) -> dict[str, Tensor]:
     columns = {
-        name: [x for record in records for x in getattr(record, f"batch_{name}")]
+        name: list(itertools.chain(*(getattr(r, f"batch_{name}") for r in records)))
         for name in _OF_BATCHES
     }
     counts = [len(record.batch_losses) for record in records]
     return {
-        f"{prefix}_losses": _floats(columns["losses"]),
-        f"{prefix}_weights": _floats(columns["weights"]),
-        f"{prefix}_sizes": torch.tensor(columns["sizes"], dtype=torch.int64),
-        f"{prefix}_counts": torch.tensor(counts, dtype=torch.int64),
+        f"{prefix}_losses": _numbers(columns["losses"]),
+        f"{prefix}_weights": _numbers(columns["weights"]),
+        f"{prefix}_sizes": _numbers(columns["sizes"], np.int64),
+        f"{prefix}_counts": _numbers(counts, np.int64),
     }
 
 
-def _floats(values: Any) -> Tensor:
-    return torch.tensor([float(value) for value in values], dtype=torch.float64)
+def _numbers(values: Iterable[Any], dtype: Any = np.float64) -> Tensor:
+    return torch.from_numpy(np.array(list(values), dtype=dtype))
 
 
 def _records_in(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from joblib.parallel import get_active_backend
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -514,3 +515,14 @@ def test_workers_keep_checkpoints(iris, tmp_path, inner, request):
         with fused(inner=inner, n_jobs=2, checkpoint=tmp_path) as session:
             same_nets(nets(NET, iris), plain)
         assert session.report.restored == n_restored
+
+
+def test_the_report_names_the_folder_and_what_is_not_kept_in_it(iris, tmp_path):
+    with fused(checkpoint=tmp_path) as session:
+        nets(clone(NET).set_params(random_state=None), iris)
+    lines = str(session.report).splitlines()
+    assert f"checkpoints in {str(tmp_path)!r}" in lines
+    assert any(
+        line.startswith("  3 fits could not be found again, because random_state=None")
+        for line in lines
+    )
