@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
+from skact._sklearn import HALVING_ITERATION
+
 _FACTOR = 3  # epochs of a round over those of the round before; of candidates, 1 / 3
 _MOST_ROUNDS = 3
 _FIRST_CHUNK = 4  # candidates, before anything is known of their pace
@@ -64,8 +66,12 @@ class BudgetedSearchCV(GridSearchCV):
         self.resource, self.max_resources = resource, max_resources
         self.deadline, self.random_state = deadline, random_state
 
-    def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
+    def _run_search(
+        self, evaluate_candidates: Callable[..., Any], *, callback_ctx: Any
+    ) -> None:
         """Evaluate candidates in rounds, until the last round or the deadline."""
+        context = callback_ctx.subcontext(task_name="search", max_subtasks=None)
+        context.call_on_fit_task_begin(estimator=self)
         grid = list(ParameterGrid(self.param_grid))
         order = np.random.default_rng(self.random_state).permutation(len(grid))
         waiting = [grid[i] for i in order]
@@ -74,6 +80,11 @@ class BudgetedSearchCV(GridSearchCV):
         trained, rounds = 0, epochs_of_rounds(self.max_resources)
         for number, n_epochs in enumerate(rounds):
             clock.begin_round(n_epochs - trained, len(rounds) - number)
+            of_round = context.subcontext(
+                task_name=HALVING_ITERATION,
+                max_subtasks=None,
+                sequential_subtasks=False,
+            ).call_on_fit_task_begin(estimator=self)
             tried: list[dict[str, Any]] = []
             while waiting and (n := clock.count_affordable()):
                 chunk, waiting = waiting[:n], waiting[n:]
@@ -85,13 +96,16 @@ class BudgetedSearchCV(GridSearchCV):
                             "iter": [number] * n,
                             "n_resources": [n_epochs] * n,
                         },
+                        callback_ctx=_Numbered(of_round, len(tried) * self.n_splits_),
                     )
                 tried += chunk
+            of_round.call_on_fit_task_end(estimator=self)
             if not tried:
-                return
+                break
             self.rounds_.append((n_epochs, len(tried)))
             scores = found[self._name_of_score()][-len(tried) :]
             waiting, trained = survivors_of(tried, scores), n_epochs
+        context.call_on_fit_task_end(estimator=self)
 
     def _name_of_score(self) -> str:
         metric = self.refit if isinstance(self.refit, str) else "score"
@@ -104,6 +118,18 @@ class BudgetedSearchCV(GridSearchCV):
         last = np.asarray(results["iter"]) == max(results["iter"])
         scores[~last | np.isnan(scores)] = -np.inf
         return int(scores.argmax())
+
+
+class _Numbered:
+    """A context of a round whose chunks number their tasks one after another."""
+
+    def __init__(self, context: Any, first: int) -> None:
+        self._context, self._first = context, first
+
+    def subcontext(self, task_name: str, task_id: int) -> Any:
+        """Return the context of a task, whose number counts from that of the chunk."""
+        number = self._first + task_id
+        return self._context.subcontext(task_name=task_name, task_id=number)
 
 
 class _Clock:

@@ -89,10 +89,26 @@ class CheckpointFolder:
         name, n_epochs = outcome.name, len(outcome.records)
         if self._is_broken or name is None or outcome.error is not None:
             return
-        path = path_of(self.path, name, n_epochs, is_part=is_part)
-        if n_epochs == 0 or path.exists() or not FitState.is_whole(job, outcome):
+        if n_epochs == 0 or not FitState.is_whole(job, outcome):
             return
+        files = files_of(self.path, name)
+        # another process, or the same fit in this search, may have come further
+        is_known = any(
+            (file.n_epochs == n_epochs and not file.is_part)
+            or (is_part and file.n_epochs >= n_epochs)
+            for file in files
+        )
+        if not is_known and not self._write(job, outcome, is_part=is_part):
+            return
+        for file in files:
+            if file.is_part and file.n_epochs < n_epochs + (not is_part):
+                file.path.unlink(missing_ok=True)
+
+    def _write(self, job: FitJob, outcome: Outcome, *, is_part: bool) -> bool:
+        """Write a file; return whether that was possible."""
         state = FitState.of(job, outcome, copy=False)
+        assert outcome.name is not None
+        path = path_of(self.path, outcome.name, state.n_epochs, is_part=is_part)
         try:
             replace_file(path, write_state(state, _about(job, state)))
         except OSError as error:
@@ -102,10 +118,8 @@ class CheckpointFolder:
                 f"({error}). The search goes on without; what is there is kept.",
                 stacklevel=2,
             )
-            return
-        for file in files_of(self.path, name):
-            if file.is_part and file.path != path and file.n_epochs <= n_epochs:
-                file.path.unlink(missing_ok=True)
+            return False
+        return True
 
 
 def _about(job: FitJob, state: FitState) -> dict[str, Any]:
