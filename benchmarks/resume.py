@@ -27,6 +27,7 @@ from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 import skact
 
 NAMES = ["checkpoints", "halving", "rerun"]
+WIDE_AND_NARROW = {"width 64": {"width": 64}, "256-256": {"hidden": (256, 256)}}
 CHECKED = ("bare", "early stopping", "784-128-64-10")
 
 
@@ -106,13 +107,18 @@ def checkpoints(args: Any, folders: Folders) -> Iterator[Section]:
 
 
 def halving(args: Any, folders: Folders) -> Iterator[Section]:
+    for name, options in WIDE_AND_NARROW.items():
+        yield halving_of(name, options, args)
+
+
+def halving_of(name: str, options: dict[str, Any], args: Any) -> Section:
     _, X, y = search_of("bare", args.quick)
     n_lr, most = (4, 9) if args.quick else (27, 81)
     grid = {
         "activation": ["relu", "tanh", "sigmoid"],
         "lr": list(np.geomspace(1e-4, 0.1, n_lr)),
     }
-    net = skact.ActMLP(width=64, batch_size=32, random_state=0)
+    net = skact.ActMLP(batch_size=32, random_state=0, **options)
     search = HalvingGridSearchCV(
         net,
         grid,
@@ -130,13 +136,15 @@ def halving(args: Any, folders: Folders) -> Iterator[Section]:
     }
     repeats = args.repeats or (1 if args.quick else 5)
     rows, found = rows_of(search, X, y, kinds, repeats)
-    title = f"halving, {3 * n_lr} candidates, factor 3, up to {most} epochs, 5 folds"
+    title = f"halving, {3 * n_lr} candidates, factor 3, up to {most} epochs, 5 folds, "
+    title += name
     notes = str(found["goes on"][1].report).splitlines()
-    yield Section("halving", title, rows, "goes on", 0.0, notes)
+    return Section(f"halving, {name}", title, rows, "goes on", 0.0, notes)
 
 
 def rerun(args: Any, folders: Folders) -> Iterator[Section]:
-    for name, epochs in (("bare", 20), ("bare", 200), ("early stopping", 200)):
+    cases = [("bare", 20), ("bare", 200), ("early stopping", 200)]
+    for name, epochs in [*cases, ("784-128-64-10", 50)][: 2 if args.quick else None]:
         search, X, y = search_of(name, args.quick, max_epochs=epochs)
         folder = folders.new()
         kept = {"checkpoint": folder}

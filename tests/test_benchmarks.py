@@ -456,10 +456,10 @@ def test_kept_fits_are_compared_before_they_are_timed(tmp_path):
     subprocess.run(command, check=True, capture_output=True)
     sections = json.loads((tmp_path / "resume.quick.json").read_text())["sections"]
     assert [section["name"] for section in sections] == [
-        "halving",
+        "halving, width 64",
+        "halving, 256-256",
         "rerun, bare, 20",
         "rerun, bare, 200",
-        "rerun, early stopping, 200",
     ]
     for section in sections:
         accuracies = [row["accuracy"] for row in section["rows"] if row["accuracy"]]

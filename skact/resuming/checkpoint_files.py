@@ -9,7 +9,7 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,16 +116,24 @@ def read_head(path: Path) -> dict[str, Any]:
         If it cannot be read.
     """
     with path.open("rb") as file:
-        return parse_head(file.read(8), file.read)
+        return facts_of_head(parse_head(file.read(8), file.read))
 
 
-def parse_head(first: bytes, read: Any) -> dict[str, Any]:
-    """Return the facts in the head of a file, whose first eight bytes are its size."""
+def parse_head(first: bytes, read: Callable[[int], bytes]) -> dict[str, str]:
+    """Return the texts in the head of a file, whose first eight bytes are its size."""
     size = int.from_bytes(first, "little")
     if len(first) < 8 or size > _MOST_BYTES_OF_HEAD:
         raise ValueError("it has no head")
     try:
-        facts = json.loads(json.loads(read(size))["__metadata__"]["skact"])
+        return dict(json.loads(read(size))["__metadata__"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError("its head cannot be read") from error
+
+
+def facts_of_head(head: dict[str, str]) -> dict[str, Any]:
+    """Return what a head says of a fit."""
+    try:
+        facts = json.loads(head["skact"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("its head cannot be read") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
@@ -133,10 +141,10 @@ def parse_head(first: bytes, read: Any) -> dict[str, Any]:
     return facts
 
 
-def digest_of(parts: Iterator[bytes]) -> str:
-    """Return the checksum of a file's tensors and facts."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
+def digest_of(text: str, parts: Iterable[tuple[str, bytes]]) -> str:
+    """Return the checksum of the text in a head, and of named parts."""
+    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    for name, content in parts:
+        digest.update(f"{name}:{len(content)}:".encode())
+        digest.update(content)
     return digest.hexdigest()

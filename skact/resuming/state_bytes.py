@@ -20,7 +20,12 @@ from skact.engine.jobs import (
     StoppingState,
 )
 from skact.noise import Noise
-from skact.resuming.checkpoint_files import FORMAT, digest_of, parse_head
+from skact.resuming.checkpoint_files import (
+    FORMAT,
+    digest_of,
+    facts_of_head,
+    parse_head,
+)
 from skact.resuming.fit_state import FitState
 
 _NUMBERED = ("weights", "optimizer")  # groups of which there are several
@@ -46,8 +51,8 @@ def write_state(state: FitState, about: dict[str, Any]) -> bytes:
     arrays = {name: one.cpu().numpy() for name, one in _tensors_of(state)}
     facts = {**about, "format": FORMAT, "state": _facts_of(state)}
     facts["order"] = list(arrays)  # safetensors has an order of its own
-    facts["digest"] = _digest(arrays, facts)
-    return save(arrays, {"skact": json.dumps(facts)})
+    text = json.dumps(facts)
+    return save(arrays, {"skact": text, "digest": _digest(arrays, text)})
 
 
 def read_state(content: bytes) -> FitState:
@@ -60,10 +65,11 @@ def read_state(content: bytes) -> FitState:
     """
     from safetensors.numpy import load
 
-    facts = parse_head(content[:8], io.BytesIO(content[8:]).read)
+    head = parse_head(content[:8], io.BytesIO(content[8:]).read)
+    facts = facts_of_head(head)
     try:
         arrays = load(content)
-        if facts.pop("digest") != _digest(arrays, facts):
+        if head["digest"] != _digest(arrays, head["skact"]):
             raise ValueError("its checksum is another")
         tensors = {name: torch.from_numpy(arrays[name]) for name in facts["order"]}
         return _state_of(tensors, facts["state"])
@@ -73,14 +79,8 @@ def read_state(content: bytes) -> FitState:
         raise ValueError(f"it cannot be read: {error}") from error
 
 
-def _digest(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> str:
-    def parts() -> Iterator[bytes]:
-        yield json.dumps(facts, sort_keys=True).encode()
-        for name in sorted(arrays):
-            yield name.encode()
-            yield arrays[name].tobytes()
-
-    return digest_of(parts())
+def _digest(arrays: dict[str, np.ndarray], text: str) -> str:
+    return digest_of(text, ((name, arrays[name].tobytes()) for name in sorted(arrays)))
 
 
 # ------------------------------------------------------------------ tensors and facts
