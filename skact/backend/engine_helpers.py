@@ -9,7 +9,7 @@ trains which epoch.
 import pickle
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,21 +60,17 @@ class TrainWithWorkers:
         self._ahead: WorkerHelpers | None = None
 
     def begin(
-        self,
-        job: FitJob,
-        outcome: Outcome,
-        n_processes: int,
-        keeper: Keeper | None = None,
+        self, job: FitJob, outcome: Outcome, n_processes: int, **options: Any
     ) -> None:
         """Give a large network of the next wave to a worker, if one waits.
 
-        `n_processes` counts this process; `keeper` is that of `engine.train.train`.
+        `n_processes` counts this process; the options are those of a wave.
         """
         if n_processes == 1 or not is_large(job.module):
             return
         if self._ahead is None:
             self._ahead = WorkerHelpers(n_processes - 1)
-            self._ahead.keeper = keeper
+            self._ahead.take_options(options)
         self._ahead.begin(job, outcome)
 
     def __call__(
@@ -107,9 +103,7 @@ class TrainWithWorkers:
                 return train(jobs, outcomes=outcomes, **options)
             helpers = WorkerHelpers(n_processes - 1)
         helpers.stacks = options.pop("stacks", helpers.stacks)
-        helpers.progress = options.get("progress")
-        helpers.supply = options.get("supply")
-        helpers.keeper = options.get("keeper")
+        helpers.take_options(options)
         pairs = zip(jobs, outcomes, strict=True)
         left = [pair for pair in pairs if id(pair[1]) not in helpers.shared]
         options |= {"outcomes": [outcome for _, outcome in left], "helpers": helpers}
@@ -179,14 +173,19 @@ class WorkerHelpers:
         Has more fits to train.
     keeper : Keeper or None
         Keeps where fits stand, in the workers, too.
+    tables : Tables or None
+        May know the arrays of the jobs.
     """
+
+    progress: Progress | None
+    supply: Supply | None
+    keeper: Keeper | None
+    tables: Tables | None
 
     def __init__(self, n_workers: int) -> None:
         self.n_workers = n_workers
         self.stacks: list[StackReport] = []
-        self.progress: Progress | None = None
-        self.supply: Supply | None = None
-        self.keeper: Keeper | None = None
+        self.take_options({})
         self.shared: set[int] = set()  # identities of outcomes that workers have had
         self.n_lost = 0
         self._pool: WorkerPool = pool
@@ -198,6 +197,11 @@ class WorkerHelpers:
         self._is_refused = False  # something cannot be sent, or no worker can start
         self._seconds = self._cost = 0.0  # of stacks that ended here
         self._known: StackRun | None = None
+
+    def take_options(self, options: Mapping[str, Any]) -> None:
+        """Take from the options of `engine.train.train` what workers need, too."""
+        self.progress, self.supply = options.get("progress"), options.get("supply")
+        self.keeper, self.tables = options.get("keeper"), options.get("tables")
 
     # ---------------------------------------------------------------- sharing
 
@@ -305,7 +309,7 @@ class WorkerHelpers:
         ]
         try:
             if self._files is None:
-                self._files = SharedArrays()
+                self._files = SharedArrays(self.tables)
                 self._counters = open_counters(self._files.folder, create=True)
             self._counters[place] = self._counters[MOST_PIECES + place] = 0
             message = self._files.dump((pairs, settings_of_process(), self.keeper))

@@ -24,6 +24,11 @@ _PARTS_OF_CSR = ("data", "indices", "indptr")
 class SharedArrays:
     """A folder of arrays; equal arrays are stored once.
 
+    Parameters
+    ----------
+    tables : Tables or None, default=None
+        May know the arrays already.
+
     Examples
     --------
     >>> import numpy as np
@@ -35,11 +40,11 @@ class SharedArrays:
     >>> shared.remove()
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tables: Tables | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="skact-"))
         # removes the folder if this process is killed
         resource_tracker.register(str(self.folder), "folder")
-        self._tables = Tables()
+        self._tables = Tables() if tables is None else tables
         self._stored: set[int] = set()
 
     def dump(self, value: Any) -> bytes:

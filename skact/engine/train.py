@@ -72,6 +72,7 @@ def train(
     helpers: Helpers | None = None,
     supply: Supply | None = None,
     keeper: Keeper | None = None,
+    tables: Tables | None = None,
 ) -> Training:
     """Train all jobs; jobs of one shape train as one stack.
 
@@ -94,8 +95,8 @@ def train(
         Train some of the stacks elsewhere.
     supply : Supply or None, default=None
         Has more fits to train.
-    keeper : Keeper or None, default=None
-        Keeps where fits stand.
+    keeper, tables : Keeper and Tables, or None, default=None
+        Keeps where fits stand; may know the arrays of the jobs.
 
     Returns
     -------
@@ -106,7 +107,7 @@ def train(
     outcomes = [Outcome() for _ in jobs] if outcomes is None else list(outcomes)
     stacks = [] if stacks is None else stacks
     note = keeper.note if keeper is not None else lambda run: None
-    tables = Tables()
+    tables = Tables() if tables is None else tables
     waiting: deque[StackRun] = deque()
 
     def plan(pairs: Sequence[tuple[FitJob, Outcome]]) -> None:

@@ -40,10 +40,16 @@ def reason_without_name(job: FitJob) -> str | None:
 
 
 class FitNames:
-    """Gives names to jobs; equal arrays are hashed once."""
+    """Gives names to jobs; equal arrays are hashed once.
+
+    Attributes
+    ----------
+    tables : Tables
+        The arrays of the jobs.
+    """
 
     def __init__(self) -> None:
-        self._tables = Tables()
+        self.tables = Tables()
         self._digests: dict[int, bytes] = {}
 
     def name_of(self, job: FitJob) -> str:
@@ -89,7 +95,7 @@ class FitNames:
         return schedule, None if schedule is None else job.n_epochs
 
     def _digest_of_table(self, array: Any) -> bytes:
-        position = self._tables.add_array(array)
+        position = self.tables.add_array(array)
         if position not in self._digests:
             found = hashlib.blake2b(digest_size=_DIGEST_BYTES)
             found.update(f"{array.dtype}{array.shape}".encode())

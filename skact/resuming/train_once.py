@@ -67,6 +67,7 @@ class TrainOnce:
                 [job for job, _ in todo],
                 outcomes=[outcome for _, outcome in todo],
                 progress=progress,
+                tables=self._names.tables,
                 **options,
             )
         finally:  # also after Ctrl-C: what is under way goes on the next time
@@ -79,7 +80,8 @@ class TrainOnce:
         self.resume(job, outcome)
         if not outcome.is_over:
             begin = self.train.begin  # type: ignore[attr-defined]
-            begin(job, outcome, n_processes, self.folder)
+            options = {"keeper": self.folder, "tables": self._names.tables}
+            begin(job, outcome, n_processes, **options)
 
     def forget(self, outcome: Outcome) -> None:
         """See `TrainWithWorkers.forget`."""
