@@ -1,4 +1,4 @@
-"""Tells Ctrl-C from a callback that stops a fit: both are a KeyboardInterrupt."""
+"""Tells Ctrl-C from a callback that stops a fit, and holds it until an epoch ends."""
 
 import signal
 import threading
@@ -57,6 +57,37 @@ def count_interrupts() -> Iterator[None]:
         yield
     finally:
         _end_counting()
+
+
+@contextmanager
+def hold_interrupts() -> Iterator[None]:
+    """Let a first Ctrl-C wait for the end of the block; a second one does not wait.
+
+    Python runs signal handlers in the main thread, so blocks in other threads hold
+    nothing.
+    """
+    handler = None
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        yield
+        return
+    held: list[FrameType | None] = []
+
+    def hold(number: int, frame: FrameType | None) -> Any:
+        if held:
+            return handler(number, frame)
+        held.append(frame)
+        return None
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is hold:
+            signal.signal(signal.SIGINT, handler)
+    if held:
+        handler(signal.SIGINT, held[0])
 
 
 def _begin_counting() -> None:

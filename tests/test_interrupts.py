@@ -13,7 +13,7 @@ from skorch.callbacks import BatchScoring, Callback, EpochScoring
 from skorch.dataset import ValidSplit
 
 from skact import ActMLP, fused
-from skact.interrupts import StopFit, StopRequest, count_interrupts
+from skact.interrupts import StopFit, StopRequest, count_interrupts, hold_interrupts
 
 X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 2
 
@@ -270,3 +270,68 @@ def test_fits_in_worker_processes_stop_too():
         return len(a_net(Stopping()).fit(X, y).history)
 
     assert Parallel(2)(delayed(histories)() for _ in range(2)) == [2, 2]
+
+
+# ------------------------------------------------------------------ held
+
+
+def press():
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_waits_for_the_end_of_the_block():
+    done = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def work():
+        with hold_interrupts():
+            press()
+            done.append("all")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["all"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_does_not_wait():
+    done = []
+
+    def work():
+        with hold_interrupts():
+            press()
+            press()
+            done.append("all")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == []
+
+
+def test_an_error_of_the_block_comes_before_a_held_ctrl_c():
+    def work():
+        with hold_interrupts():
+            press()
+            raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        work()
+
+
+def test_where_ctrl_c_is_ignored_or_of_another_thread_nothing_is_held():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with hold_interrupts():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    seen = []
+
+    def work():
+        with hold_interrupts():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]

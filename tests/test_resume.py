@@ -231,3 +231,73 @@ def test_a_file_where_a_folder_of_fits_would_be_is_said(tmp_path, iris):
         scores = cross_val_score(net, *iris)
     np.testing.assert_array_equal(scores, cross_val_score(net, *iris))
     assert all(Path(path).is_file() for path in folder.iterdir())
+
+
+# what presses Ctrl-C at some moment of each search, until one ends undisturbed
+INTERRUPTED = """
+import os, random, signal, sys, threading
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import cross_validate
+from skact import ActMLP, fused
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+X, y = load_digits(return_X_y=True)
+X, y = X[:600] / 16, y[:600]
+options = {"n_jobs": int(sys.argv[1])}
+if sys.argv[2] != "none":
+    options["checkpoint"] = sys.argv[2]
+moments, n_interrupts, n_kept = random.Random(0), 0, 0
+
+def nets():
+    found = []
+    for params in ({}, {"early_stopping": True, "patience": 100}, {"dropout": 0.2}):
+        net = ActMLP(width=16, max_epochs=300, batch_size=16, random_state=0, **params)
+        found += cross_validate(net, X, y, cv=3, return_estimator=True)["estimator"]
+    return found
+
+alone = nets()
+for turn in range(12):
+    timer = threading.Timer(
+        moments.uniform(0.02, 0.3), lambda: os.kill(os.getpid(), signal.SIGINT)
+    )
+    if turn < 11:
+        timer.start()
+    try:
+        with fused(**options) as session:
+            together = nets()
+            timer.cancel()
+            break
+    except KeyboardInterrupt:
+        n_interrupts += 1
+    finally:
+        timer.cancel()
+        timer.join() if timer.is_alive() else None
+        n_kept += session.report.saved_epochs
+for one, other in zip(together, alone, strict=True):
+    keys = {"train_loss", "valid_loss"}.intersection(one.history[0])
+    for key in keys:
+        assert one.history[:, key] == other.history[:, key]
+    for a, b in zip(one.module_.parameters(), other.module_.parameters(), strict=True):
+        assert np.array_equal(a.detach(), b.detach())
+print(n_interrupts, n_kept)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals of POSIX")
+@pytest.mark.parametrize("where", ["memory", "folder"])
+def test_a_search_that_ctrl_c_interrupts_at_any_moment_ends_as_if_undisturbed(
+    tmp_path, where
+):
+    folder = tmp_path / "runs" if where == "folder" else "none"
+    found = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, "1", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert found.returncode == 0, found.stderr[-3000:]
+    n_interrupts, n_kept = map(int, found.stdout.split())
+    assert n_interrupts > 0
+    assert n_kept > 0

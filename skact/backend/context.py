@@ -250,9 +250,10 @@ def _leave_fits(
     if isinstance(trainer, TrainOnce) and len(trainer.kept):
         leave(trainer.kept)
         where = "the next fused() of this process" if folder is None else "fused()"
+        n = trainer.kept.n_fits
         error.add_note(
-            f"skact keeps {len(trainer.kept)} fits, ended or under way: {where} "
-            f"goes on with them. Run the same search again."
+            f"skact keeps {n} fit{'s' * (n != 1)}, ended or under way: {where} "
+            f"goes on. Run the same search again."
         )
 
 
@@ -280,7 +281,7 @@ def _check_checkpoint(folder: Any, seconds: Any) -> CheckpointFolder | None:
         )
     if folder is None:
         return None
-    if not isinstance(folder, str | os.PathLike):
+    if not isinstance(folder, str | os.PathLike) or not str(folder):
         raise ValueError(f"checkpoint must be None or a folder, got {folder!r}.")
     path = Path(folder).absolute()
     if path.exists() and not path.is_dir():

@@ -404,8 +404,9 @@ class WorkerHelpers:
         self.stacks += stacks
         lanes = [(run, i) for run in piece.runs for i in run.active]
         for (run, i), (outcome, state) in zip(lanes, results, strict=True):
-            set_network(run.jobs[i], state)
             own = run.outcomes[i]
+            own.is_torn = True  # until the outcome is that of the network, see below
+            set_network(run.jobs[i], state)
             outcome.weights = [*own.weights, *outcome.weights]
             vars(own).update(vars(outcome))
 

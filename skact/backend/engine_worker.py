@@ -4,6 +4,8 @@ The process of the search writes jobs into a file, and the worker their results.
 and counts of epochs stand in a file that both have mapped.
 """
 
+import os
+import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,9 +39,12 @@ def train_piece(folder_name: str, place: int) -> None:
     pairs, settings, keeper = load(file.read_bytes(), folder)
     jobs, outcomes = [job for job, _ in pairs], [outcome for _, outcome in pairs]
     stacks: list[StackReport] = []
+    parent = os.getppid()
 
     def count(n_epochs: int) -> None:
         counters[place] += n_epochs
+        if os.getppid() != parent:  # the process of the search was killed
+            signal.raise_signal(signal.SIGTERM)
         if counters[STOP] or counters[MOST_PIECES + place]:
             raise KeyboardInterrupt
 

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from contextlib import suppress
 from pathlib import Path
 
-from skact.engine.job_memory import bytes_of_arrays, bytes_of_training
+from skact.backend.job_memory import bytes_of_arrays, bytes_of_training
 from skact.engine.jobs import FitJob
 
 

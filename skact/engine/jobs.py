@@ -192,6 +192,7 @@ class Outcome:
     name: str | None = None  # of this fit and those that give the same numbers
     why_unnamed: str | None = None  # why the fit has no name; continues "because"
     restored_epochs: int = 0  # epochs that an earlier fit of this name has trained
+    is_torn: bool = False  # whether the network may stand elsewhere than the records
 
     @property
     def is_restored(self) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from skact.engine.activation_layers import is_custom
@@ -20,11 +21,14 @@ from skact.engine.stack import Stack
 from skact.engine.validation import shape_of_held_out
 from skact.engine.weights import weights_of
 from skact.exceptions import copy_error
+from skact.interrupts import hold_interrupts
 
 # What a step costs beside its multiplications, in multiplications: calls for each
 # lane, and calls for the stack. Only the proportion of costs matters.
 _COST_OF_LANE = 1e5
 _COST_OF_STACK = 3e5
+# Ctrl-C waits for the end of an epoch that takes no longer
+_MOST_SECONDS_TO_HOLD = 5.0
 
 
 class StackRun:
@@ -56,6 +60,7 @@ class StackRun:
         self.active = list(range(len(jobs)))
         self.given: set[int] = set()  # lanes that go on elsewhere
         self.stack: Stack | None = None
+        self._is_settled = True  # whether all networks stand where their records end
         for job, outcome in zip(jobs, outcomes, strict=True):
             if outcome.stopping is None:
                 outcome.stopping = begin_rule(job.stopping)
@@ -125,6 +130,8 @@ class StackRun:
 
         `after_epoch` is called after an epoch, if there is another.
         """
+        for outcome in self.outcomes:
+            outcome.is_torn = True
         try:
             self._train_epochs(progress, after_epoch)
         except Exception as error:  # the lanes of this stack failed, no others
@@ -136,6 +143,9 @@ class StackRun:
             for i in set(range(len(self.jobs))).difference(self.active, self.given):
                 self.outcomes[i].is_over = True
             self.release_stack()
+            if self._is_settled:
+                for i in set(range(len(self.jobs))).difference(self.given):
+                    self.outcomes[i].is_torn = False
 
     def _train_epochs(
         self,
@@ -144,12 +154,24 @@ class StackRun:
     ) -> None:
         self.begin_epoch()
         while self.active:
-            done = self.end_epoch(self.train_epoch())
+            with self._hold_interrupts():
+                done = self.end_epoch(self.train_epoch())
             if progress is not None:
                 progress(done)
             if self.active and after_epoch is not None:
                 after_epoch(self)
             self.begin_epoch()
+
+    def _hold_interrupts(self) -> AbstractContextManager[None]:
+        """Let Ctrl-C wait for the end of an epoch, or the epochs so far were lost.
+
+        Hooks may run long, and fits with hooks are not kept.
+        """
+        n_epochs = max((len(outcome.records) for outcome in self.outcomes), default=0)
+        is_long = self.seconds > _MOST_SECONDS_TO_HOLD * max(1, n_epochs)
+        if is_long or any(job.hooks is not None for job in self.jobs):
+            return nullcontext()
+        return hold_interrupts()
 
     def begin_epoch(self) -> None:
         """Run hooks; build a new stack if lanes have finished."""
@@ -161,12 +183,14 @@ class StackRun:
             return
         self.release_stack()
         if self.active:
+            self._is_settled = False
             jobs = [self.jobs[i] for i in self.active]
             self.stack = Stack(jobs, self.tables, self.n_threads)
+            self._is_settled = True
 
     def train_epoch(self) -> list[Any]:
         """Train one epoch."""
-        began = time.perf_counter()
+        began, self._is_settled = time.perf_counter(), False
         stack = self.stack
         epochs = [
             self.jobs[i].first_epoch + len(self.outcomes[i].records)
@@ -212,6 +236,7 @@ class StackRun:
                 self.active.remove(i)
         if improved:
             self.stack.keep_best(improved)
+        self._is_settled = True
         return done
 
     def _show_networks(self, stack: Stack) -> None:
@@ -241,8 +266,9 @@ class StackRun:
     def release_stack(self) -> None:
         """Give the networks of the stack their own storage."""
         if self.stack is not None:
+            was_settled, self._is_settled = self._is_settled, False
             self.stack.detach_networks()
-            self.stack = None
+            self.stack, self._is_settled = None, was_settled
 
 
 def is_portable(job: FitJob) -> bool:

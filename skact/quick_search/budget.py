@@ -17,7 +17,8 @@ from skact._sklearn import HALVING_ITERATION
 
 _FACTOR = 3  # epochs of a round over those of the round before; of candidates, 1 / 3
 _MOST_ROUNDS = 3
-_FIRST_CHUNK = 4  # candidates, before anything is known of their pace
+# candidates before anything is known of their pace: the first one pays for a start
+_WARM_UP, _FIRST_CHUNK = 1, 4
 _SHARE_OF_CHUNK = 0.5  # of the seconds that are left to the round
 _MOST_GROWTH = 4  # a chunk may be this many times as large as the one before
 _FEWEST_AT_END = 3
@@ -138,7 +139,8 @@ class _Clock:
     def __init__(self, deadline: float, max_epochs: int) -> None:
         self._deadline, self._max_epochs = deadline, max_epochs
         self._pace = 0.0  # seconds of an epoch of a candidate; 0: not known
-        self._epochs, self._most = 1, _FIRST_CHUNK
+        self._epochs, self._most = 1, _WARM_UP
+        self._is_warm = False
         self._end = deadline  # of the round
 
     def begin_round(self, n_epochs: int, n_rounds: int) -> None:
@@ -153,9 +155,11 @@ class _Clock:
 
     def count_affordable(self) -> int:
         """Return how many candidates the next chunk may have; 0: time is over."""
-        if not self._pace:
-            return self._most
         left = self._end - time.monotonic()
+        if not self._is_warm:
+            return self._most
+        if not self._pace:
+            return self._most if left > 0 else 0
         seconds = self._pace * self._epochs
         if left < seconds:
             return 0
@@ -166,6 +170,9 @@ class _Clock:
         """Measure a chunk of n candidates."""
         began = time.monotonic()
         yield
+        if not self._is_warm:
+            self._is_warm, self._most = True, _FIRST_CHUNK
+            return
         self._pace = max((time.monotonic() - began) / (n * self._epochs), 1e-9)
         self._most = _MOST_GROWTH * n
 

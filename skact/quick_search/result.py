@@ -133,7 +133,10 @@ class SearchResult:
     @property
     def comparison(self) -> Comparison | None:
         """The comparison of activations; None if there is only one activation."""
-        names = self.to_frame().get("activation", pd.Series(dtype=object))
+        frame = self.to_frame()
+        if isinstance(self.search_, BudgetedSearchCV):  # the last round is compared
+            frame = frame[frame["iter"] == frame["iter"].max()]
+        names = frame.get("activation", pd.Series(dtype=object))
         return self.compare() if names.nunique() > 1 else None
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ from skact.resuming.checkpoint_files import (
     remnants_in,
 )
 
-_COLUMNS = ("fit", "state", "network", "epochs", "max_epochs", "train_loss", "seconds")
+_COLUMNS = ("state", "network", "epochs", "max_epochs", "train_loss", "seconds", "used")
 # a file beside another that is being written is no remnant yet
 _SECONDS_OF_WRITING = 3600
 
@@ -32,11 +32,11 @@ def checkpoints(folder: str | PathLike) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each file, the latest first: ``fit``, the name that fits share which
-        give the same numbers; ``state``, "ended", "under way" or "damaged"; ``network``
-        and how it trains, in words; ``epochs`` that are in the file, of ``max_epochs``;
-        ``train_loss`` of the last epoch; ``seconds`` of training; ``used``, when the
-        file was written or restored last (UTC); ``bytes``; ``file``.
+        A row for each file, the latest first: ``state``, "ended", "under way" or
+        "damaged"; ``network`` and how it trains, in words; ``epochs`` that are in the
+        file, of ``max_epochs``; ``train_loss`` of the last epoch; ``seconds`` of
+        training; ``used``, when the file was written or restored last (UTC); ``bytes``;
+        ``fit``, the name that fits share which give the same numbers; ``file``.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def checkpoints(folder: str | PathLike) -> pd.DataFrame:
         if one.suffix == ".damaged"
     ]
     frame = pd.DataFrame(
-        [row for row in rows if row], columns=[*_COLUMNS, "used", "bytes", "file"]
+        [row for row in rows if row], columns=[*_COLUMNS, "bytes", "fit", "file"]
     )
     frame = frame.astype({"epochs": "Int64", "max_epochs": "Int64"})
     frame["used"] = pd.to_datetime(frame["used"], unit="s", utc=True)

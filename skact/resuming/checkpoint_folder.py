@@ -55,7 +55,7 @@ class CheckpointFolder:
 
     def _read(self, file: CheckpointFile, job: FitJob) -> FitState | None:
         try:
-            state = read_state(file.path.read_bytes())
+            state = read_state(file.path.read_bytes(), file.name)
             if state.n_epochs != file.n_epochs or not state.suits(job):
                 raise ValueError("it is of another fit")
         except FileNotFoundError:  # another process has replaced it
@@ -110,7 +110,8 @@ class CheckpointFolder:
         assert outcome.name is not None
         path = path_of(self.path, outcome.name, state.n_epochs, is_part=is_part)
         try:
-            replace_file(path, write_state(state, _about(job, state)))
+            about = {"fit": outcome.name, **_about(job, state)}
+            replace_file(path, write_state(state, about))
         except OSError as error:
             self._is_broken = True
             warnings.warn(

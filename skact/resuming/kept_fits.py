@@ -29,6 +29,11 @@ class KeptFits:
     def __len__(self) -> int:
         return len(self._states)
 
+    @property
+    def n_fits(self) -> int:
+        """Number of different fits, each at one or several epochs."""
+        return len(self._epochs)
+
     def __reduce__(self) -> tuple:  # to a worker process: nothing is kept there yet
         return type(self), (self.limit,)
 

@@ -55,13 +55,13 @@ def write_state(state: FitState, about: dict[str, Any]) -> bytes:
     return save(arrays, {"skact": text, "digest": _digest(arrays, text)})
 
 
-def read_state(content: bytes) -> FitState:
-    """Return the state in the content of a file.
+def read_state(content: bytes, name: str) -> FitState:
+    """Return the state of the fit of this name in the content of a file.
 
     Raises
     ------
     ValueError
-        If the content is damaged.
+        If the content is damaged, or of another fit.
     """
     from safetensors.numpy import load
 
@@ -71,6 +71,8 @@ def read_state(content: bytes) -> FitState:
         arrays = load(content)
         if head["digest"] != _digest(arrays, head["skact"]):
             raise ValueError("its checksum is another")
+        if facts["fit"] != name:
+            raise ValueError("it is of another fit")
         tensors = {name: torch.from_numpy(arrays[name]) for name in facts["order"]}
         return _state_of(tensors, facts["state"])
     except ValueError:

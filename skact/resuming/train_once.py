@@ -115,7 +115,7 @@ class TrainOnce:
         is_new = len(outcome.records) > outcome.restored_epochs
         if outcome.name is None or outcome.error is not None or not is_new:
             return
-        if not FitState.is_whole(job, outcome):
+        if outcome.is_torn or not FitState.is_whole(job, outcome):
             return
         self.kept.keep(outcome.name, FitState.of(job, outcome))
         if self.folder is not None:  # a worker may have died before it wrote

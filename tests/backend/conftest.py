@@ -2,10 +2,12 @@
 
 import contextlib
 import decimal
+import importlib.util
 import io
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -331,3 +333,11 @@ def assert_nothing_is_left(session, engine, data):
     assert len(fit_two()) == 2
     assert engine.sizes[n_waves:] == [2]
     assert session.report.tasks == n_tasks + 2
+
+
+_spec = importlib.util.spec_from_file_location(
+    "conftest_of_engine", Path(__file__).parents[1] / "engine" / "conftest.py"
+)
+_of_engine = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_of_engine)
+make_job = _of_engine.make_job  # a fixture

@@ -432,6 +432,7 @@ def test_dask_without_a_client_is_refused():
     ("options", "message"),
     [
         ({"checkpoint": 3}, "checkpoint must be None or a folder, got 3"),
+        ({"checkpoint": ""}, "checkpoint must be None or a folder, got ''"),
         ({"checkpoint": __file__}, "checkpoint must be a folder, got the file"),
         ({"checkpoint_seconds": -1}, "checkpoint_seconds must be a number of at least"),
         (

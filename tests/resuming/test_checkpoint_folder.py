@@ -75,6 +75,18 @@ def test_a_state_of_another_network_is_no_state_of_the_fit(folder, fit):
         assert folder.find(outcome.name, other) is None
 
 
+def test_a_file_that_was_copied_to_the_name_of_another_fit_is_refused(folder, fit):
+    one, other = fit(3), fit(3, lr=0.5)
+    for job, outcome in (one, other):
+        folder.write(job, outcome, is_part=False)
+    paths = [file.path for file in files_in(folder.path)]
+    paths[0].write_bytes(paths[1].read_bytes())
+    name = paths[0].name[:40]
+    job = one[0] if one[1].name == name else other[0]
+    with pytest.warns(UserWarning, match="it is of another fit"):
+        assert folder.find(name, job) is None
+
+
 def test_a_disk_that_fails_is_said_once_and_the_search_goes_on(
     folder, fit, monkeypatch
 ):

@@ -20,7 +20,9 @@ def state_of(fits, kind, **params):
 def test_a_state_comes_back_from_bytes_as_it_was(kind, fits):
     state, job, outcome = state_of(fits, kind)
     other = fits.job_of(fits.net_of(kind), *fits.data_of(kind))
-    read_state(write_state(state, {})).put_into(other, restored := Outcome())
+    read_state(write_state(state, {"fit": "x"}), "x").put_into(
+        other, restored := Outcome()
+    )
     fits.assert_same_end((other, restored), (job, outcome))
     for one, known in zip(restored.records, outcome.records, strict=True):
         assert one.seconds == known.seconds
@@ -33,14 +35,16 @@ def test_weights_of_each_epoch_come_back(fits):
     state, *_ = state_of(fits, "batch norm")
     (first,) = [dict(zip("ab", state.network[0], strict=False))]
     kept = FitState(**{**vars(state), "weights": (first, first)})
-    back = read_state(write_state(kept, {}))
+    back = read_state(write_state(kept, {"fit": "x"}), "x")
     assert [list(weights) for weights in back.weights] == [["a", "b"]] * 2
     assert all((back.weights[1][k] == first[k]).all() for k in first)
 
 
 @pytest.fixture(scope="module")
 def whole(fits):
-    return write_state(state_of(fits, "early stopping")[0], {"network": "a net"})
+    return write_state(
+        state_of(fits, "early stopping")[0], {"network": "a net", "fit": "x"}
+    )
 
 
 @given(data=st.data())
@@ -49,17 +53,17 @@ def test_a_changed_byte_is_found(data, whole):
     place = data.draw(st.integers(0, len(whole) - 1))
     content[place] ^= data.draw(st.integers(1, 255))
     try:
-        back = read_state(bytes(content))
+        back = read_state(bytes(content), "x")
     except ValueError:
         return
     # a byte of white space in the head, say: nothing that is read has changed
-    assert write_state(back, {"network": "a net"}) == whole
+    assert write_state(back, {"network": "a net", "fit": "x"}) == whole
 
 
 @given(data=st.data())
 def test_a_file_that_was_cut_off_is_found(data, whole):
     with pytest.raises(ValueError, match=r"^its? "):
-        read_state(whole[: data.draw(st.integers(0, len(whole) - 1))])
+        read_state(whole[: data.draw(st.integers(0, len(whole) - 1))], "x")
 
 
 @pytest.mark.parametrize(
@@ -68,10 +72,16 @@ def test_a_file_that_was_cut_off_is_found(data, whole):
 )
 def test_what_is_no_checkpoint_is_refused(content):
     with pytest.raises(ValueError, match=r"^its? "):
-        read_state(content)
+        read_state(content, "x")
 
 
 def test_the_head_says_what_it_was_told(whole):
     size = int.from_bytes(whole[:8], "little")
     head = json.loads(json.loads(whole[8 : 8 + size])["__metadata__"]["skact"])
     assert head["network"] == "a net"
+
+
+def test_the_state_of_another_fit_is_refused(whole):
+    read_state(whole, "x")
+    with pytest.raises(ValueError, match="it is of another fit"):
+        read_state(whole, "y")

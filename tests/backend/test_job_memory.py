@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from skact.engine.job_memory import bytes_of_arrays, bytes_of_training
+from skact.backend.job_memory import bytes_of_arrays, bytes_of_training
 from skact.engine.jobs import HeldOut, StoppingRule
 
 X = np.zeros((20, 3))
