@@ -266,13 +266,14 @@ for turn in range(12):
     try:
         with fused(**options) as session:
             together = nets()
-            timer.cancel()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late
             break
     except KeyboardInterrupt:
         n_interrupts += 1
     finally:
         timer.cancel()
-        timer.join() if timer.is_alive() else None
+        if timer.is_alive():
+            timer.join()
         n_kept += session.report.saved_epochs
 for one, other in zip(together, alone, strict=True):
     keys = {"train_loss", "valid_loss"}.intersection(one.history[0])

@@ -107,6 +107,8 @@ class StackRun:
         self.release_stack()
         self.active = [i for i in self.active if i not in given]
         self.given.update(given)
+        for i in given:
+            self.outcomes[i].is_torn = False
         return self._run_of(given)
 
     def rest(self) -> "StackRun | None":

@@ -1,5 +1,6 @@
 """A stack in training can part with lanes between two epochs; nothing else changes."""
 
+import signal
 from collections import deque
 
 import pytest
@@ -129,3 +130,46 @@ def test_a_rule_remembers_elsewhere_what_it_has_seen(make_job):
     outcomes = train(jobs, helpers=SplitOften()).outcomes
     assert [len(outcome.records) for outcome in outcomes] == [4] * 4
     assert [outcome.stopping.best_epoch for outcome in outcomes] == [1] * 4
+
+
+class Interrupt:
+    """Presses Ctrl-C in the middle of the third epoch, so many times."""
+
+    def __init__(self, run, times):
+        self.run, self.times, self.train = run, times, run.train_epoch
+
+    def __call__(self):
+        records = self.train()
+        if len(self.run.outcomes[0].records) == 2:
+            for _ in range(self.times):
+                signal.raise_signal(signal.SIGINT)
+        return records
+
+
+@pytest.mark.parametrize(("times", "n_epochs"), [(1, 3), (2, 2)])
+def test_ctrl_c_waits_for_an_epoch_to_end_or_its_networks_are_torn(
+    make_run, monkeypatch, times, n_epochs
+):
+    run = make_run(2)
+    monkeypatch.setattr(run, "train_epoch", Interrupt(run, times))
+    with pytest.raises(KeyboardInterrupt):
+        run.train(None)
+    assert [len(outcome.records) for outcome in run.outcomes] == [n_epochs] * 2
+    assert [outcome.is_torn for outcome in run.outcomes] == [times == 2] * 2
+
+
+def test_a_long_epoch_is_not_waited_for(make_run, monkeypatch):
+    run = make_run(2)
+    monkeypatch.setattr(run, "seconds", 1e3)
+    monkeypatch.setattr(run, "train_epoch", Interrupt(run, 1))
+    with pytest.raises(KeyboardInterrupt):
+        run.train(None)
+    assert all(outcome.is_torn for outcome in run.outcomes)
+
+
+def test_networks_that_end_or_go_elsewhere_between_epochs_are_whole(make_run):
+    run = make_run(4)
+    parts = []
+    run.train(None, lambda one: parts.append(one.split(one.cost_left / 2)))
+    assert not any(outcome.is_torn for outcome in run.outcomes)
+    assert any(parts)
