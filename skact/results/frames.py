@@ -66,8 +66,10 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
 
     Candidates are ranked as the search ranks them. Of several metrics, the metric that
     ``refit`` names ranks; otherwise the first metric ranks. After successive halving
-    the last iteration comes first: the search takes its best candidate from there. A
-    study ranks its complete trials by their values; if it has constraints, it ranks
+    the last iteration comes first: the search takes its best candidate from there. If
+    the ranks of a dict, frame or file contradict its mean scores, as those of several
+    searches in one table do, a warning says so, and the mean scores rank. A study
+    ranks its complete trials by their values; if it has constraints, it ranks
     those trials that satisfy them.
 
     Parameters
