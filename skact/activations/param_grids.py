@@ -201,7 +201,8 @@ def _check_trial(trial: Any) -> None:
     if isinstance(trial, type) or not all(hasattr(trial, name) for name in methods):
         raise TypeError(
             f"trial must be a trial of Optuna, which the objective gets and "
-            f"study.ask() returns; got {short_name(trial)!r} of type {type(trial).__name__}."
+            f"study.ask() returns; got {short_name(trial)!r} of type "
+            f"{type(trial).__name__}."
         )
 
 

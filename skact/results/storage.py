@@ -28,6 +28,7 @@ from skact.results.cv_results import (
 from skact.results.cv_results_frames import refuse_dict_of_dicts
 from skact.results.epochs import epochs_of_search, has_epochs
 from skact.results.result_names import RESULT_NAME
+from skact.results.splitter_facts import facts_of, splitter_of_facts
 
 _TABLE_FILE, _EPOCHS_FILE, RESULTS_FILE = "results.csv", "epochs.csv", "results.json"
 _FORMAT = 2
@@ -58,6 +59,8 @@ class SavedResults:
         The class of the searched estimator, such as ``"ActMLP"``.
     epochs_ : dict of str to list, or None
         Columns of the training log; None if the search had no log.
+    splitter_ : dict or None
+        The settings of a splitter of scikit-learn, which :func:`~skact.compare` reads.
     """
 
     cv_results_: dict[str, Any] = field(repr=False)
@@ -65,6 +68,7 @@ class SavedResults:
     search: str
     estimator: str
     epochs_: dict[str, list[Any]] | None = field(default=None, repr=False)
+    splitter_: dict[str, Any] | None = field(default=None, repr=False)
 
 
 def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
@@ -130,6 +134,7 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
         "refit": _refit_of(search),
         "columns": columns,
         "epochs": epochs,
+        "splitter": facts_of(search),
     }
     saved = {"format": _FORMAT, "sha256": _checksum_of(content), "content": content}
     text = json.dumps(saved) + "\n"
@@ -291,8 +296,8 @@ def load_results(folder: str | os.PathLike[str]) -> SavedResults:
             for key, cells in content["columns"].items()
         }
         columns["params"] = _params_of(columns)
-        names = content["refit"], content["search"], content["estimator"]
-        results = SavedResults(columns, *names, epochs_=content["epochs"])
+        kept = "refit", "search", "estimator", "epochs", "splitter"  # old: no splitter
+        results = SavedResults(columns, *map(content.get, kept))
         _check_numbers(results_of([results]))
         return results
     except _READING_ERRORS as error:
@@ -332,6 +337,7 @@ def _read_content(folder: Path, saved: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("'search' and 'estimator' are no strings")
     if not isinstance(content["refit"], bool | str):
         raise ValueError("'refit' is neither a boolean nor a string")
+    splitter_of_facts(content.get("splitter"))  # raises an error if it is none
     return content
 
 
