@@ -296,10 +296,12 @@ def load_results(folder: str | os.PathLike[str]) -> SavedResults:
             for key, cells in content["columns"].items()
         }
         columns["params"] = _params_of(columns)
-        kept = "refit", "search", "estimator", "epochs", "splitter"  # old: no splitter
-        results = SavedResults(columns, *map(content.get, kept))
-        _check_numbers(results_of([results]))
-        return results
+        names = content["refit"], content["search"], content["estimator"]
+        found = SavedResults(
+            columns, *names, content["epochs"], content.get("splitter")
+        )
+        _check_numbers(results_of([found]))
+        return found
     except _READING_ERRORS as error:
         raise ValueError(
             f"{_shorten(folder)} does not hold results as save_results writes them: "
@@ -332,12 +334,11 @@ def _read_content(folder: Path, saved: Mapping[str, Any]) -> dict[str, Any]:
         _check_columns(content["epochs"])
         if not {"candidate", "fold", "epoch"} <= content["epochs"].keys():
             raise ValueError("epochs have no columns 'candidate', 'fold', 'epoch'")
-    texts = content["search"], content["estimator"]
-    if not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(content[key], str) for key in ("search", "estimator")):
         raise ValueError("'search' and 'estimator' are no strings")
     if not isinstance(content["refit"], bool | str):
         raise ValueError("'refit' is neither a boolean nor a string")
-    splitter_of_facts(content.get("splitter"))  # raises an error if it is none
+    splitter_of_facts(content.get("splitter"))  # raises an error; old files have none
     return content
 
 
@@ -410,8 +411,7 @@ def _make_array(cells: Sequence[Any], *, gaps_are_nan: bool) -> Any:
     kind = _type_name_of(cells)
     mask = np.array([cell is None for cell in cells], dtype=bool)
     values = np.empty(len(cells), dtype=object)
-    for i, cell in enumerate(cells):
-        values[i] = cell
+    values[:] = cells
     if gaps_are_nan and kind in ("float", "int") and mask.any():
         return np.array([np.nan if v is None else v for v in values], dtype=float)
     if mask.any():
@@ -422,7 +422,6 @@ def _make_array(cells: Sequence[Any], *, gaps_are_nan: bool) -> Any:
 
 def _params_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     results = {key: cells for key, cells in columns.items() if key.startswith("param_")}
-    n_rows = len(next(iter(columns.values())))
     masks = {key: np.ma.getmaskarray(cells) for key, cells in results.items()}
     return [
         {
@@ -430,7 +429,7 @@ def _params_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
             for key, cells in results.items()
             if not masks[key][i]
         }
-        for i in range(n_rows)
+        for i in range(len(next(iter(columns.values()))))
     ]
 
 
