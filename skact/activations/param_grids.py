@@ -8,6 +8,7 @@ from scipy.stats import loguniform
 
 from skact.activations.build import make_activation
 from skact.activations.learning_rates import recommended_lr
+from skact.naming import short_name
 
 DEFAULT_ACTIVATIONS = (
     "relu",
@@ -167,6 +168,11 @@ def suggest_activation(
         ``lr_<activation>``, with a range for each activation;
         :func:`~skact.params_of_trial` gives it back as ``lr``.
 
+    Raises
+    ------
+    TypeError
+        If `trial` cannot suggest values, as a study cannot.
+
     See Also
     --------
     params_of_trial : From the parameters of a trial back to those of a net.
@@ -180,12 +186,24 @@ def suggest_activation(
     >>> suggest_activation(Trial(), ["tanh", "relu"])["activation"]
     'tanh'
     """
+    _check_trial(trial)
     found = _rate_ranges(activations, lr, optimizer)
     ranges = {str(spec): (low, high) for spec, low, high in found}
     name = trial.suggest_categorical(f"{prefix}activation", list(ranges))
     # one parameter for each activation: samplers learn the range of each by itself
     rate = trial.suggest_float(f"{prefix}lr_{name}", *ranges[name], log=True)
     return {f"{prefix}activation": name, f"{prefix}lr": rate}
+
+
+def _check_trial(trial: Any) -> None:
+    """Raise TypeError for what cannot suggest values, such as a study."""
+    methods = ("suggest_categorical", "suggest_float")
+    if isinstance(trial, type) or not all(hasattr(trial, name) for name in methods):
+        raise TypeError(
+            f"trial must be a trial of Optuna, which the objective gets and "
+            f"study.ask() returns; got {short_name(trial)!r} of type "
+            f"{type(trial).__name__}."
+        )
 
 
 def _rate_ranges(

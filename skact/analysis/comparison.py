@@ -188,7 +188,9 @@ def compare(
         Level of the tests. Two values are equivalent if the probability of equivalence
         is above 1 - alpha.
     test_ratio : float or None, default=None
-        Test rows over training rows of a fold; None: taken from `cv` of the search.
+        Test rows over training rows of a fold; None: taken from `cv` of the search. The
+        settings of a splitter of scikit-learn are kept in frames of `to_frame` and by
+        :func:`~skact.save_results`; those of a list of folds are not.
 
     Returns
     -------

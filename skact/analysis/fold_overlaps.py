@@ -28,8 +28,9 @@ from sklearn.model_selection import (
 )
 
 from skact._sklearn import n_folds_of_repetition
-from skact.analysis.fold_lists import is_list_of_folds, positions_of, splitter_of
+from skact.analysis.fold_lists import is_list_of_folds, positions_of
 from skact.analysis.fold_sizes import searches_in
+from skact.analysis.known_splitter import known_splitters
 
 # The types, and no subclasses: what else has their attributes may split otherwise.
 _PARTITIONS = (
@@ -78,7 +79,7 @@ def overlaps_of(search: Any, n_folds: int) -> Overlaps:
     A fold that shares test rows with all others is chosen for by all others.
     """
     itself = _as_ints(sparse.eye_array(n_folds))
-    splitters = [splitter_of(x) for x in searches_in(search) if hasattr(x, "cv")]
+    splitters = [cv for _, cv in known_splitters(searches_in(search), n_folds)]
     drawn = [type(cv).__name__ for cv in splitters if type(cv) in _SHUFFLED]
     if drawn:
         return Overlaps(itself, [f"The folds of {drawn[0]} share test rows, {_BIASED}"])

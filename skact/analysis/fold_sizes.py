@@ -19,9 +19,12 @@ from sklearn.model_selection import (
 )
 
 from skact._sklearn import default_test_size, n_folds_of_repetition
-from skact.analysis.fold_lists import is_list_of_folds, ratio_of_folds, splitter_of
+from skact.analysis.fold_lists import is_list_of_folds, ratio_of_folds
+from skact.analysis.known_splitter import known_splitter, known_splitters
 from skact.naming import short_name
 from skact.results.cv_results import is_search_or_results, search_inside
+from skact.results.schema import splitter_of_frame
+from skact.results.splitter_facts import KeptFolds
 
 # The types, and no subclasses: what else has their attributes may split otherwise.
 # Each row is tested once, so all folds together test n rows and train (k - 1) n rows.
@@ -33,8 +36,8 @@ _SHUFFLED = (ShuffleSplit, StratifiedShuffleSplit)  # that of groups counts grou
 def searches_in(search: Any) -> list[Any]:
     """Return the searches of a list or dict of several, or the one search.
 
-    In place of a frame stands None: its columns, which may have names such as ``cv``,
-    are no settings of a search.
+    In place of a frame stand the facts of the folds that it keeps, or None: its
+    columns, which may have names such as ``cv``, are no settings of a search.
     """
     several = [search]
     if isinstance(search, list | tuple):
@@ -43,9 +46,15 @@ def searches_in(search: Any) -> list[Any]:
         map(is_search_or_results, search.values())
     ):
         several = list(search.values())
-    is_frame = [isinstance(one, pd.DataFrame) for one in several]
-    pairs = zip(several, is_frame, strict=True)
-    return [None if frame else search_inside(one) for one, frame in pairs]
+    return [
+        _folds_kept_by(one) if isinstance(one, pd.DataFrame) else search_inside(one)
+        for one in several
+    ]
+
+
+def _folds_kept_by(frame: pd.DataFrame) -> KeptFolds | None:
+    facts = splitter_of_frame(frame)
+    return None if facts is None else KeptFolds(facts)
 
 
 def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
@@ -53,11 +62,12 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
     said: list[str] = []
     searches = searches_in(search)
     # results alone are taken to have had the folds of the searches beside them
-    searches = [one for one in searches if hasattr(one, "cv")] or searches
+    known = known_splitters(searches, n_folds)
+    searches = [one for one, _ in known] or searches
     ratios = [_ratio_of_search(one, n_folds, said) for one in searches]
     if max(ratios) - min(ratios) > 0.01 * max(ratios):  # a row more or less is equal
         splitters = list(
-            dict.fromkeys(short_name(getattr(one, "cv", None)) for one in searches)
+            dict.fromkeys(short_name(getattr(x, "cv", cv)) for x, cv in known)
         )
         raise ValueError(
             f"test_ratio is needed, test rows over training rows: the searches have "
@@ -68,7 +78,7 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
 
 
 def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
-    cv: Any = splitter_of(search) if hasattr(search, "cv") else None
+    is_known, cv = known_splitter(search, n_folds)
     kind = type(cv)
     if is_list_of_folds(cv):
         return ratio_of_folds(cv)
@@ -90,7 +100,7 @@ def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:
         return _ratio_of_shuffle_split(cv, notes)
     if kind in _REPEATED:
         return 1 / (n_folds_of_repetition(cv) - 1)
-    if not hasattr(search, "cv"):
+    if not is_known:
         notes.append(
             f"Taken as {n_folds} folds without repetition, the same for all "
             f"candidates: give test_ratio if not so."

@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from skact.results.cv_results_frames import (
     columns_of_frame,
     is_cv_results_frame,
 )
-from skact.results.optuna_trials import columns_of_study, study_of
+from skact.results.optuna_trials import STATE, columns_of_study, study_of
+from skact.results.rank_order import ranks_in_place_of
 from skact.results.result_names import MISSING, RESULT_NAME
 
 TIME_KEYS = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
@@ -150,6 +152,9 @@ class Results:
 def results_of(searches: Sequence[Any]) -> Results:
     """Read searches, or dicts that are like ``cv_results_``."""
     parts = [_find_cv_results(search) for search in searches]
+    for i, search in enumerate(searches):
+        if isinstance(search, Mapping | pd.DataFrame):  # a search knows its ranks
+            parts[i] = _with_ranks_that_hold(parts[i])
     metrics: dict[str, None] = {}
     for search, part in zip(searches, parts, strict=True):
         refit, own = getattr(search, "refit", None), ranked_metrics(part)
@@ -260,6 +265,41 @@ def _find_cv_results(search: Any) -> Mapping[str, Any]:
             f"obj must have columns of one length; got a dict with {lengths!r}."
         )
     return columns_of_dict(results) if isinstance(search, Mapping) else results
+
+
+def _with_ranks_that_hold(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Rank the candidates of a table anew where its ranks contradict its mean scores.
+
+    The table of a study stays: its direction is not known, and decides.
+    """
+    if STATE in results:
+        return results
+    n_rows = len(next(iter(results.values())))
+    rounds: list[Any] = [None] * n_rows
+    for key in _ROUNDS_KEYS[::-1]:
+        rounds = _numbers_in(results, key) if key in results else rounds
+    new: dict[str, list[Any]] = {}
+    for metric in ranked_metrics(results):
+        ranks = _numbers_in(results, f"rank_test_{metric}")
+        means = _numbers_in(results, f"mean_test_{metric}")
+        found = ranks_in_place_of(ranks, means, rounds)
+        if found is not None:
+            new[f"rank_test_{metric}"] = [MISSING if x is None else x for x in found]
+    if new:
+        warnings.warn(
+            f"The columns {[*new]} contradict the mean scores beside them, as in "
+            f"tables of several searches put together; give a dict of them to tell "
+            f"them apart. The candidates are ranked anew by the mean scores, the "
+            f"greatest first.",
+            stacklevel=2,
+        )
+    return {**results, **new}
+
+
+def _numbers_in(results: Mapping[str, Any], key: str) -> list[float | None]:
+    """Return the cells of a column as numbers; None where they are missing."""
+    cells = _list_cells(results[key])
+    return [None if x is MISSING else _number_of(x, key) for x in cells]
 
 
 def _name_of_table(search: Any) -> str:

@@ -35,6 +35,7 @@ from skact.results.schema import (
     schema_of,
     sort_recorded,
 )
+from skact.results.splitter_facts import facts_of_all
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,14 @@ class Table:
     columns: dict[str, list[Scalar | None]]  # None: missing
     level: str
     full_names: Sequence[str] | None = None  # of the parameters; None: not known
+    splitter: Mapping[str, Any] | None = None  # facts of the folds; None: not known
 
     @property
     def schema(self) -> Schema:
         """The role of each column."""
         names = None if self.full_names is None else tuple(self.full_names)
-        return replace(schema_of(self.columns, self.level), full_names=names)
+        schema = schema_of(self.columns, self.level)
+        return replace(schema, full_names=names, splitter=self.splitter)
 
     @property
     def rows(self) -> list[dict[str, Scalar]]:
@@ -66,8 +69,10 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
 
     Candidates are ranked as the search ranks them. Of several metrics, the metric that
     ``refit`` names ranks; otherwise the first metric ranks. After successive halving
-    the last iteration comes first: the search takes its best candidate from there. A
-    study ranks its complete trials by their values; if it has constraints, it ranks
+    the last iteration comes first: the search takes its best candidate from there. If
+    the ranks of a dict, frame or file contradict its mean scores, as those of several
+    searches in one table do, a warning says so, and the mean scores rank. A study
+    ranks its complete trials by their values; if it has constraints, it ranks
     those trials that satisfy them.
 
     Parameters
@@ -119,7 +124,8 @@ def to_frame(obj: Any, level: str | None = None) -> pd.DataFrame:
 
     Notes
     -----
-    The frame keeps the role of each column in its ``attrs``. So :func:`~skact.compare`,
+    The frame keeps the role of each column in its ``attrs``, and with ``level="fold"``
+    the settings of a splitter of scikit-learn. So :func:`~skact.compare`,
     :func:`~skact.diagnose`, the displays and :func:`~skact.to_hiplot` also take the
     frame with fewer rows, with columns in another order, or with new columns. A new
     column counts as a parameter if it has one value for all epochs of a fit, or for all
@@ -181,9 +187,10 @@ def table_of(obj: Any, level: str | None = None) -> Table:
     models = (
         None if names is None else [names[search] for search in results.search_of_row]
     )
-    return {"candidate": _table_of_candidates, "fold": _table_of_folds}[level](
-        results, models
-    )
+    if level == "candidate":
+        return _table_of_candidates(results, models)
+    table = _table_of_folds(results, models)
+    return replace(table, splitter=facts_of_all(sources))
 
 
 def _names_and_sources(obj: Any) -> tuple[list[str], list[Any]] | None:

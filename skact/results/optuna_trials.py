@@ -12,7 +12,7 @@ import numpy as np
 
 from skact.results.result_names import MISSING, RESULT_NAME
 
-_STATE, _FEASIBLE = "state", "feasible"
+STATE, _FEASIBLE = "state", "feasible"  # columns that only tables of studies have
 _CONSTRAINTS = "constraints"  # Optuna's key; since 5.0 a key for each, with its name
 _OF_ATTRIBUTE = "user_attrs_"  # as in Optuna's own trials_dataframe
 
@@ -112,7 +112,7 @@ def columns_of_study(study: Any, *, of_search: bool = False) -> dict[str, list[A
         f"param_{key}": [one.get(key, MISSING) for one in params] for key in keys
     }
     columns["params"] = params
-    columns[_STATE] = [trial.state.name for trial in trials]
+    columns[STATE] = [trial.state.name for trial in trials]
     feasible = _feasible(trials)
     if any(one is not MISSING for one in feasible):
         columns[_FEASIBLE] = feasible

@@ -63,6 +63,8 @@ class Schema:
     full_names : tuple of str or None, default=None
         The names that the parameters have in the searches, such as ``svc__C``; None if
         they are not known, as of a frame that was read from a file.
+    splitter : dict or None, default=None
+        What is known of the folds (`skact.results.splitter_facts`).
     """
 
     level: str
@@ -74,6 +76,7 @@ class Schema:
     ranks: tuple[str, ...]
     # tables of the same columns have the same roles, however parameters were called
     full_names: tuple[str, ...] | None = field(default=None, compare=False)
+    splitter: Mapping[str, Any] | None = field(default=None, compare=False)
 
     def column_of(self, name: Any) -> Any:
         """Return the column that a name means; a name that means none does not change.
@@ -205,6 +208,7 @@ def keep_schema(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     frame.attrs[ATTRS_KEY] = {
         "level": schema.level,
         "full_names": None if schema.full_names is None else list(schema.full_names),
+        "splitter": schema.splitter,
         **{role: list(getattr(schema, role)) for role in _ROLES},
     }
     return frame
@@ -253,7 +257,15 @@ def schema_of_frame(frame: pd.DataFrame, level: str | None = None) -> Schema:
         scores=_scores_of(roles["results"], roles["results"], level, ranks),
         ranks=ranks,
         full_names=None if full_names is None else tuple(full_names),
+        splitter=splitter_of_frame(frame),
     )
+
+
+def splitter_of_frame(frame: pd.DataFrame) -> Mapping[str, Any] | None:
+    """Return what a frame keeps of the folds of its searches; None: nothing."""
+    kept = frame.attrs.get(ATTRS_KEY)
+    facts = kept.get("splitter") if isinstance(kept, Mapping) else None
+    return facts if isinstance(facts, Mapping) else None
 
 
 def _describes(kept: Any, names: Sequence[str]) -> bool:

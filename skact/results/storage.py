@@ -28,6 +28,7 @@ from skact.results.cv_results import (
 from skact.results.cv_results_frames import refuse_dict_of_dicts
 from skact.results.epochs import epochs_of_search, has_epochs
 from skact.results.result_names import RESULT_NAME
+from skact.results.splitter_facts import facts_of, splitter_of_facts
 
 _TABLE_FILE, _EPOCHS_FILE, RESULTS_FILE = "results.csv", "epochs.csv", "results.json"
 _FORMAT = 2
@@ -58,6 +59,8 @@ class SavedResults:
         The class of the searched estimator, such as ``"ActMLP"``.
     epochs_ : dict of str to list, or None
         Columns of the training log; None if the search had no log.
+    splitter_ : dict or None
+        The settings of a splitter of scikit-learn, which :func:`~skact.compare` reads.
     """
 
     cv_results_: dict[str, Any] = field(repr=False)
@@ -65,6 +68,7 @@ class SavedResults:
     search: str
     estimator: str
     epochs_: dict[str, list[Any]] | None = field(default=None, repr=False)
+    splitter_: dict[str, Any] | None = field(default=None, repr=False)
 
 
 def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
@@ -130,6 +134,7 @@ def save_results(search: Any, folder: str | os.PathLike[str]) -> None:
         "refit": _refit_of(search),
         "columns": columns,
         "epochs": epochs,
+        "splitter": facts_of(search),
     }
     saved = {"format": _FORMAT, "sha256": _checksum_of(content), "content": content}
     text = json.dumps(saved) + "\n"
@@ -292,9 +297,11 @@ def load_results(folder: str | os.PathLike[str]) -> SavedResults:
         }
         columns["params"] = _params_of(columns)
         names = content["refit"], content["search"], content["estimator"]
-        results = SavedResults(columns, *names, epochs_=content["epochs"])
-        _check_numbers(results_of([results]))
-        return results
+        found = SavedResults(
+            columns, *names, content["epochs"], content.get("splitter")
+        )
+        _check_numbers(results_of([found]))
+        return found
     except _READING_ERRORS as error:
         raise ValueError(
             f"{_shorten(folder)} does not hold results as save_results writes them: "
@@ -327,11 +334,11 @@ def _read_content(folder: Path, saved: Mapping[str, Any]) -> dict[str, Any]:
         _check_columns(content["epochs"])
         if not {"candidate", "fold", "epoch"} <= content["epochs"].keys():
             raise ValueError("epochs have no columns 'candidate', 'fold', 'epoch'")
-    texts = content["search"], content["estimator"]
-    if not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(content[key], str) for key in ("search", "estimator")):
         raise ValueError("'search' and 'estimator' are no strings")
     if not isinstance(content["refit"], bool | str):
         raise ValueError("'refit' is neither a boolean nor a string")
+    splitter_of_facts(content.get("splitter"))  # raises an error; old files have none
     return content
 
 
@@ -404,8 +411,7 @@ def _make_array(cells: Sequence[Any], *, gaps_are_nan: bool) -> Any:
     kind = _type_name_of(cells)
     mask = np.array([cell is None for cell in cells], dtype=bool)
     values = np.empty(len(cells), dtype=object)
-    for i, cell in enumerate(cells):
-        values[i] = cell
+    values[:] = cells
     if gaps_are_nan and kind in ("float", "int") and mask.any():
         return np.array([np.nan if v is None else v for v in values], dtype=float)
     if mask.any():
@@ -416,7 +422,6 @@ def _make_array(cells: Sequence[Any], *, gaps_are_nan: bool) -> Any:
 
 def _params_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     results = {key: cells for key, cells in columns.items() if key.startswith("param_")}
-    n_rows = len(next(iter(columns.values())))
     masks = {key: np.ma.getmaskarray(cells) for key, cells in results.items()}
     return [
         {
@@ -424,7 +429,7 @@ def _params_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
             for key, cells in results.items()
             if not masks[key][i]
         }
-        for i in range(n_rows)
+        for i in range(len(next(iter(columns.values()))))
     ]
 
 

@@ -119,3 +119,13 @@ def test_bad_input_is_named() -> None:
     for error, options, message in cases:
         with pytest.raises(error, match=message):
             activation_grid(**options)
+
+
+def test_what_is_no_trial_is_refused_by_the_name_of_its_parameter() -> None:
+    study = optuna.create_study()
+    message = r"trial must be a trial of Optuna.*study\.ask\(\).*of type "
+    for given in (study, {"lr": 0.1}, None, "trial", optuna.Trial):
+        kind = type(given).__name__
+        with pytest.raises(TypeError, match=f"{message}{kind}\\."):
+            suggest_activation(given, ["tanh"])
+    assert suggest_activation(study.ask(), ["tanh"])["activation"] == "tanh"

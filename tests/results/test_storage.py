@@ -134,6 +134,7 @@ def results(draw: Any) -> dict[str, Any]:
     return columns
 
 
+@pytest.mark.filterwarnings("ignore:The columns .'rank_test_score'. contradict")
 @hypothesis.given(results())
 @hypothesis.settings(deadline=None)
 def test_whatever_is_saved_comes_back(

@@ -210,6 +210,7 @@ def test_without_an_axis_there_is_only_a_table(results: Any, hide: Any) -> None:
     assert experiment.enabledDisplays == [hiplot.Displays.TABLE]
 
 
+@pytest.mark.filterwarnings("ignore:The columns .* contradict the mean scores")
 @hypothesis.given(hostile_results())
 @hypothesis.settings(deadline=None)
 def test_whatever_is_searched_the_page_gets_plain_json_without_markup(

@@ -425,7 +425,7 @@ def test_the_page_says_which_scores_are_missing_or_all_alike() -> None:
     assert "1 of 3 rows have no mean_test_score: a fit or its scoring failed." in notice
     assert "mean_test_score is 0.5 wherever there is one: it has no axis." in notice
     assert notice in to_hiplot(results).to_html()
-    fine = {**results, "mean_test_score": [0.6, 0.5, 0.4]}
+    fine = {**results, "mean_test_score": [0.6, 0.5, 0.4], "rank_test_score": [1, 2, 3]}
     assert to_hiplot(fine).notice == ""
 
 
