@@ -46,6 +46,11 @@ def accepts_sample_weight(scorer: Any) -> bool:
 FIT_AND_SCORE = {"fit_time", "score_time", "fit_error", "test_scores"}
 
 
+def is_of_failed_fits(error: ValueError) -> bool:
+    """Whether a search raised the error because all of its fits failed."""
+    return "All the" in str(error) and "fits failed" in str(error)
+
+
 def n_folds_of_repetition(cv: Any) -> int:
     """Return the number of folds in each repetition of a repeated splitter."""
     return int(cv.cvargs["n_splits"])

@@ -60,6 +60,7 @@ class StackRun:
         self.active = list(range(len(jobs)))
         self.given: set[int] = set()  # lanes that go on elsewhere
         self.stack: Stack | None = None
+        self._seconds_of_epoch = 0.0  # of the last one
         self._is_settled = True  # whether all networks stand where their records end
         for job, outcome in zip(jobs, outcomes, strict=True):
             if outcome.stopping is None:
@@ -169,8 +170,7 @@ class StackRun:
 
         Hooks may run long, and fits with hooks are not kept.
         """
-        n_epochs = max((len(outcome.records) for outcome in self.outcomes), default=0)
-        is_long = self.seconds > _MOST_SECONDS_TO_HOLD * max(1, n_epochs)
+        is_long = self._seconds_of_epoch > _MOST_SECONDS_TO_HOLD
         if is_long or any(job.hooks is not None for job in self.jobs):
             return nullcontext()
         return hold_interrupts()
@@ -200,7 +200,8 @@ class StackRun:
         ]
         assert stack is not None
         records = stack.run_epoch(epochs)
-        self.seconds += time.perf_counter() - began
+        self._seconds_of_epoch = time.perf_counter() - began
+        self.seconds += self._seconds_of_epoch
         self.cost_done += len(self.active) * self._cost_of_lane + self._cost_of_stack
         return records
 

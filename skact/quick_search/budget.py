@@ -6,14 +6,16 @@ the earlier round left it.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
-from skact._sklearn import HALVING_ITERATION
+from skact._sklearn import HALVING_ITERATION, is_of_failed_fits
 
 _FACTOR = 3  # epochs of a round over those of the round before; of candidates, 1 / 3
 _MOST_ROUNDS = 3
@@ -86,20 +88,14 @@ class BudgetedSearchCV(GridSearchCV):
                 max_subtasks=None,
                 sequential_subtasks=False,
             ).call_on_fit_task_begin(estimator=self)
-            tried: list[dict[str, Any]] = []
-            while waiting and (n := clock.count_affordable()):
-                chunk, waiting = waiting[:n], waiting[n:]
-                n = len(chunk)
-                with clock.measure(n):
-                    found = evaluate_candidates(
-                        [{**one, self.resource: n_epochs} for one in chunk],
-                        more_results={
-                            "iter": [number] * n,
-                            "n_resources": [n_epochs] * n,
-                        },
-                        callback_ctx=_Numbered(of_round, len(tried) * self.n_splits_),
-                    )
-                tried += chunk
+            this = _Round(
+                evaluate_candidates,
+                of_round,
+                {"iter": number, "n_resources": n_epochs},
+                {self.resource: n_epochs},
+                self.n_splits_,
+            )
+            tried, found = self._run_round(waiting, this, clock)
             of_round.call_on_fit_task_end(estimator=self)
             if not tried:
                 break
@@ -107,6 +103,40 @@ class BudgetedSearchCV(GridSearchCV):
             scores = found[self._name_of_score()][-len(tried) :]
             waiting, trained = survivors_of(tried, scores), n_epochs
         context.call_on_fit_task_end(estimator=self)
+
+    def _run_round(
+        self,
+        waiting: list[dict[str, Any]],
+        this: "_Round",
+        clock: "_Clock",
+    ) -> tuple[list[dict[str, Any]], Any]:
+        """Evaluate candidates chunk by chunk; return them, and all results so far.
+
+        scikit-learn ends a search if all fits of a chunk fail. Here such a chunk is
+        evaluated once more, together with the next one.
+        """
+        tried: list[dict[str, Any]] = []
+        failed: list[dict[str, Any]] = []
+        found, error = None, None
+        while waiting:
+            n = clock.count_affordable()
+            if not n and (tried or self.rounds_):
+                break
+            new, waiting = waiting[: max(1, n)], waiting[max(1, n) :]
+            try:
+                with clock.measure(len(new)):
+                    found = this.evaluate(failed + new, len(tried))
+            except ValueError as raised:
+                if not is_of_failed_fits(raised):
+                    raise
+                failed, error = failed + new, raised
+                continue
+            tried, failed = [*tried, *failed, *new], []
+        if failed and error is not None:
+            if not tried and not self.rounds_:
+                raise error
+            warnings.warn(str(error), FitFailedWarning, stacklevel=2)
+        return tried, found
 
     def _name_of_score(self) -> str:
         metric = self.refit if isinstance(self.refit, str) else "score"
@@ -121,16 +151,52 @@ class BudgetedSearchCV(GridSearchCV):
         return int(scores.argmax())
 
 
-class _Numbered:
-    """A context of a round whose chunks number their tasks one after another."""
+class _Round:
+    """A round: has its chunks evaluated, whose tasks number one after another.
 
-    def __init__(self, context: Any, first: int) -> None:
-        self._context, self._first = context, first
+    Parameters
+    ----------
+    evaluate_candidates : callable
+        That of scikit-learn.
+    context : CallbackContext
+        Of the round.
+    about : dict
+        Columns of ``cv_results_`` with one value for all candidates of the round.
+    params : dict
+        Parameters of all its candidates.
+    n_splits : int
+        Tasks of a candidate.
+    """
+
+    def __init__(
+        self,
+        evaluate_candidates: Callable[..., Any],
+        context: Any,
+        about: dict[str, Any],
+        params: dict[str, Any],
+        n_splits: int,
+    ) -> None:
+        self._evaluate_candidates, self._context = evaluate_candidates, context
+        self._about, self._params, self._n_splits = about, params, n_splits
+        self._first = 0  # number of the first task of the chunk
+        self._made: dict[int, Any] = {}  # a chunk that failed comes again
+
+    def evaluate(self, chunk: Sequence[dict[str, Any]], n_before: int) -> Any:
+        """Evaluate candidates, of which so many of the round stand before."""
+        self._first = n_before * self._n_splits
+        return self._evaluate_candidates(
+            [{**one, **self._params} for one in chunk],
+            more_results={k: [v] * len(chunk) for k, v in self._about.items()},
+            callback_ctx=self,
+        )
 
     def subcontext(self, task_name: str, task_id: int) -> Any:
-        """Return the context of a task, whose number counts from that of the chunk."""
+        """Return the context of a task of the chunk: scikit-learn asks for it."""
         number = self._first + task_id
-        return self._context.subcontext(task_name=task_name, task_id=number)
+        if number not in self._made:
+            made = self._context.subcontext(task_name=task_name, task_id=number)
+            self._made[number] = made
+        return self._made[number]
 
 
 class _Clock:
@@ -169,11 +235,16 @@ class _Clock:
     def measure(self, n: int) -> Iterator[None]:
         """Measure a chunk of n candidates."""
         began = time.monotonic()
-        yield
+        try:
+            yield
+        finally:  # also if all fits fail
+            self._note_chunk(n, time.monotonic() - began)
+
+    def _note_chunk(self, n: int, seconds: float) -> None:
         if not self._is_warm:
             self._is_warm, self._most = True, _FIRST_CHUNK
             return
-        self._pace = max((time.monotonic() - began) / (n * self._epochs), 1e-9)
+        self._pace = max(seconds / (n * self._epochs), 1e-9)
         self._most = _MOST_GROWTH * n
 
 

@@ -60,7 +60,14 @@ class CheckpointFolder:
                 raise ValueError("it is of another fit")
         except FileNotFoundError:  # another process has replaced it
             return None
-        except (OSError, ValueError) as error:
+        except OSError as error:  # it may be whole: leave it where it is
+            warnings.warn(
+                f"The checkpoint {str(file.path)!r} cannot be read ({error}). Its fit "
+                f"is trained again.",
+                stacklevel=2,
+            )
+            return None
+        except ValueError as error:
             set_aside(file.path)
             warnings.warn(
                 f"The checkpoint {str(file.path)!r} is damaged ({error}). It is left "

@@ -51,7 +51,7 @@ def write_state(state: FitState, about: dict[str, Any]) -> bytes:
     arrays = {name: one.cpu().numpy() for name, one in _tensors_of(state)}
     facts = {**about, "format": FORMAT, "state": _facts_of(state)}
     facts["order"] = list(arrays)  # safetensors has an order of its own
-    text = json.dumps(facts)
+    text = json.dumps(facts, default=_as_json)
     return save(arrays, {"skact": text, "digest": _digest(arrays, text)})
 
 
@@ -79,6 +79,13 @@ def read_state(content: bytes, name: str) -> FitState:
         raise
     except Exception as error:  # safetensors has an error of its own
         raise ValueError(f"it cannot be read: {error}") from error
+
+
+def _as_json(value: Any) -> Any:
+    """Return the plain number of one of numpy, such as a callback's patience."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} has no form in JSON")
 
 
 def _digest(arrays: dict[str, np.ndarray], text: str) -> str:

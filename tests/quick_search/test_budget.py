@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
+from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import cross_val_score
 
 from skact import checkpoints, search
@@ -33,11 +34,14 @@ class Slow(ClassifierMixin, BaseEstimator):
 
     clock = None
     seconds = 0.1
+    fails_below = -1.0
 
     def __init__(self, quality=0.0, n_epochs=1):
         self.quality, self.n_epochs = quality, n_epochs
 
     def fit(self, X, y):
+        if self.quality < self.fails_below:
+            raise ValueError("no")
         Slow.clock.now += self.seconds * self.n_epochs
         self.classes_ = np.unique(y)
         return self
@@ -164,3 +168,24 @@ def test_a_last_round_of_one_activation_is_printed_without_a_verdict(monkeypatch
     found = search(X, y, progress=False, **options)
     assert found.comparison is None
     assert "Of 6 candidates, the budget allowed 6 for 1 epoch, 1 for 3" in str(found)
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+@pytest.mark.parametrize("seconds", [0.001, 300, 10_000])
+def test_a_chunk_all_of_whose_fits_fail_ends_no_search(run, monkeypatch, seconds):
+    monkeypatch.setattr(Slow, "fails_below", 0.9)  # 36 of 40
+    with pytest.warns(FitFailedWarning):
+        found = run(seconds)
+    scores = found.cv_results_["mean_test_score"]
+    assert np.isfinite(scores[found.best_index_])
+    assert found.best_params_["quality"] >= 0.9
+    assert sum(n for _, n in found.rounds_) == len(scores)
+    if seconds == 10_000:
+        assert found.rounds_[0] == (3, 40)
+        assert np.isnan(scores[:40]).sum() == 36
+
+
+def test_a_search_all_of_whose_fits_fail_says_so(run, monkeypatch):
+    monkeypatch.setattr(Slow, "fails_below", 2.0)
+    with pytest.raises(ValueError, match="fits failed"):
+        run(10_000)

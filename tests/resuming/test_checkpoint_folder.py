@@ -87,6 +87,21 @@ def test_a_file_that_was_copied_to_the_name_of_another_fit_is_refused(folder, fi
         assert folder.find(name, job) is None
 
 
+def test_a_file_that_cannot_be_read_now_stays_where_it_is(folder, fit, monkeypatch):
+    job, outcome = fit(3)
+    folder.write(job, outcome, is_part=False)
+    (path,) = [file.path for file in files_in(folder.path)]
+
+    def fail(self):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(path), "read_bytes", fail)
+        with pytest.warns(UserWarning, match="cannot be read.*Permission denied"):
+            assert folder.find(outcome.name, job) is None
+    assert folder.find(outcome.name, job).n_epochs == 3
+
+
 def test_a_disk_that_fails_is_said_once_and_the_search_goes_on(
     folder, fit, monkeypatch
 ):

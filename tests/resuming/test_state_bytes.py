@@ -2,9 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from skorch.callbacks import EarlyStopping
+from skorch.dataset import ValidSplit
 
 from skact.engine.jobs import Outcome
 from skact.resuming.fit_state import FitState
@@ -85,3 +88,15 @@ def test_the_state_of_another_fit_is_refused(whole):
     read_state(whole, "x")
     with pytest.raises(ValueError, match="it is of another fit"):
         read_state(whole, "y")
+
+
+def test_numbers_of_numpy_in_a_rule_are_plain_numbers_in_a_file(fits):
+    rule = EarlyStopping(patience=np.int64(2), threshold=np.float32(1e-3))
+    net = fits.net_of("adam", callbacks=[rule], train_split=ValidSplit(3))
+    job = fits.job_of(net, *fits.data_of("adam"))
+    assert type(job.stopping.patience) is np.int64
+    state = FitState.of(job, fits.trained(job))
+    back = read_state(write_state(state, {"fit": "x"}), "x")
+    assert back.stopping.rule == job.stopping
+    with pytest.raises(TypeError, match="has no form in JSON"):
+        write_state(state, {"fit": object()})
