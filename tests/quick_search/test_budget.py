@@ -7,7 +7,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import cross_val_score
 
-from skact import checkpoints, search
+from skact import ActMLPRegressor, TrainingLog, checkpoints, search, to_frame
 from skact.quick_search import budget
 from skact.quick_search.budget import BudgetedSearchCV, survivors_of
 
@@ -189,3 +189,24 @@ def test_a_search_all_of_whose_fits_fail_says_so(run, monkeypatch):
     monkeypatch.setattr(Slow, "fails_below", 2.0)
     with pytest.raises(ValueError, match="fits failed"):
         run(10_000)
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+def test_epochs_are_found_also_if_the_first_chunk_fails(diabetes):
+    net = ActMLPRegressor(optimizer="sgd", batch_size=32, random_state=0)
+    found = BudgetedSearchCV(
+        net.set_callbacks(TrainingLog()),
+        {"lr": [1e30, 1e31, 1e32, 0.01, 0.001]},
+        resource="max_epochs",
+        max_resources=18,
+        deadline=budget.time.monotonic() + 10**6,
+        random_state=0,
+        cv=2,
+    )
+    first = np.random.default_rng(0).permutation(5)[0]
+    assert first < 3  # the first chunk is this candidate alone, and diverges
+    with pytest.warns(FitFailedWarning):
+        found.fit(*diabetes)
+    assert found.rounds_[0] == (2, 5)
+    assert set(to_frame(found, level="epoch")["lr"]) >= {0.01, 0.001}
+    assert found.best_params_["lr"] in (0.01, 0.001)
