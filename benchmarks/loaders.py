@@ -8,7 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_wine,
+)
 
 HOW_TO_GET_MNIST = (
     "SKACT_DATA must name a folder that holds mnist/train-images-idx3-ubyte.gz, "
@@ -80,19 +85,52 @@ def bundled_tables() -> dict[str, Table]:
     }
 
 
+class Frame(NamedTuple):
+    """One table as people have it: words as words, gaps as gaps."""
+
+    X: pd.DataFrame
+    y: np.ndarray
+    categorical: list[str]
+    task: str  # "classes" or "numbers"
+
+
+def frame(name: str) -> Frame:
+    """One table of SKACT_DATA, as it is in its file."""
+    about, data = _read_table(name)
+    task = "numbers" if about["task"] == "regression" else "classes"
+    X = data.drop(columns=about["target"])
+    for column in about["categorical"]:
+        X[column] = X[column].astype(object)
+    return Frame(X, data[about["target"]].to_numpy(), about["categorical"], task)
+
+
+def bundled_frames() -> dict[str, Frame]:
+    """Small frames for a quick run."""
+    loads = {"wine": (load_wine, "classes"), "diabetes": (load_diabetes, "numbers")}
+    found = {}
+    for name, (load, task) in loads.items():
+        X, y = load(return_X_y=True, as_frame=True)
+        found[name] = Frame(X, y.to_numpy(), [], task)
+    return found
+
+
 def table(name: str) -> Table:
     """One table of SKACT_DATA."""
+    about, data = _read_table(name)
+    return as_numbers(
+        data.drop(columns=about["target"]),
+        data[about["target"]],
+        about["categorical"],
+        "numbers" if about["task"] == "regression" else "classes",
+    )
+
+
+def _read_table(name: str) -> tuple[dict, pd.DataFrame]:
     folder = data_folder("tabular", HOW_TO_GET_TABLES)
     about = json.loads((folder / "datasets.json").read_text()).get(name)
     if about is None or not (folder / about["file"]).is_file():
         raise MissingData(f"no table {name!r} in SKACT_DATA. {HOW_TO_GET_TABLES}")
-    frame = pd.read_csv(folder / about["file"])
-    return as_numbers(
-        frame.drop(columns=about["target"]),
-        frame[about["target"]],
-        about["categorical"],
-        "numbers" if about["task"] == "regression" else "classes",
-    )
+    return about, pd.read_csv(folder / about["file"])
 
 
 def as_numbers(

@@ -19,8 +19,8 @@ class SharedFolds:
 
     def __init__(self) -> None:
         self._folds: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
-        # by the identity of a fold: what fitted transformers made of it, and under
-        # None the transformer that was fitted on it
+        # by the identity of a fold: what fitted transformers made of it, and under the
+        # name of each way to encode numbers, or None, the transformer fitted on it
         self._results: dict[int, dict[Any, Any]] = {}
 
     def __sklearn_clone__(self) -> "SharedFolds":
@@ -91,6 +91,8 @@ class SharedTransformer(TransformerMixin, BaseEstimator):
     folds : SharedFolds
     dtype : str, default="auto"
         "float32": arrays of wider numbers are cast here, once, not by each net.
+    numbers : str or None, default=None
+        The parameter `numbers` of the transformer; None: as it is.
 
     Attributes
     ----------
@@ -110,9 +112,14 @@ class SharedTransformer(TransformerMixin, BaseEstimator):
     """
 
     def __init__(
-        self, transformer: Any, folds: SharedFolds, dtype: str = "auto"
+        self,
+        transformer: Any,
+        folds: SharedFolds,
+        dtype: str = "auto",
+        numbers: str | None = None,
     ) -> None:
         self.transformer, self.folds, self.dtype = transformer, folds, dtype
+        self.numbers = numbers
 
     def fit(self, X: Any, y: Any = None) -> "SharedTransformer":
         """Fit the transformer, or take the one that was fitted on the same fold."""
@@ -122,11 +129,13 @@ class SharedTransformer(TransformerMixin, BaseEstimator):
     def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
         """Fit the transformer and return what it makes of X, or what it made of it."""
         results = self.folds.results_of(X)
-        if None not in results:
+        if self.numbers not in results:
             fitted = clone(self.transformer)
+            if self.numbers is not None:
+                fitted.set_params(numbers=self.numbers)
             results[fitted] = self._cast(fitted.fit_transform(X, y))
-            results[None] = fitted
-        self.transformer_ = results[None]
+            results[self.numbers] = fitted
+        self.transformer_ = results[self.numbers]
         return results[self.transformer_]
 
     def transform(self, X: Any) -> Any:

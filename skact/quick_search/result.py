@@ -1,56 +1,80 @@
 """What a search found: printed, inspected, and used to predict."""
 
-from collections.abc import Sequence
+import html
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
-from sklearn.model_selection import GridSearchCV
 
 from skact.analysis.comparison import Comparison, compare
 from skact.analysis.diagnosis import Diagnosis, diagnose
 from skact.callbacks.training_log import TrainingLog
 from skact.naming import short_name
-from skact.quick_search.budget import BudgetedSearchCV
+from skact.quick_search.ranking import NET, rank_models
+from skact.quick_search.rounds import RoundsSearchCV
 from skact.quick_search.tables import TableEncoder, as_table
+from skact.quick_search.words import (
+    sentences_on_activations,
+    sentences_on_next_steps,
+    sentences_on_winner,
+)
 from skact.results.frames import to_frame
 from skact.results.schema import schema_of_frame
 from skact.visualization.hiplot_experiment import Experiment, to_hiplot
 from skact.visualization.training_display import TrainingDisplay
 
+_ROWS_SHOWN = 10
+
 
 class SearchResult:
-    """The result of `search`; it prints the ranking and the verdict.
+    """The result of `search`; it prints the ranking, the verdict, and what to do next.
 
     Parameters
     ----------
-    search : GridSearchCV
+    search : RoundsSearchCV
         The fitted search.
-    best : Pipeline or TransformedTargetRegressor
-        The best candidate, fitted on all rows; X and y are as the user has them.
     log : TrainingLog
         The history of every fit.
     report : Report
         Report on the fused fits.
+    average : estimator or None
+        The average of the best nets, fitted on all rows, if it won.
+    members : sequence of dict
+        The parameters of the nets in the average.
+    average_scores : ndarray or None
+        The scores of the average on each fold; None: there was none to try.
+    baselines : dict
+        The scores on each fold of models that are no nets.
+    task : str
+        The task, and why it is this one.
+    alerts : sequence of str
+        What looks wrong with the table.
     test_ratio : float or None, default=None
         Test rows over training rows of a fold, for `compare`; None: it reads `cv`.
 
     Attributes
     ----------
-    search_, best_estimator_, log_, report_, test_ratio_
-        The parameters.
-    best_params_ : dict
-        Hyperparameters of the net: activation, lr, width, ...
+    best_estimator_ : estimator
+        The winner, fitted on all rows; X and y are as the user has them.
     best_score_ : float
-        Mean score over the folds.
+        Its mean score over the folds.
+    best_params_ : dict
+        Hyperparameters of the best net: activation, lr, width, ... It is the first
+        member of an average.
+    ranking_ : DataFrame
+        All that was tried, the best first.
+    search_, log_, report_, average_, members_, average_scores_, baselines_, alerts_
+        The parameters.
 
     Examples
     --------
     >>> from sklearn.datasets import load_wine
     >>> from skact import search
     >>> found = search(
-    ...     *load_wine(return_X_y=True), activations=["relu"], progress=False
+    ...     *load_wine(return_X_y=True), activations=["relu"], n_candidates=4,
+    ...     max_epochs=40, progress=False,
     ... )
     >>> found.predict(load_wine().data[:2]).tolist()
     [0, 0]
@@ -58,19 +82,35 @@ class SearchResult:
 
     def __init__(
         self,
-        search: GridSearchCV,
-        best: Any,
+        search: RoundsSearchCV,
         log: TrainingLog,
         report: Any,
+        *,
+        average: Any,
+        members: Sequence[Mapping[str, Any]],
+        average_scores: np.ndarray | None,
+        baselines: Mapping[str, np.ndarray],
+        task: str,
+        alerts: Sequence[str],
         test_ratio: float | None = None,
     ) -> None:
-        self.search_, self.best_estimator_ = search, best
-        self.log_, self.report_, self.test_ratio_ = log, report, test_ratio
+        self.search_, self.log_, self.report_ = search, log, report
+        self.average_, self.members_ = average, [*members]
+        self.average_scores_, self.baselines_ = average_scores, dict(baselines)
+        self.task, self.alerts_, self.ratio = task, [*alerts], test_ratio
+        self.best_estimator_ = search.best_estimator_ if average is None else average
         self.best_score_ = float(search.best_score_)
+        if average is not None and average_scores is not None:
+            self.best_score_ = float(average_scores.mean())
         self.best_params_ = {
-            name.removeprefix("net__"): value
+            name.rpartition("__")[2]: value
             for name, value in search.best_params_.items()
         }
+        others = {}
+        if average_scores is not None:
+            others[f"average of {len(members)} nets"] = average_scores
+        others |= {f"{name} (baseline)": s for name, s in self.baselines_.items()}
+        self.ranking_ = rank_models(search, others)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict with the best estimator."""
@@ -93,8 +133,22 @@ class SearchResult:
         return to_hiplot(self.search_, level, **options)
 
     def compare(self, by: str | Sequence[str] = "activation", **options: Any) -> Any:
-        """Test differences between activations by :func:`~skact.compare`."""
-        return compare(self.search_, by, **{"test_ratio": self.test_ratio_} | options)
+        """Test differences between activations by :func:`~skact.compare`.
+
+        Each candidate counts at the number of epochs that scores best, and each value
+        has the scores of its best candidate, as in the ranking.
+        """
+        defaults = {"test_ratio": self.ratio, "select": "best"}
+        return compare(self._frame_of_best(), by, **defaults | options)
+
+    def _frame_of_best(self) -> pd.DataFrame:
+        """Return the folds of each candidate, at its best number of epochs."""
+        frame = to_frame(self.search_, "fold")
+        # in the order of the ranking, so that of equal values the same one is first
+        place = {row: i for i, row in enumerate(self.search_.rank_candidates())}
+        frame = frame[frame["candidate"].isin(place)]
+        order = frame["candidate"].map(place).sort_values(kind="stable").index
+        return frame.loc[order].drop(columns=["iter", "n_resources"])
 
     def diagnose(self) -> Diagnosis:
         """Find candidates that train badly by :func:`~skact.diagnose`."""
@@ -107,12 +161,84 @@ class SearchResult:
     @property
     def columns_(self) -> pd.DataFrame:
         """Kind of each column of a frame, and inputs it becomes; else no rows."""
-        encoder = self.search_.best_estimator_[0]
+        encoder = self.search_.best_estimator_["columns"]
         if not isinstance(encoder, TableEncoder):
             return pd.DataFrame({"column": [], "kind": [], "inputs": []})
         names = pd.Series(list(encoder.columns_), dtype=object)
         found = {"kind": encoder.kinds_, "inputs": encoder.count_outputs()}
         return pd.DataFrame({"column": names, **found})
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The comparison of activations; None if there is only one activation."""
+        names = self.to_frame().get("activation", pd.Series(dtype=object))
+        return self.compare() if names.nunique() > 1 else None
+
+    @property
+    def verdict(self) -> str:
+        """Who won, and whether that is more than chance."""
+        said = [*sentences_on_winner(self), *sentences_on_activations(self)]
+        return " ".join(said)
+
+    @property
+    def next_steps(self) -> list[str]:
+        """What to do next, and why; what looks wrong with the table comes first."""
+        return [*self.alerts_, *sentences_on_next_steps(self)]
+
+    @property
+    def score_name(self) -> str:
+        """The name of the score that chose the winner."""
+        search = self.search_
+        if isinstance(search.refit, str):
+            return search.refit
+        usual = "accuracy" if is_classifier(search.estimator) else "R2"
+        return usual if search.scoring is None else short_name(search.scoring)
+
+    def __repr__(self) -> str:
+        model = NET if self.average_ is None else self.ranking_["model"].iloc[0]
+        name = _name_of_winner(self, model)
+        return f"<SearchResult: {name}, {self.score_name} {self.best_score_:.4g}>"
+
+    def __str__(self) -> str:
+        text = self._table().to_string(
+            index=False, na_rep="", float_format=lambda value: f"{value:.4g}"
+        )
+        steps = "\n".join(f"- {step}" for step in self.next_steps)
+        return (
+            f"{self._describe_search()}{self._describe_columns()}\n\n"
+            f"{text}{self._describe_rest()}\n\n{self.verdict}"
+            f"{self._describe_budget()}\n\nNext:\n{steps}"
+        )
+
+    def _repr_html_(self) -> str:
+        # the name of a column or an activation may contain markup
+        table = self._table().style.format(precision=4, na_rep="", escape="html")
+        steps = "".join(f"<li>{html.escape(step)}</li>" for step in self.next_steps)
+        words = f"{self._describe_rest()}\n{self.verdict}{self._describe_budget()}"
+        head = self._describe_search() + self._describe_columns()
+        return (
+            f"<p>{_in_html(head)}</p>{table.hide(axis='index').to_html()}"
+            f"<p>{_in_html(words)}</p><p>Next:</p><ul>{steps}</ul>"
+        )
+
+    def _table(self) -> pd.DataFrame:
+        """Return the best rows of the ranking, and all that are no nets."""
+        table = self.ranking_
+        shown = table[(table.index < _ROWS_SHOWN) | (table["model"] != NET)]
+        return shown
+
+    def _describe_rest(self) -> str:
+        n = len(self.ranking_) - len(self._table())
+        return f"\n... {n} more nets: found.ranking_" if n else ""
+
+    def _describe_search(self) -> str:
+        """Name the task, the score, and the number of candidates and folds."""
+        n, search = len(self.search_.rank_candidates()), self.search_
+        rounds = ", ".join(f"{number} for {n}" for n, number in search.rounds_)
+        return (
+            f"{self.task}\n{n} candidate{'s' * (n != 1)} on {search.n_splits_} folds, "
+            f"scored by {self.score_name}; in rounds of epochs: {rounds}."
+        )
 
     def _describe_columns(self) -> str:
         """Say which columns are not taken as they are."""
@@ -130,76 +256,24 @@ class SearchResult:
         ]
         return "\n" + "\n".join(lines) if lines else ""
 
-    @property
-    def comparison(self) -> Comparison | None:
-        """The comparison of activations; None if there is only one activation."""
-        frame = self.to_frame()
-        if isinstance(self.search_, BudgetedSearchCV):  # the last round is compared
-            frame = frame[frame["iter"] == frame["iter"].max()]
-        names = frame.get("activation", pd.Series(dtype=object))
-        return self.compare() if names.nunique() > 1 else None
-
-    def __str__(self) -> str:
-        frame = self.to_frame()
-        details = schema_of_frame(frame, "candidate").details
-        table = frame[[name for name in frame if name not in details]].head(10)
-        text = table.to_string(index=False, float_format=lambda value: f"{value:.4g}")
-        more = f"\n... {len(frame) - 10} more" if len(frame) > 10 else ""
-        found = self.comparison
-        verdict = "" if found is None else f"\n\n{found.verdict}"
-        table = f"{self._describe_search()}{self._describe_columns()}\n\n{text}{more}"
-        edge = self._describe_edge_rate()
-        return f"{table}{self._describe_rounds()}{verdict}{edge}"
-
-    def _describe_rounds(self) -> str:
-        """Say how much of the grid a budget of seconds has allowed."""
-        if not isinstance(self.search_, BudgetedSearchCV):
-            return ""
+    def _describe_budget(self) -> str:
+        """Say how much of the candidates a budget of seconds has allowed."""
         search = self.search_
-        n, rounds = search.n_candidates_, search.rounds_
-        parts = [
-            f"{number} for {epochs} epoch{'s' * (epochs != 1)}"
-            for epochs, number in rounds
-        ]
-        left = n - rounds[0][1]
+        left = search.n_candidates_ - search.rounds_[0][1]
         rest = f" Not tried: {left}; more time may find better." if left else ""
-        whole = rounds[-1][0] == search.max_resources
+        whole = search.rounds_[-1][0] == search.max_resources
         short = "" if whole else " None had all its epochs."
-        return (
-            f"\n\nOf {n} candidates, the budget allowed {', '.join(parts)}."
-            f"{rest}{short}"
-        )
-
-    def _describe_search(self) -> str:
-        """Name the task, the score, and the number of candidates and folds."""
-        search = self.search_
-        scorer = search.scoring  # of several scores, those by their names
-        scoring = search.refit if isinstance(scorer, dict) else scorer.scoring
-        kind, usual = "Classification", "accuracy"
-        if not is_classifier(search.estimator):
-            kind, usual = "Regression", "R2"
-        score = usual if scoring is None else short_name(scoring)
-        if isinstance(search.refit, str):
-            score = search.refit
-        if kind == "Regression" and scoring is not None:
-            score += " (in deviations of y)"
-        n = len(search.cv_results_["params"])
-        return (
-            f"{kind}, scored by {score}: {n} candidate{'' if n == 1 else 's'} on "
-            f"{search.n_splits_} folds."
-        )
-
-    def _describe_edge_rate(self) -> str:
-        """Return a sentence if the best learning rate is the highest or lowest one."""
-        best, params = self.best_params_, self.search_.cv_results_["params"]
-        rates = sorted(
-            {p["net__lr"] for p in params if p["net__activation"] == best["activation"]}
-        )
-        if len(rates) < 2 or best["lr"] not in (rates[0], rates[-1]):
+        if not rest and whole:
             return ""
-        is_highest = best["lr"] == rates[-1]
-        way, other = ("highest", "higher") if is_highest else ("lowest", "lower")
-        return (
-            f" The best learning rate, {best['lr']:g}, is the {way} that was tried for "
-            f"{best['activation']}: a {other} one may be better."
-        )
+        return f"\n\nThe budget ended the search.{rest}{short}"
+
+
+def _name_of_winner(found: SearchResult, model: str) -> str:
+    if model != NET:
+        return model
+    best = found.best_params_
+    return f"{short_name(best['activation'])}, {best['depth']} x {best['width']}"
+
+
+def _in_html(text: str) -> str:
+    return html.escape(text.strip()).replace("\n", "<br>")

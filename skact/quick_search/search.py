@@ -1,37 +1,43 @@
-"""Find the best activation for data in one call: pipeline, grid, search, verdict."""
+"""Find the best activation for data in one call: pipelines, rounds, average, verdict."""
 
-import difflib
+import copy
 import importlib.util
 import inspect
+import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 
-from skact.activations.param_grids import activation_grid
 from skact.analysis.fold_lists import ratio_of_folds
 from skact.backend.context import fused
-from skact.callbacks.activation_monitor import ActivationMonitor
 from skact.callbacks.training_log import TrainingLog
 from skact.nets.estimators import ActMLP, ActMLPRegressor
 from skact.parameters.checks import dtype_name
 from skact.parameters.row_weights import read_sample_weight
-from skact.quick_search.budget import BudgetedSearchCV
-from skact.quick_search.column_kinds import (
-    check_no_infinity,
-    kind_of_column,
-    warn_of_digits,
+from skact.quick_search.alerts import find_alerts
+from skact.quick_search.arguments import (
+    check_arguments,
+    check_parameters,
+    check_whole,
+    reads_rows,
+    score_to_refit,
+    sizes_of,
+    ways_of,
 )
+from skact.quick_search.baselines import make_baselines, score_baselines
 from skact.quick_search.folds import SharedFolds, SharedTransformer
+from skact.quick_search.numbers import ways_that_differ
+from skact.quick_search.pipelines import average_of, make_columns, make_pipeline
 from skact.quick_search.result import SearchResult
+from skact.quick_search.rounds import RoundsSearchCV
+from skact.quick_search.space import OTHERS, draw_candidates, sizes_to_try
 from skact.quick_search.tables import TableEncoder, as_table
 from skact.quick_search.targets import (
     check_groups,
@@ -41,12 +47,11 @@ from skact.quick_search.targets import (
     read_target,
 )
 
-_HOW_TO_TRY = {
-    "activation": "activations=[...]",
-    "lr": "n_lr=..., or activation_grid(lr=...) and a search of your own",
-    "hidden": "width=[...] and depth=[...]",
-}
-_STEPS_TO_TRAIN = 300  # the learning rates of `activation_grid` are made for these
+# epochs: enough for so many steps, within these limits
+_STEPS_TO_TRAIN, _FEWEST_EPOCHS, _MOST_EPOCHS = 4_000, 16, 160
+_ROWS_OF_LARGE_BATCHES = 20_000
+_ROWS_OF_THREE_FOLDS = 2_500  # with so many rows, three folds say as much as five
+_DEFAULTS = {"dtype": "float32", "optimizer": "adamw", "init": "torch"}
 
 
 def search(
@@ -54,10 +59,13 @@ def search(
     y: Any,
     *,
     activations: Iterable[Any] | None = None,
+    n_candidates: int = 64,
     n_lr: int = 3,
-    width: int | Sequence[int] = (100,),
-    depth: int | Sequence[int] = (1,),
-    cv: Any = 5,
+    width: int | Sequence[int] | None = None,
+    depth: int | Sequence[int] | None = None,
+    numbers: str | Sequence[str] | None = None,
+    average: int = 5,
+    cv: Any = None,
     scoring: Any = None,
     refit: str | None = None,
     task: str | None = None,
@@ -72,17 +80,18 @@ def search(
 ) -> SearchResult:
     """Find the best activation, learning rate and width for data.
 
-    Numbers are standardised, and the mean replaces missing ones. In a frame, words
-    become a column for each category, dates become parts, durations days; free text is
-    hashed; ids (running integers, words that are nearly all different) and constants
-    are dropped. The result says so in print and in `columns_`. Rows to predict may
-    hold gaps and new categories; words among numbers warn, and count as missing.
+    In a frame, words become a column for each category, dates become parts, durations
+    days; free text is hashed; ids (running integers, words that are nearly all
+    different) and constants are dropped. The result says so in print and in `columns_`.
+    Rows to predict may hold gaps and new categories; words among numbers warn, and
+    count as missing. How numbers are encoded is searched.
 
-    Each activation is tried with learning rates from :func:`~skact.activation_grid`.
-    All candidates and folds train together (:func:`~skact.fused`), and all candidates
-    share each fold, which is transformed once; a score that is a plain function gets
-    rows of its own. Every epoch is logged, and validated on its fold. The best
-    candidate is fitted on all rows.
+    Candidates are drawn from activations with learning rates of their own, widths,
+    depths, dropout, weight decay and encodings of numbers. All candidates and folds
+    train together (:func:`~skact.fused`), in rounds of more and more epochs: the best
+    half, and the best of each activation, goes on. Then the average of the best nets is
+    tried on the same folds. The winner is fitted on all rows. A majority or mean, a
+    linear model and gradient boosting stand beside it in the ranking.
 
     Parameters
     ----------
@@ -93,14 +102,26 @@ def search(
         Labels, or numbers.
     activations : list of activation specs, default=None
         None: the default of :func:`~skact.activation_grid`.
+    n_candidates : int, default=64
+        How many candidates to draw; all, if there are fewer.
     n_lr : int, default=3
         Number of learning rates for each activation.
-    width : int or sequence of int, default=(100,)
-        Numbers of units in each hidden layer to try.
-    depth : int or sequence of int, default=(1,)
-        Numbers of hidden layers to try.
-    cv : int or splitter, default=5
-        As in ``GridSearchCV``.
+    width : int, sequence of int or None, default=None
+        Numbers of units in each hidden layer to try. None: 128 to 512, or 64 and 128 of
+        fewer than 1,000 rows.
+    depth : int, sequence of int or None, default=None
+        Numbers of hidden layers to try. None: 1 to 3.
+    numbers : {"standard", "clip", "quantile", "piecewise"} or list, default=None
+        Ways to encode columns of numbers to try. "standard": by mean and deviation.
+        "clip": by median and quartiles, with a smooth limit at 3. "quantile": by ranks,
+        as a normal distribution. "piecewise": "clip", and the position in each of 16
+        bins between quantiles. None: all but "standard", if there are columns of more
+        than 10 different numbers.
+    average : int, default=5
+        How many of the best nets to average. The average is taken if it scores better
+        on the folds than the best net. 1: no average.
+    cv : int, splitter or None, default=None
+        As in ``GridSearchCV``; None: 5 shuffled folds, or 3 of more than 2,500 rows.
     scoring : str, callable, list, dict or None, default=None
         As in ``GridSearchCV``; None is accuracy, or R2.
     refit : str or None, default=None
@@ -109,9 +130,10 @@ def search(
         None: regression if y has several columns, numbers that are not whole, or more
         than 20 different numbers.
     max_epochs : int or None, default=None
-        Epochs of each fit; None: enough for 300 steps, but from 30 to 150.
+        Epochs of the last round; those before have half, a quarter and an eighth. None:
+        enough for 4,000 steps, but from 16 to 160.
     random_state : int or None, default=0
-        Seed of all nets.
+        Seed of the candidates, the folds and all nets.
     progress : bool or None, default=None
         Whether to show a progress bar, which needs rich. None: if rich is installed.
     groups : array-like of shape (n_samples,) or None, default=None
@@ -122,13 +144,13 @@ def search(
         A folder that keeps fits, as in :func:`~skact.fused`: the same call goes on
         after a crash, and a call with more candidates trains only what is new.
     budget : float or None, default=None
-        Seconds in which to end. Candidates are tried in random order, in rounds of more
-        and more epochs that the best third reaches (successive halving), and the
-        result says how many. One chunk of candidates is tried always. A second call
-        with the same `checkpoint` goes on with what is left. None: all candidates.
+        Seconds in which to end. Candidates are tried in random order, as many as time
+        allows, and the result says how many. One chunk of candidates is tried always. A
+        second call with the same `checkpoint` goes on with what is left. None: all
+        candidates.
     **parameters : dict
-        More parameters of the net, such as ``early_stopping=True``, but not those that
-        the search tries.
+        More parameters of the net, such as ``early_stopping=True``. Those given here
+        are not searched, as ``dropout=0.2``.
 
     Returns
     -------
@@ -137,9 +159,8 @@ def search(
 
     Notes
     -----
-    For regression, y is standardised once, before the search makes the folds. R2 does
-    not change. A score with a unit, such as ``"neg_mean_squared_error"``, is in units
-    of the standard deviation of y. `best_estimator_` predicts y in its own units.
+    The score of the winner is the best of many on the same folds, so new rows may score
+    a little lower.
 
     Raises
     ------
@@ -151,208 +172,201 @@ def search(
     >>> from sklearn.datasets import load_iris
     >>> from skact import search
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
-    >>> found = search(X, y, activations=["relu", "tanh"], progress=False)
-    >>> found.best_score_ > 0.9, sorted(found.best_params_)
-    (True, ['activation', 'depth', 'lr', 'width'])
+    >>> found = search(X, y, activations=["relu", "tanh"], n_candidates=4, max_epochs=40)
+    >>> found.best_score_ > 0.9, found.best_params_["activation"] in ("relu", "tanh")
+    (True, True)
     """
     began = time.monotonic()
-    _check_keywords(n_lr, cv, progress, budget, width=width, depth=depth)
-    if isinstance(scoring, list | tuple | dict | set) and not scoring:
-        raise ValueError(f"scoring must name a score, got {scoring!r}.")
+    check_arguments(n_candidates, n_lr, average, cv, progress, budget)
+    widths, depths = sizes_of("width", width, 1), sizes_of("depth", depth, 0)
+    refit = score_to_refit(refit, scoring)
     check_groups(groups, cv)
     if isinstance(X, pd.Series):  # to predict, it is a row
         raise ValueError("X must be a table, got a Series: pass X.to_frame().")
     X = as_table(X)
-    y, task = read_target(y, task)
+    y, task, reason = read_target(y, task)
     check_lengths(X, y, sample_weight=sample_weight, groups=groups)
     read_sample_weight(sample_weight, len(y))  # raises, before all folds do
+    cv = _folds_of(cv, X, y, groups, task=task, seed=random_state)
     if task == "classification":
-        check_rows_of_classes(y, cv)
         check_scores(scoring, y)
-    refit = _score_to_refit(refit, scoring)
-    log, regression = TrainingLog(), task == "regression"
-    net = (ActMLPRegressor if regression else ActMLP)(
-        random_state=random_state, dtype="float32"
-    )
-    _set_parameters(net, parameters, max_epochs, len(y)).set_callbacks(log)
-    optimizer = parameters.get("optimizer", "adam")
-    grid = activation_grid(
+    net = (ActMLPRegressor if task == "regression" else ActMLP)()
+    check_parameters(net, parameters, inspect.signature(search).parameters)
+    given = {"random_state": random_state, **_DEFAULTS, **parameters}
+    n_steps = _set_epochs(net.set_params(**given), max_epochs, len(y), given)
+    log = TrainingLog()
+    net.set_callbacks(log)
+    columns = make_columns(X)
+    others: dict[str, Sequence[Any]] = {
+        **OTHERS,
+        "numbers": _ways_to_try(numbers, X, columns),
+    }
+    others = {name: of for name, of in others.items() if name not in parameters and of}
+    candidates = draw_candidates(
+        n_candidates,
         activations,
         n_lr=n_lr,
-        optimizer=optimizer if isinstance(optimizer, str) else "adam",
-        prefix="net__",
-        width=_as_list(width),
-        depth=_as_list(depth),
+        n_steps=n_steps,
+        optimizer=given["optimizer"],
+        sizes=sizes_to_try(depths, widths, len(y)),
+        others=others,
+        random_state=random_state,
+    )
+    pipeline = make_pipeline(columns, net, is_regression=task == "regression")
+    options = {"scoring": scoring, "refit": refit or True, "cv": cv}
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    fit_params = weights | ({} if groups is None else {"groups": groups})
+    models = make_baselines(X, y, is_regression=task == "regression")
+    baselines = score_baselines(X, y, columns, models, fit_params=fit_params, **options)
+    found = RoundsSearchCV(
+        _share_columns(pipeline, SharedFolds(), dtype_name(net.dtype)),
+        _with_steps(candidates),
+        resource="net__max_epochs",
+        max_resources=net.max_epochs,
+        deadline=math.inf if budget is None else began + budget,
+        n_refits=average,
+        random_state=random_state,
+        **options,
     )
     if progress is None:
         progress = importlib.util.find_spec("rich") is not None
-    columns, folds = _make_preprocessing(X), SharedFolds()
-    shared = SharedTransformer(columns, folds, dtype_name(net.dtype))
-    pipeline = SearchPipeline([("columns", shared), ("net", net)])
-    options = {"cv": cv, "scoring": log.scorer(scoring), "refit": refit or True}
-    found = GridSearchCV(pipeline, grid, **options)
-    if budget is not None:
-        found = BudgetedSearchCV(
-            pipeline,
-            grid,
-            resource="net__max_epochs",
-            max_resources=net.max_epochs,
-            deadline=began + budget,
-            random_state=random_state,
-            **options,
-        )
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    target = StandardScaler() if regression else None
     with fused(progress=progress, checkpoint=checkpoint) as session:
-        found.fit(
-            X if _reads_rows(scoring) else folds.share(X),
-            y if target is None else _standardise(y, target),
-            **weights,
-            **({} if groups is None else {"groups": groups}),
-        )
-    pipeline.set_params(columns=columns)  # nothing is shared from here on
+        folds = found.estimator["columns"].folds
+        found.fit(X if reads_rows(scoring) else folds.share(X), y, **fit_params)
+        members = [
+            found.cv_results_["params"][i] for i in found.rank_candidates()[:average]
+        ]
+        mean = _try_average(found, members, X, y, fit_params)
+        best = None
+        if mean is not None and mean.mean() > found.best_score_:
+            best = average_of(pipeline, members).fit(X, y, **weights)
+    _unshare_columns(found, columns)
+    return SearchResult(
+        found,
+        log,
+        session.report,
+        average=best,
+        members=members,
+        average_scores=mean,
+        baselines=baselines,
+        task=f"{task.capitalize()}: {reason}",
+        alerts=find_alerts(X, y, task, baselines, found.best_score_),
+        test_ratio=_ratio_of(cv, X, y, groups),
+    )
+
+
+def _folds_of(
+    cv: Any, X: Any, y: np.ndarray, groups: Any, *, task: str, seed: int | None
+) -> Any:
+    """Return a splitter, or a list of folds, that is the same in each round."""
+    if cv is None:
+        n_splits = 3 if len(y) >= _ROWS_OF_THREE_FOLDS else 5
+        if task == "classification":
+            check_rows_of_classes(y, n_splits)
+        kind = KFold if task == "regression" else StratifiedKFold
+        return kind(n_splits, shuffle=True, random_state=seed or 0)
+    if isinstance(cv, Integral):
+        if task == "classification":
+            check_rows_of_classes(y, cv)
+        return cv
+    if not hasattr(cv, "split"):  # a generator of folds would be empty afterwards
+        return list(cv)
+    if not type(cv).__module__.startswith("sklearn."):  # one may split only once
+        return list(cv.split(X, y, groups))
+    is_drawn = getattr(cv, "shuffle", True) and hasattr(cv, "random_state")
+    if is_drawn and not isinstance(cv.random_state, Integral):
+        cv = copy.copy(cv)
+        cv.random_state = seed or 0
+    return cv
+
+
+def _set_epochs(
+    net: Any, max_epochs: int | None, n_rows: int, given: Mapping[str, Any]
+) -> int:
+    """Give a net enough epochs for its rows; return the number of its steps."""
+    if "batch_size" not in given and n_rows >= _ROWS_OF_LARGE_BATCHES:
+        net.set_params(batch_size=2 * net.batch_size)
+    size = net.batch_size
+    per_epoch = 1 if not isinstance(size, Integral) or size < 1 else -(-n_rows // size)
+    if max_epochs is not None:
+        check_whole("max_epochs", max_epochs, 1)
+    else:
+        enough = -(-_STEPS_TO_TRAIN // per_epoch)
+        max_epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, enough))
+    net.set_params(max_epochs=int(max_epochs))
+    return int(max_epochs) * per_epoch
+
+
+def _ways_to_try(numbers: Any, X: Any, columns: Any) -> list[str]:
+    """Return the ways to encode the numbers of X; none, if it is sparse."""
+    if not hasattr(columns, "numbers"):
+        if numbers is not None:
+            raise ValueError(f"numbers={numbers!r}: a sparse X is only scaled.")
+        return []
+    if numbers is not None:
+        return ways_of(numbers)
+    is_frame = isinstance(columns, TableEncoder)
+    return ways_that_differ(clone(columns).fit(X).read_numbers(X) if is_frame else X)
+
+
+def _with_steps(candidates: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return candidates with the names that their parameters have in a pipeline."""
+    return [
+        {
+            f"{'columns' if name == 'numbers' else 'net'}__{name}": value
+            for name, value in one.items()
+        }
+        for one in candidates
+    ]
+
+
+def _share_columns(pipeline: Any, folds: SharedFolds, dtype: str) -> Any:
+    """Return a pipeline whose clones transform each fold once for all."""
+    columns = SharedTransformer(pipeline["columns"], folds, dtype)
+    return clone(pipeline).set_params(columns=columns)
+
+
+def _unshare_columns(found: RoundsSearchCV, columns: Any) -> None:
+    """Give the pipelines of a search the transformer itself: nothing is shared on."""
+    found.estimator.set_params(columns=columns)
     best = found.best_estimator_
     best.set_params(columns=best["columns"].transformer_)
-    if target is not None:  # the same network, in the units of y
-        from sklearn.compose import TransformedTargetRegressor
-
-        same = pipeline.set_params(**found.best_params_)
-        best = TransformedTargetRegressor(same, transformer=target)
-        best.fit(X, y, **weights)
-    ratio = None
-    # a splitter of the user's may not split twice; nothing that was trained is lost
-    if hasattr(cv, "split"):
-        with suppress(Exception):
-            ratio = ratio_of_folds(cv.split(X, y, groups))
-    return SearchResult(found, best, log, session.report, ratio)
 
 
-def _reads_rows(scoring: Any) -> bool:
-    """Whether a score is a function of the user's, which may write into its rows."""
-    several: Any = (
-        scoring if isinstance(scoring, list | tuple | set | dict) else [scoring]
+def _try_average(
+    found: RoundsSearchCV,
+    members: Sequence[Mapping[str, Any]],
+    X: Any,
+    y: np.ndarray,
+    fit_params: Mapping[str, Any],
+) -> np.ndarray | None:
+    """Return the score of an average of nets on each fold; None: there is none.
+
+    The fits are those of the search, which this block of `fused()` still has.
+    """
+    net = found.estimator["net"]
+    by_label = isinstance(getattr(net, "class_weight", None), Mapping)
+    if len(members) < 2 or y.ndim > 1 or by_label:  # scikit-learn averages neither
+        return None
+    search = GridSearchCV(
+        average_of(found.estimator, members),
+        {},
+        scoring=found.scoring,
+        cv=found.cv,
+        refit=False,
+        error_score=np.nan,
     )
-    several = several.values() if isinstance(several, dict) else several
-    return any(callable(s) and not hasattr(s, "set_score_request") for s in several)
+    with suppress(ValueError):  # a score that the average has not, such as a method
+        search.fit(X, y, **fit_params)
+        metric = found.refit if isinstance(found.refit, str) else "score"
+        names = [f"split{i}_test_{metric}" for i in range(search.n_splits_)]
+        scores = np.array([search.cv_results_[name][0] for name in names], dtype=float)
+        return scores if np.isfinite(scores).all() else None
+    return None
 
 
-def _standardise(y: Any, scaler: StandardScaler) -> np.ndarray:
-    values = np.asarray(y, dtype=float)
-    columns = values.reshape(len(values), -1)
-    return scaler.fit_transform(columns).reshape(values.shape)
-
-
-def _make_preprocessing(X: Any) -> Any:
-    """Build the transformer from the user's columns to the input of a net."""
-    # imported here, because these take a third of the time to import skact
-    from sklearn.impute import SimpleImputer
-
-    if sp.issparse(X):  # centring would turn zeros into numbers and fill the memory
-        return StandardScaler(with_mean=False)
-    if not isinstance(X, pd.DataFrame):
-        if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f":
-            for i, column in enumerate(X.T):
-                check_no_infinity(column, i)
-        imputer = SimpleImputer(keep_empty_features=True)
-        return make_pipeline(imputer, StandardScaler())
-    if any(isinstance(name, float) and np.isnan(name) for name in X.columns):
-        raise ValueError("A column of X has no name (nan): give it one.")
-    columns = [X.iloc[:, i] for i in range(X.shape[1])]
-    # the kinds are read once, without y: so each fold has the same columns
-    kinds = [kind_of_column(column) for column in columns]
-    for column, kind in zip(columns, kinds, strict=True):
-        warn_of_digits(column, kind)
-    return TableEncoder(kinds)
-
-
-class SearchPipeline(Pipeline):
-    """A pipeline that hands `sample_weight` to its net, as ``GridSearchCV`` needs."""
-
-    def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, **params: Any
-    ) -> "SearchPipeline":
-        """Fit all steps; the net with the weights."""
-        if sample_weight is not None:
-            params["net__sample_weight"] = sample_weight
-        return super().fit(X, y, **params)
-
-
-def _check_keywords(
-    n_lr: Any, cv: Any, progress: Any, budget: Any, **sizes: Any
-) -> None:
-    """Refuse what cannot be searched, before anything is trained."""
-    if budget is not None:
-        is_number = isinstance(budget, Real) and not isinstance(budget, bool)
-        if not is_number or not 0 < float(budget) < float("inf"):
-            raise ValueError(
-                f"budget must be None or a positive number of seconds, got {budget!r}."
-            )
-    _check_whole("n_lr", n_lr, 1)
+def _ratio_of(cv: Any, X: Any, y: np.ndarray, groups: Any) -> float | None:
+    """Return test rows over training rows of a fold; None: `compare` knows the cv."""
     if isinstance(cv, Integral):
-        _check_whole("cv", cv, 2)
-    if progress is not None and not isinstance(progress, bool | np.bool_):
-        raise TypeError(f"progress must be True, False or None, got {progress!r}.")
-    for name, value in sizes.items():
-        values = [value] if isinstance(value, Integral) else value
-        if isinstance(values, str) or not isinstance(values, Iterable):
-            raise TypeError(f"{name} must be an int or a list of ints, got {value!r}.")
-        values = list(values)
-        if not values:
-            raise ValueError(f"{name} must name at least one number, got {value!r}.")
-        for one in values:
-            _check_whole(name, one, 1 if name == "width" else 0)
-
-
-def _check_whole(name: str, value: Any, low: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
-        raise ValueError(f"{name} must be an int >= {low}, got {value!r}.")
-
-
-def _score_to_refit(refit: Any, scoring: Any) -> Any:
-    """Return the score by which the best candidate is chosen, of several; else None."""
-    known = [scoring]
-    if isinstance(scoring, list | tuple | dict):
-        known = [*scoring]
-        refit = known[0] if refit is None else refit
-    if refit is not None and refit not in known:
-        names = [name for name in known if isinstance(name, str)]
-        allowed = f"None or one of {names}" if names else "None"
-        raise ValueError(f"refit must be {allowed}, got {refit!r}.")
-    return refit
-
-
-def _set_parameters(
-    net: Any, parameters: dict[str, Any], max_epochs: int | None, n_rows: int
-) -> Any:
-    """Give a net the parameters of the user, and enough epochs for its rows."""
-    for name, how in _HOW_TO_TRY.items():
-        if name in parameters:
-            raise TypeError(f"{name} is tried by the search: give it {how}.")
-    _check_names(net, parameters)
-    callbacks = parameters.get("callbacks") or []
-    if not isinstance(callbacks, list | tuple):
-        raise TypeError(f"callbacks must be a list, got {callbacks!r}.")
-    if max_epochs is not None:
-        _check_whole("max_epochs", max_epochs, 1)
-    else:
-        per_epoch = -(-n_rows // parameters.get("batch_size", 128))
-        enough = -(-_STEPS_TO_TRAIN // max(1, per_epoch))
-        max_epochs = min(150, max(30, enough))
-    given = {**parameters, "callbacks": [*callbacks, ActivationMonitor()]}
-    return net.set_params(**given, max_epochs=max_epochs)
-
-
-def _check_names(net: Any, parameters: dict[str, Any]) -> None:
-    own = {*inspect.signature(search).parameters} - {"X", "y", "parameters"}
-    known = own | {*net.get_params(deep=False)}
-    for name in parameters:
-        near = difflib.get_close_matches(name, known, n=1)
-        if "__" not in name and name not in known and near:
-            raise TypeError(
-                f"search got an unexpected parameter {name!r}; did you mean "
-                f"{near[0]!r}?"
-            )
-
-
-def _as_list(value: Any) -> list[int]:
-    return [int(v) for v in ([value] if isinstance(value, Integral) else value)]
+        return None
+    return ratio_of_folds(cv if isinstance(cv, list) else cv.split(X, y, groups))

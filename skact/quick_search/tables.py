@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from skact.parameters.kinds import check_dtype_of_tensor, check_no_mask
@@ -21,6 +21,7 @@ from skact.quick_search.column_kinds import (
     to_dates,
     to_numbers,
 )
+from skact.quick_search.numbers import NumberEncoder
 
 _N_HASHES = 32  # columns for free text
 _MISSING = "<missing>"
@@ -95,7 +96,7 @@ def _to_pandas(X: Any) -> pd.DataFrame:
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Encode each column of a table by its kind, as float32.
 
-    Numbers and booleans are standardised, and the mean replaces what is missing.
+    Numbers and booleans are encoded by a :class:`NumberEncoder`, gaps get a middle value.
     Dates become year, month, day, weekday, hour and days since 1970; durations become
     days. Categories become a column each; one that is missing is a category, too.
     Free text is hashed, word by word. Ids and constants are dropped.
@@ -104,6 +105,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     ----------
     kinds : sequence of str or None, default=None
         The kind of each column; None: read from the rows of `fit`.
+    numbers : {"standard", "clip", "quantile", "piecewise"}, default="standard"
+        How numbers are encoded.
 
     Attributes
     ----------
@@ -120,8 +123,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     ['n', 'word_a', 'word_b']
     """
 
-    def __init__(self, kinds: Sequence[str] | None = None) -> None:
-        self.kinds = kinds
+    def __init__(
+        self, kinds: Sequence[str] | None = None, numbers: str = "standard"
+    ) -> None:
+        self.kinds, self.numbers = kinds, numbers
 
     def fit(self, X: Any, y: Any = None) -> "TableEncoder":
         """Learn means, deviations and categories of the columns."""
@@ -142,7 +147,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 dtype=np.float32,
             ).fit(words)
         numbers = self._numbers(columns)
-        self.scaler_ = None if numbers is None else StandardScaler().fit(numbers)
+        self.number_encoder_ = None
+        if numbers is not None:
+            self.number_encoder_ = NumberEncoder(self.numbers).fit(numbers)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -150,10 +157,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         columns = self._columns_of(as_table(X))
         parts, numbers = [], self._numbers(columns)
-        if numbers is not None:  # after scaling, 0 is the mean of a column
-            assert self.scaler_ is not None
-            scaled = np.nan_to_num(self.scaler_.transform(numbers), nan=0.0)
-            parts.append(scaled.astype(np.float32))
+        if numbers is not None:
+            assert self.number_encoder_ is not None
+            parts.append(self.number_encoder_.transform(numbers))
         words = self._words(columns)
         if words is not None:
             assert self.encoder_ is not None
@@ -168,6 +174,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         pairs = list(zip(map(str, self.columns_), self.kinds_, strict=True))
         for name, kind in pairs:
             names += [f"{name}{part}" for part in _PARTS.get(kind, ())]
+        if self.number_encoder_ is not None:
+            names = self.number_encoder_.get_feature_names_out(names).tolist()
         if self.encoder_ is not None:
             coded = [name for name, kind in pairs if kind == "category"]
             names += self.encoder_.get_feature_names_out(coded).tolist()
@@ -179,7 +187,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def count_outputs(self) -> list[int]:
         """Return how many columns of what `transform` returns each column becomes."""
         check_is_fitted(self)
-        n_of_kind = {"text": _N_HASHES, **{kind: len(_PARTS[kind]) for kind in _PARTS}}
+        of_numbers: Iterator[int] = iter(())
+        if self.number_encoder_ is not None:
+            of_numbers = iter(self.number_encoder_.n_outputs_.tolist())
         of_categories: Iterator[int] = iter(())
         if self.encoder_ is not None:
             rare = self.encoder_.infrequent_categories_
@@ -190,9 +200,17 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 ]
             )
         return [
-            next(of_categories) if kind == "category" else n_of_kind.get(kind, 0)
+            next(of_categories)
+            if kind == "category"
+            else _N_HASHES * (kind == "text")
+            + sum(next(of_numbers) for _ in _PARTS.get(kind, ()))
             for kind in self.kinds_
         ]
+
+    def read_numbers(self, X: Any) -> np.ndarray | None:
+        """Return the columns that `numbers` encodes, as they are; None: there is none."""
+        check_is_fitted(self)
+        return self._numbers(self._columns_of(as_table(X)))
 
     def _with_kinds(self, columns: list[pd.Series]) -> Any:
         return zip(columns, self.kinds_, strict=True)

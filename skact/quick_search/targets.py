@@ -18,8 +18,8 @@ _SMALLEST, _LARGEST = 1e-100, 1e100  # sizes of y
 TASKS = ("classification", "regression")
 
 
-def read_target(y: Any, task: str | None) -> tuple[np.ndarray, str]:
-    """Return y as an array, and its task.
+def read_target(y: Any, task: str | None) -> tuple[np.ndarray, str, str]:
+    """Return y as an array, its task, and why it is this task.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def read_target(y: Any, task: str | None) -> tuple[np.ndarray, str]:
 
     Returns
     -------
-    tuple of ndarray and str
-        The values and the task.
+    tuple of ndarray, str and str
+        The values, the task, and a sentence that says why.
 
     Raises
     ------
@@ -55,18 +55,40 @@ def read_target(y: Any, task: str | None) -> tuple[np.ndarray, str]:
         values = values[:, 0]
     _check_present(values)
     values = _of_one_type(values)
+    reason = f"task={task!r}."
     if task is None:
         _check_not_one_hot(values)
-        is_number = values.dtype.kind in "iuf"
-        many = is_number and (values.ndim == 2 or _is_measure(values))
-        task = "regression" if many else "classification"
+        task, reason = _task_of(values)
     if task == "regression":
         _check_numbers(values)
     elif values.ndim == 2:
         raise ValueError("y of several columns can only be searched as a regression.")
     elif len(np.unique(values)) < 2:
         raise ValueError(f"y has one class only: {values[0]!r}.")
-    return values, task
+    return values, task, reason
+
+
+def _task_of(values: np.ndarray) -> tuple[str, str]:
+    """Return the task of y, and a sentence that says why, and how to change it."""
+    if values.ndim == 2:
+        return "regression", f"y has {values.shape[1]} columns."
+    n = len(np.unique(values))
+    if values.dtype.kind not in "iuf":
+        kind = "booleans" if values.dtype.kind == "b" else "words"
+        return "classification", f"y holds {n} different {kind}."
+    if not bool((values == np.round(values)).all()):
+        return "regression", "y holds numbers that are not whole."
+    if n > MAX_NUMBER_CLASSES:
+        return "regression", (
+            f"y holds {n} different whole numbers; if they are labels, pass "
+            f"task='classification'."
+        )
+    if n == 2:
+        return "classification", "y holds 2 different numbers."
+    return "classification", (
+        f"y holds {n} different whole numbers; if their order counts, as that of "
+        f"grades, pass task='regression'."
+    )
 
 
 def _check_not_one_hot(values: np.ndarray) -> None:
@@ -134,11 +156,6 @@ def _check_numbers(values: np.ndarray) -> None:
             f"y has numbers of up to {largest:.3g}: scale it, so that the largest is "
             f"between {_SMALLEST:g} and {_LARGEST:g}."
         )
-
-
-def _is_measure(values: np.ndarray) -> bool:
-    is_whole = bool((values == np.round(values)).all())
-    return not is_whole or len(np.unique(values)) > MAX_NUMBER_CLASSES
 
 
 def check_rows_of_classes(y: np.ndarray, n_splits: Any) -> None:

@@ -9,24 +9,29 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
-from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from skact import search
 from skact.quick_search.folds import SharedFolds, SharedTransformer
+from skact.quick_search.numbers import NumberEncoder
 from skact.quick_search.tables import TableEncoder
 
 N = 60
 NUMBERS = np.random.default_rng(0).normal(size=(N, 2))
 WORDS = np.random.default_rng(1).choice(["u", "v", "w"], N)
+SPARSE = csr_array(NUMBERS)
 FRAME = pd.DataFrame(NUMBERS, columns=["a", "b"]).assign(word=WORDS)
 LABELS = np.where(NUMBERS[:, 0] > 0, "yes", "no")
 OPTIONS: dict[str, Any] = {
     "activations": ["relu", "tanh"],
     "n_lr": 2,
-    "max_epochs": 2,
+    "max_epochs": 1,
     "width": 8,
+    "depth": 1,
+    "numbers": "clip",
+    "n_candidates": 4,
+    "average": 1,
     "progress": False,
 }
 
@@ -59,18 +64,24 @@ def count_calls(monkeypatch: Any, kind: type, *names: str) -> Counter:
 def test_a_fold_is_transformed_once_for_all_candidates(
     monkeypatch: pytest.MonkeyPatch, options: dict
 ) -> None:
-    for X, kind in ((FRAME, TableEncoder), (NUMBERS, SimpleImputer)):
+    for X, kind in ((FRAME, TableEncoder), (NUMBERS, NumberEncoder)):
         with monkeypatch.context() as patch:
+            patch.setattr(
+                "skact.quick_search.search.score_baselines", lambda *a, **k: {}
+            )
             calls = count_calls(patch, kind, "fit", "transform")
             search(X, LABELS, **{"cv": 3, **options, **OPTIONS})
-        # three folds, and all rows for the refit; held-out rows are not fitted on
+        # three folds, and all rows for the refit; held-out rows are not fitted on.
+        # `ways_that_differ` is not asked, because `numbers` is given
         assert calls == {"fit": 3 + 1, "transform": 2 * 3 + 1}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "auto"])
 def test_sharing_folds_changes_no_bit_of_a_search(dtype: str) -> None:
-    for X in (FRAME, NUMBERS, NUMBERS.tolist(), csr_array(NUMBERS)):
-        found = search(X, LABELS, cv=3, dtype=dtype, **OPTIONS)
+    for X in (FRAME, NUMBERS, NUMBERS.tolist(), SPARSE):
+        way = None if X is SPARSE else "clip"  # which is only scaled
+        options = OPTIONS | {"numbers": way, "dtype": dtype}
+        found = search(X, LABELS, cv=3, **options)
         alone = clone(found.search_)  # a plain search of scikit-learn's, not fused
         alone.fit(X, LABELS)
         for name in alone.cv_results_:
@@ -134,6 +145,23 @@ def test_a_shared_table_is_otherwise_a_table() -> None:
     assert ((array + 1)[np.array([2]), ...] == NUMBERS[[2]] + 1).all()
     sparse = csr_array(NUMBERS)
     assert folds.share(sparse) is sparse
+
+
+def test_each_way_to_encode_numbers_is_fitted_once_on_a_fold() -> None:
+    folds = SharedFolds()
+    X = folds.share(NUMBERS)
+    fold = X[np.arange(10), ...]
+    ways = ["clip", "piecewise", "clip", "standard"]
+    shared = [
+        SharedTransformer(NumberEncoder(), folds, numbers=way).fit(fold) for way in ways
+    ]
+    first, bins, again, plain = (one.transformer_ for one in shared)
+    assert first is again
+    assert [first.numbers, bins.numbers, plain.numbers] == [ways[0], ways[1], ways[3]]
+    assert bins.n_outputs_.sum() == shared[1].transform(fold).shape[1]
+    for one in shared:
+        alone = NumberEncoder(one.numbers).fit_transform(NUMBERS[:10])
+        assert (one.transform(fold) == alone).all()
 
 
 def test_what_no_float32_can_hold_is_left_to_the_net_to_refuse() -> None:

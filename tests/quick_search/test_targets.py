@@ -30,8 +30,9 @@ from skact.quick_search.targets import (
     ],
 )
 def test_the_values_of_y_choose_the_task(y: object, task: str) -> None:
-    values, found = read_target(y, None)
+    values, found, reason = read_target(y, None)
     assert found == task
+    assert reason.startswith("y h")
     assert values.dtype != object
 
 

@@ -1,10 +1,11 @@
-"""A grid search that keeps to a number of seconds: rounds of more and more epochs.
+"""A search in rounds of more and more epochs, of which the better candidates see more.
 
-Successive halving over epochs (Jamieson and Talwalkar 2016, arXiv:1502.07943), in
-chunks whose length is measured. In `fused()`, a fit of a later round goes on from where
-the earlier round left it.
+Successive halving over epochs (Jamieson and Talwalkar 2016, arXiv:1502.07943). In
+`fused()`, a fit of a later round goes on from where the earlier round left it. A budget
+of seconds is kept by chunks of candidates whose length is measured.
 """
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +18,8 @@ from sklearn.model_selection import GridSearchCV, ParameterGrid
 
 from skact._sklearn import HALVING_ITERATION, is_of_failed_fits
 
-_FACTOR = 3  # epochs of a round over those of the round before; of candidates, 1 / 3
-_MOST_ROUNDS = 3
+_FACTOR = 2  # epochs of a round over those of the round before
+_MOST_ROUNDS = 4
 # candidates before anything is known of their pace: the first one pays for a start
 _WARM_UP, _FIRST_CHUNK = 1, 4
 _SHARE_OF_CHUNK = 0.5  # of the seconds that are left to the round
@@ -28,21 +29,27 @@ _FEWEST_AT_END = 3
 _SHARE_OF_REFIT = 0.5
 
 
-class BudgetedSearchCV(GridSearchCV):
-    """Try as many candidates of a grid as a budget of seconds allows.
+class RoundsSearchCV(GridSearchCV):
+    """Try the candidates of a grid in rounds, as many as a budget of seconds allows.
+
+    The best half of each round, and the best candidate of each activation, is trained
+    for twice as many epochs in the next one. The best candidate of all rounds wins: so
+    the number of epochs is searched, too.
 
     Parameters
     ----------
     estimator, param_grid, scoring, refit, cv
-        As in ``GridSearchCV``.
+        As in ``GridSearchCV``; `cv` must give the same folds each time.
     resource : str
         The parameter of the estimator that holds its number of epochs.
     max_resources : int
         Epochs of the last round.
-    deadline : float
+    deadline : float, default=inf
         When to end, by ``time.monotonic()``.
+    n_refits : int, default=1
+        How many nets will be fitted on all rows afterwards, for which time is kept.
     random_state : int or None
-        Seed of the order in which candidates are tried.
+        Seed of the order in which candidates are tried, if there is a deadline.
 
     Attributes
     ----------
@@ -59,7 +66,8 @@ class BudgetedSearchCV(GridSearchCV):
         *,
         resource: str,
         max_resources: int,
-        deadline: float,
+        deadline: float = math.inf,
+        n_refits: int = 1,
         random_state: int | None = None,
         scoring: Any = None,
         refit: Any = True,
@@ -67,7 +75,8 @@ class BudgetedSearchCV(GridSearchCV):
     ) -> None:
         super().__init__(estimator, param_grid, scoring=scoring, refit=refit, cv=cv)
         self.resource, self.max_resources = resource, max_resources
-        self.deadline, self.random_state = deadline, random_state
+        self.deadline, self.n_refits = deadline, n_refits
+        self.random_state = random_state
 
     def _run_search(
         self, evaluate_candidates: Callable[..., Any], *, callback_ctx: Any
@@ -75,14 +84,17 @@ class BudgetedSearchCV(GridSearchCV):
         """Evaluate candidates in rounds, until the last round or the deadline."""
         context = callback_ctx.subcontext(task_name="search", max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self)
-        grid = list(ParameterGrid(self.param_grid))
-        order = np.random.default_rng(self.random_state).permutation(len(grid))
-        waiting = [grid[i] for i in order]
-        self.n_candidates_, self.rounds_ = len(grid), []
-        clock = _Clock(self.deadline, self.max_resources)
+        waiting = list(ParameterGrid(self.param_grid))
+        self.n_candidates_, self.rounds_ = len(waiting), []
+        clock = None
+        if math.isfinite(self.deadline):
+            order = np.random.default_rng(self.random_state).permutation(len(waiting))
+            waiting = [waiting[i] for i in order]
+            clock = _Clock(self.deadline, self.max_resources, self.n_refits)
         trained, rounds = 0, epochs_of_rounds(self.max_resources)
         for number, n_epochs in enumerate(rounds):
-            clock.begin_round(n_epochs - trained, len(rounds) - number)
+            if clock is not None:
+                clock.begin_round(n_epochs - trained, len(rounds) - number)
             of_round = context.subcontext(
                 task_name=HALVING_ITERATION,
                 max_subtasks=None,
@@ -108,13 +120,16 @@ class BudgetedSearchCV(GridSearchCV):
         self,
         waiting: list[dict[str, Any]],
         this: "_Round",
-        clock: "_Clock",
+        clock: "_Clock | None",
     ) -> tuple[list[dict[str, Any]], Any]:
-        """Evaluate candidates chunk by chunk; return them, and all results so far.
+        """Evaluate candidates, chunk by chunk if a clock runs.
 
-        scikit-learn ends a search if all fits of a chunk fail. Here such a chunk is
-        evaluated once more, together with the next one.
+        Returns the candidates, and all results so far. scikit-learn ends a search if
+        all fits of a chunk fail. Here such a chunk is evaluated once more, together
+        with the next one.
         """
+        if clock is None:
+            return waiting, this.evaluate(waiting, 0)
         tried: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
         found, error = None, None
@@ -144,13 +159,20 @@ class BudgetedSearchCV(GridSearchCV):
 
     @staticmethod
     def _select_best_index(refit: Any, refit_metric: str, results: Any) -> int:
-        """Return the best candidate of the last round."""
-        scores = np.array(results[f"mean_test_{refit_metric}"], dtype=float)
-        last = np.asarray(results["iter"]) == max(results["iter"])
-        scores[~last | np.isnan(scores)] = -np.inf
-        return int(scores.argmax())
+        """Return the best candidate of all rounds; of equal ones, the shortest."""
+        scores = np.asarray(results[f"mean_test_{refit_metric}"], dtype=float)
+        return int(np.nan_to_num(scores, nan=-np.inf).argmax())
 
-
+    def rank_candidates(self) -> list[int]:
+        """Return the best row of each candidate in ``cv_results_``, the best first."""
+        results = self.cv_results_
+        scores = np.asarray(results[self._name_of_score()], dtype=float)
+        best: dict[str, int] = {}
+        for i in np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable"):
+            params = dict(results["params"][i])
+            del params[self.resource]
+            best.setdefault(repr(sorted(params.items(), key=lambda p: p[0])), int(i))
+        return [i for i in best.values() if np.isfinite(scores[i])]
 class _Round:
     """A round: has its chunks evaluated, whose tasks number one after another.
 
@@ -202,8 +224,9 @@ class _Round:
 class _Clock:
     """Measures chunks, and says how many candidates the next one may have."""
 
-    def __init__(self, deadline: float, max_epochs: int) -> None:
-        self._deadline, self._max_epochs = deadline, max_epochs
+    def __init__(self, deadline: float, max_epochs: int, n_refits: int) -> None:
+        self._deadline = deadline
+        self._epochs_of_refits = n_refits * max_epochs
         self._pace = 0.0  # seconds of an epoch of a candidate; 0: not known
         self._epochs, self._most = 1, _WARM_UP
         self._is_warm = False
@@ -217,7 +240,7 @@ class _Clock:
 
     @property
     def _seconds_of_refit(self) -> float:
-        return _SHARE_OF_REFIT * self._pace * self._max_epochs
+        return _SHARE_OF_REFIT * self._pace * self._epochs_of_refits
 
     def count_affordable(self) -> int:
         """Return how many candidates the next chunk may have; 0: time is over."""
@@ -249,12 +272,12 @@ class _Clock:
 
 
 def epochs_of_rounds(max_epochs: int) -> list[int]:
-    """Return the epochs of each round, such as 4, 12, 36.
+    """Return the epochs of each round, such as 5, 10, 20, 40.
 
     Examples
     --------
-    >>> epochs_of_rounds(36), epochs_of_rounds(30), epochs_of_rounds(2)
-    ([4, 12, 36], [4, 10, 30], [1, 2])
+    >>> epochs_of_rounds(40), epochs_of_rounds(30), epochs_of_rounds(2)
+    ([5, 10, 20, 40], [4, 8, 15, 30], [1, 2])
     """
     rounds = {max(1, -(-max_epochs // _FACTOR**i)) for i in range(_MOST_ROUNDS)}
     return sorted(rounds)
@@ -265,14 +288,17 @@ def survivors_of(
 ) -> list[dict[str, Any]]:
     """Return the candidates for the next round, the best first.
 
-    The best of a second activation stays, so that there is something to compare.
+    The best of each activation stays, so that activations are compared at their best.
     """
     known = np.nan_to_num(np.asarray(scores, dtype=float), nan=-np.inf)
     ranked = np.argsort(-known, kind="stable")
     number = min(len(tried), max(_FEWEST_AT_END, -(-len(tried) // _FACTOR)))
-    kept = list(ranked[:number])
-    names = [str(one.get("net__activation")) for one in tried]
-    if len({names[i] for i in kept}) == 1:
-        others = [i for i in ranked if names[i] != names[kept[0]]]
-        kept[-1:] = others[:1] or kept[-1:]
-    return [tried[i] for i in kept]
+    names = [_activation_of(one) for one in tried]
+    firsts = {names[i]: i for i in ranked[::-1]}
+    kept = {*ranked[:number], *firsts.values()}
+    return [tried[i] for i in ranked if i in kept]
+
+
+def _activation_of(params: dict[str, Any]) -> str:
+    found = (v for k, v in params.items() if k.rpartition("__")[2] == "activation")
+    return str(next(found, None))

@@ -1,0 +1,111 @@
+"""Arguments of `search`: checked before anything is trained, so nothing is lost."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from skact.quick_search.numbers import WAYS
+
+_HOW_TO_TRY = {
+    "activation": "activations=[...]",
+    "lr": "n_lr=..., or activation_grid(lr=...) and a search of your own",
+    "hidden": "width=[...] and depth=[...]",
+}
+
+
+def check_arguments(
+    n_candidates: Any, n_lr: Any, average: Any, cv: Any, progress: Any, budget: Any
+) -> None:
+    """Refuse what cannot be searched."""
+    if budget is not None:
+        is_number = isinstance(budget, Real) and not isinstance(budget, bool)
+        if not is_number or not 0 < float(budget) < float("inf"):
+            raise ValueError(
+                f"budget must be None or a positive number of seconds, got {budget!r}."
+            )
+    check_whole("n_candidates", n_candidates, 1)
+    check_whole("n_lr", n_lr, 1)
+    check_whole("average", average, 1)
+    if isinstance(cv, Integral):
+        check_whole("cv", cv, 2)
+    if progress is not None and not isinstance(progress, bool | np.bool_):
+        raise TypeError(f"progress must be True, False or None, got {progress!r}.")
+
+
+def check_whole(name: str, value: Any, low: int) -> None:
+    """Refuse all but integers from a limit on."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise ValueError(f"{name} must be an int >= {low}, got {value!r}.")
+
+
+def sizes_of(name: str, value: Any, low: int) -> list[int] | None:
+    """Return widths or depths as a list; a number is a list of one."""
+    if value is None:
+        return None
+    values = [value] if isinstance(value, Integral) else value
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} must be an int or a list of ints, got {value!r}.")
+    values = list(values)
+    if not values:
+        raise ValueError(f"{name} must name at least one number, got {value!r}.")
+    for one in values:
+        check_whole(name, one, low)
+    return [int(one) for one in values]
+
+
+def ways_of(value: Any) -> list[str]:
+    """Return the ways to encode numbers as a list; a name is a list of one."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, Iterable) or not (values := list(values)):
+        raise TypeError(f"numbers must be some of {WAYS}, got {value!r}.")
+    for one in values:
+        if one not in WAYS:
+            raise ValueError(f"numbers must be some of {WAYS}, got {one!r}.")
+    return values
+
+
+def score_to_refit(refit: Any, scoring: Any) -> Any:
+    """Return the score by which the best candidate is chosen, of several; else None."""
+    if isinstance(scoring, list | tuple | dict | set) and not scoring:
+        raise ValueError(f"scoring must name a score, got {scoring!r}.")
+    known = [scoring]
+    if isinstance(scoring, list | tuple | dict):
+        known = [*scoring]
+        refit = known[0] if refit is None else refit
+    if refit is not None and refit not in known:
+        names = [name for name in known if isinstance(name, str)]
+        allowed = f"None or one of {names}" if names else "None"
+        raise ValueError(f"refit must be {allowed}, got {refit!r}.")
+    return refit
+
+
+def check_parameters(
+    net: Any, parameters: Mapping[str, Any], own: Iterable[str]
+) -> None:
+    """Refuse parameters that the search tries, and names that are nearly right."""
+    for name, how in _HOW_TO_TRY.items():
+        if name in parameters:
+            raise TypeError(f"{name} is tried by the search: give it {how}.")
+    known = {*own, *net.get_params(deep=False)} - {"X", "y", "parameters"}
+    for name in parameters:
+        near = difflib.get_close_matches(name, known, n=1)
+        if "__" not in name and name not in known and near:
+            raise TypeError(
+                f"search got an unexpected parameter {name!r}; did you mean "
+                f"{near[0]!r}?"
+            )
+    callbacks = parameters.get("callbacks") or []
+    if not isinstance(callbacks, list | tuple):
+        raise TypeError(f"callbacks must be a list, got {callbacks!r}.")
+
+
+def reads_rows(scoring: Any) -> bool:
+    """Whether a score is a function of the user's, which may write into its rows."""
+    several: Any = (
+        scoring if isinstance(scoring, list | tuple | set | dict) else [scoring]
+    )
+    several = several.values() if isinstance(several, dict) else several
+    return any(callable(s) and not hasattr(s, "set_score_request") for s in several)

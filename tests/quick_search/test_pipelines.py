@@ -1,0 +1,88 @@
+"""A pipeline of the search: weights reach the net, y is standardised inside the fold."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import r2_score
+from sklearn.preprocessing import StandardScaler
+
+from skact import ActMLP, ActMLPRegressor
+from skact.quick_search.numbers import NumberEncoder
+from skact.quick_search.pipelines import average_of, make_columns, make_pipeline
+from skact.quick_search.tables import TableEncoder
+
+X, y = load_iris(return_X_y=True)
+XR, yr = load_diabetes(return_X_y=True)
+
+
+def test_the_net_learns_a_standardised_y_and_answers_in_its_units():
+    """As by hand: (y - mean) / deviation goes in, and comes back."""
+    pipe = make_pipeline(NumberEncoder(), Ridge(), is_regression=True).fit(XR, yr)
+    hand = Ridge().fit(NumberEncoder().fit_transform(XR), (yr - yr.mean()) / yr.std())
+    expected = hand.predict(NumberEncoder().fit_transform(XR)) * yr.std() + yr.mean()
+    assert np.allclose(pipe.predict(XR), expected)
+    assert pipe.score(XR, yr) == pytest.approx(r2_score(yr, expected))
+    assert is_regressor(pipe)
+    assert not is_classifier(pipe)
+
+
+def test_several_columns_of_y_are_standardised_one_by_one():
+    both = np.column_stack([yr, 1e6 * yr + 7])
+    pipe = make_pipeline(NumberEncoder(), Ridge(), is_regression=True).fit(XR, both)
+    found = pipe.predict(XR)
+    assert found.shape == both.shape
+    assert np.allclose(found[:, 1], 1e6 * found[:, 0] + 7)
+
+
+@pytest.mark.parametrize("is_regression", [False, True])
+def test_weights_reach_the_model(is_regression):
+    data, target = (XR, yr) if is_regression else (X, y)
+    model = Ridge() if is_regression else LogisticRegression()
+    weights = np.where(target > np.median(target), 9.0, 0.1)
+    pipe = make_pipeline(NumberEncoder(), model, is_regression=is_regression)
+    plain = clone(pipe).fit(data, target).predict(data)
+    weighted = clone(pipe).fit(data, target, sample_weight=weights).predict(data)
+    assert weighted.mean() > plain.mean()
+    once_more = clone(pipe).fit(data, target, weights).predict(data)
+    assert (once_more == weighted).all()
+
+
+def test_an_average_is_the_mean_of_what_its_members_say():
+    net = ActMLP(max_epochs=3, width=8, random_state=0)
+    pipe = make_pipeline(NumberEncoder(), net, is_regression=False)
+    members = [
+        {"net__activation": "relu", "columns__numbers": "clip", "net__max_epochs": 2},
+        {"net__activation": "tanh", "columns__numbers": "standard"},
+    ]
+    found = average_of(pipe, members).fit(X, y)
+    alone = [clone(pipe).set_params(**one).fit(X, y) for one in members]
+    expected = np.mean([one.predict_proba(X) for one in alone], axis=0)
+    assert np.array_equal(found.predict_proba(X), expected)
+    assert set(pipe.get_params()["net__activation"]) == set("relu")  # not changed
+
+
+def test_an_average_of_numbers_is_in_the_units_of_y():
+    net = ActMLPRegressor(max_epochs=3, width=8, random_state=0)
+    pipe = make_pipeline(NumberEncoder(), net, is_regression=True)
+    members = [{"net__activation": "relu"}, {"net__activation": "tanh"}]
+    found = average_of(pipe, members).fit(XR, yr).predict(XR)
+    alone = [clone(pipe).set_params(**one).fit(XR, yr).predict(XR) for one in members]
+    assert np.allclose(found, np.mean(alone, axis=0))
+    assert 100 < found.mean() < 200
+
+
+def test_the_transformer_suits_the_table():
+    assert isinstance(make_columns(X), NumberEncoder)
+    assert isinstance(make_columns(csr_array(X)), StandardScaler)
+    frame = pd.DataFrame({"a": [1.5, 2.5, 3.5], "w": ["x", "y", "x"]})
+    found = make_columns(frame)
+    assert isinstance(found, TableEncoder)
+    assert found.kinds == ["number", "category"]
+    with pytest.raises(ValueError, match="has no name"):
+        make_columns(frame.rename(columns={"a": np.nan}))
+    with pytest.raises(ValueError, match="Column 0 of X holds infinite values"):
+        make_columns(np.array([[np.inf], [1.0]]))
