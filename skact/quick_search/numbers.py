@@ -103,11 +103,11 @@ class NumberEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         names = input_features
         if names is None:
-            names = [f"x{i}" for i in range(self.n_features_in_)]
+            names = [f"x{i}" for i in range(len(self.n_outputs_))]
         names = [*map(str, names)]
         bins = [
             f"{names[i]}_bin{k}"
-            for i in range(self.n_features_in_)
+            for i in range(len(self.n_outputs_))
             for k in range(1, self.n_outputs_[i])
         ]
         return np.asarray([*names, *bins], dtype=object)
