@@ -163,10 +163,12 @@ WAYS = {"before": before, "now": now}
 # ---------------------------------------------------------------------- simulations
 
 
-def equal_models(n: int, folds: Any, rows: Any) -> Iterator[dict[str, Any]]:
+def equal_models(
+    n: int, folds: Any, rows: Any, kinds: Any = KINDS, values: Any = (2, 8)
+) -> Iterator[dict[str, Any]]:
     """How often is any of all pairs of equal models said to differ?"""
     for kind, n_values, n_rows, n_folds in itertools.product(
-        KINDS, (2, 8), rows, folds
+        kinds, values, rows, folds
     ):
         found = _simulate(kind, np.zeros(n_values), n_folds, n_rows, n)
         yield {
@@ -209,15 +211,17 @@ def _simulate(
 # ---------------------------------------------------------------------- real nets
 
 
-def seeds_of_one_net(n: int, folds: Any) -> Iterator[dict[str, Any]]:
+def seeds_of_one_net(
+    n: int, folds: Any, names: Any = ("iris", "wine", "digits")
+) -> Iterator[dict[str, Any]]:
     """How often does one of eight seeds of a net differ from another?
 
     They differ in truth, too, by the luck of their weights, but by less than folds can
     show; each search has other rows or another order of them.
     """
     tables = {"iris": load_iris, "wine": load_wine, "digits": load_digits}
-    for (name, load), n_folds in itertools.product(tables.items(), folds):
-        X, y = load(return_X_y=True)
+    for name, n_folds in itertools.product(names, folds):
+        X, y = tables[name](return_X_y=True)
         said: dict[str, list[Verdicts]] = {way: [] for way in WAYS}
         for draw_ in range(n):
             rows = np.random.default_rng(draw_).permutation(len(X))[:200]
@@ -254,8 +258,8 @@ def main() -> None:
     quick = args.quick
     folds, rows = ((2, 3), (60,)) if quick else (FOLDS, ROWS)
     sections = {
-        "equal": equal_models(4 if quick else 400, folds, rows),
-        "different": differing_models(4 if quick else 300, folds, rows),
+        "equal": equal_models(4 if quick else 300, folds, rows),
+        "different": differing_models(4 if quick else 200, folds, rows),
         "seeds": seeds_of_one_net(1 if quick else 12, folds if quick else (2, 3, 5)),
     }
     found = {}

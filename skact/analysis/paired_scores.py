@@ -119,7 +119,7 @@ def _note_on_failed(failed: pd.DataFrame, told: Sequence[str], have_seeds: bool)
     said = []
     for (value, *cells), rows in itertools.islice(groups, _N_NAMED):
         params = zip(told, cells, strict=True)
-        others = [f"{name}={one}" for name, one in params if not pd.isna(one)]
+        others = [f"{name}={_short(one)}" for name, one in params if not pd.isna(one)]
         with_others = f" with {join_with_and(others)}" if others else ""
         folds = [str(x) for x in dict.fromkeys(rows["fold"])]
         s = "s" * (len(folds) > 1)
@@ -135,6 +135,12 @@ def _note_on_failed(failed: pd.DataFrame, told: Sequence[str], have_seeds: bool)
     if n == 1:
         with_seeds = with_seeds.replace("them", "it")
     return f"{candidates} failed and {are} left out{with_seeds}: {'; '.join(said)}."
+
+
+def _short(value: Any) -> Any:
+    """Return a float as 1e+12, and not with all its zeros."""
+    is_short = isinstance(value, float) and float(f"{value:g}") == value
+    return f"{value:g}" if is_short else value
 
 
 def _rows_of_last_iterations(

@@ -1,7 +1,7 @@
 """The steps in which a score moves: one test row more that is right, or less."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -24,9 +24,9 @@ def step_of_scores(scores: Any, n_test: float | None = None) -> float:
     scores : array-like of shape (n_candidates, n_folds)
         Scores as the search has them; NaN where a fit failed.
     n_test : float or None, default=None
-        Test rows of a fold, if they are known. Else the scores tell: the least common
-        denominator of a fold divides its number of rows, so it is at most too small,
-        and the step too large.
+        Test rows of a fold, if they are known. Else the scores tell: the common
+        denominator of a fold divides its number of rows, so the step is at most too
+        large.
 
     Returns
     -------
@@ -40,25 +40,24 @@ def step_of_scores(scores: Any, n_test: float | None = None) -> float:
     0.0
     """
     table = np.asarray(scores, dtype=float)
-    folds = [np.unique(fold[np.isfinite(fold)]) for fold in table.T]
-    found = [_denominator_of(fold.tolist()) for fold in folds]
-    if min(found) == 0 or not np.isfinite(table).any():
+    folds = [np.unique(fold[np.isfinite(fold)]).tolist() for fold in table.T]
+    if not any(folds):
         return 0.0
-    if n_test is not None:
-        return 1 / n_test
-    n_rows = max(found)
-    if n_rows <= _LARGEST_DENOMINATOR:
-        return 1 / n_rows
-    # a mean of fractions, as macro F1: two scores of a fold differ by a row at least
-    return float(min(np.diff(fold).min() for fold in folds if len(fold) > 1))
+    found = [_rows_told_by(fold) for fold in folds]
+    if 0 in found:
+        return 0.0
+    return 1 / (max(found) if n_test is None else n_test)
 
 
-def _denominator_of(scores: Iterable[float]) -> int:
-    """Return the least common denominator of scores; 0 if one is no fraction."""
-    common = 1
+def _rows_told_by(scores: Sequence[float]) -> int:
+    """Return how many rows the scores of a fold count; 0 if one is no fraction."""
+    largest = common = 1
     for score in scores:
         found = Fraction(score).limit_denominator(_LARGEST_DENOMINATOR)
         if abs(float(found) - score) > _ROUNDING * max(1.0, abs(score)):
             return 0
+        largest = max(largest, found.denominator)
         common = math.lcm(common, found.denominator)
-    return common
+    # counts over one number of rows have a small common denominator; those over many,
+    # as F1 has them, a product of these
+    return common if common <= 4 * largest else largest

@@ -124,10 +124,14 @@ def _sentence_on_reach(found: Any) -> str:
     if UNDECIDED not in _answer_of(found)[1].values():
         return ""
     and_pairs = f" and {pairs} pairs" if pairs > 1 else ""
-    said = (
-        f"With these {n} folds{and_pairs} a difference from {quote_name(best)} must "
-        f"reach about {_reach_of(found):.2g} to be told from chance"
-    )
+    difference = f"a difference from {quote_name(best)}"
+    reach, scores = _reach_of(found), found.scores.to_numpy()
+    if reach > 1 and scores.min() >= 0 and scores.max() <= 1:  # shares
+        said = f"With these {n} folds{and_pairs} {difference} cannot"
+    else:
+        said = f"With these {n} folds{and_pairs} {difference} must reach about "
+        said += f"{reach:.2g} to"
+    said += " be told from chance"
     rest = _without_deciding_fold(found)
     if rest is not None and _reach_of(found) > _MUCH * _reach_of(rest):
         said += f"; without fold {found.deciding.fold}, about {_reach_of(rest):.2g}"

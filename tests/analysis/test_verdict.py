@@ -169,3 +169,13 @@ def test_the_metric_of_a_search_is_named() -> None:
     again = GridSearchCV(SVC(), {"C": [0.1, 1.0]}, scoring="f1_macro", cv=3).fit(X, y)
     assert "(f1_macro 0." in compare(again, "C").headline
     assert "(score 0." in compare(search.cv_results_, "C").headline
+
+
+def test_a_share_must_not_reach_more_than_one(results: Any) -> None:
+    """A difference of accuracies had to reach 21."""
+    rng = np.random.default_rng(0)
+    table = results({f"f{i}": rng.integers(60, 75, 2) / 75 for i in range(8)})
+    text = compare(table).verdict
+    assert "With these 2 folds and 28 pairs a difference from " in text
+    assert "cannot be told from chance: 2 folds tell little of chance" in text
+    assert "must reach" not in text
