@@ -480,7 +480,8 @@ def test_simulated_models_differ_by_what_they_are_said_to_differ():
         assert abs(means[0] - means[1]) < 0.01, kind
         assert means[0] - means[2] > 0.05, kind
         if kind.score in ("accuracy", "R2"):
-            assert abs(means - kind.mean + less).max() < 0.01, kind
+            # R2 of 100 rows is less than that of all rows, for all models alike
+            assert abs(means - kind.mean + less).max() < 0.025, kind
         # the same rows are hard for all models
         scores = np.concatenate(drawn, axis=1)
         assert np.corrcoef(scores)[0, 1] > 0.2, kind

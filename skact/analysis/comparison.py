@@ -182,7 +182,9 @@ def compare(
     If searches did not have the same folds, the report says so. Two tests correct for
     shared rows: the corrected resampled t-test, adjusted by Holm's
     method for all pairs, and the Bayesian correlated t-test. Only the Bayesian test can
-    say that two values are equivalent. See :mod:`skact.analysis.paired_tests`.
+    say that two values are equivalent. Accuracies move in steps of a row, so few folds
+    often agree by chance: no test is surer than such steps allow. See
+    :mod:`skact.analysis.paired_tests`.
 
     Parameters
     ----------
@@ -238,6 +240,10 @@ def compare(
     Nadeau & Bengio (2003), Inference for the Generalization Error, Machine Learning 52.
     Benavoli, Corani, Demsar & Zaffalon (2017), Time for a Change, JMLR 18(77).
     Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure.
+    Hanley & Lippman-Hand (1983), If Nothing Goes Wrong, Is Everything All Right?, JAMA
+    249(13).
+    Kruschke (2018), Rejecting or Accepting Parameter Values in Bayesian Estimation,
+    Advances in Methods and Practices in Psychological Science 1(2).
 
     Examples
     --------

@@ -52,7 +52,7 @@ def test_printing_it_gives_the_table_and_the_verdict(found: SearchResult) -> Non
     assert text.startswith("Classification, scored by accuracy: 4 candidates on 3 fold")
     assert "rank_test_score" in text
     assert "split0" not in text
-    assert "scores best of 2 values of activation (accuracy 0." in text
+    assert " best of 2 values of activation (accuracy 0." in text
 
 
 def test_it_says_so_if_the_best_rate_is_the_last_that_was_tried(
