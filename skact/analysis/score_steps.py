@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-# A number that is no fraction lies so near to one with a chance of 1e-5.
+_EXACT = 2e-15  # rounding error of a score
+_FLOAT32 = 6e-8
 _LARGEST_DENOMINATOR = 100_000
-_ROUNDING = 2e-15
+_CHANCE = 1e-4  # that numbers all lie near to fractions and are none
 
 
 def step_of_scores(scores: Any, n_test: float | None = None) -> float:
@@ -40,24 +41,39 @@ def step_of_scores(scores: Any, n_test: float | None = None) -> float:
     0.0
     """
     table = np.asarray(scores, dtype=float)
-    folds = [np.unique(fold[np.isfinite(fold)]).tolist() for fold in table.T]
-    if not any(folds):
+    folds = [np.unique(fold[np.isfinite(fold)]) for fold in table.T]
+    if not any(map(len, folds)):
         return 0.0
-    found = [_rows_told_by(fold) for fold in folds]
-    if 0 in found:
-        return 0.0
-    return 1 / (max(found) if n_test is None else n_test)
+    scores = np.unique(np.concatenate(folds))
+    for rounding in _roundings_of(scores):
+        # numbers up to 1 have 0.3 q^2 fractions with denominators up to q
+        chance = _CHANCE ** (1 / len(scores))
+        largest = int(math.sqrt(chance / 0.6 / rounding))
+        largest = max(1, min(largest, _LARGEST_DENOMINATOR))
+        found = [_rows_told_by(fold.tolist(), rounding, largest) for fold in folds]
+        if 0 not in found:
+            return 1 / (max(found) if n_test is None else n_test)
+    return 0.0
 
 
-def _rows_told_by(scores: Sequence[float]) -> int:
+def _roundings_of(scores: np.ndarray) -> list[float]:
+    """Return how scores may have been rounded: to decimals, to float32, or hardly."""
+    decimals = [n for n in range(3, 8) if (scores.round(n) == scores).all()]
+    found = [0.5 * 10.0**-n for n in decimals[:1]]
+    if (scores.astype(np.float32) == scores).all():
+        found.append(_FLOAT32)
+    return [*found, _EXACT]
+
+
+def _rows_told_by(scores: Sequence[float], rounding: float, largest: int) -> int:
     """Return how many rows the scores of a fold count; 0 if one is no fraction."""
-    largest = common = 1
+    highest = common = 1
     for score in scores:
-        found = Fraction(score).limit_denominator(_LARGEST_DENOMINATOR)
-        if abs(float(found) - score) > _ROUNDING * max(1.0, abs(score)):
+        found = Fraction(score).limit_denominator(largest)
+        if abs(float(found) - score) > rounding * max(1.0, abs(score)):
             return 0
-        largest = max(largest, found.denominator)
+        highest = max(highest, found.denominator)
         common = math.lcm(common, found.denominator)
     # counts over one number of rows have a small common denominator; those over many,
     # as F1 has them, a product of these
-    return common if common <= 4 * largest else largest
+    return common if common <= 4 * highest else highest

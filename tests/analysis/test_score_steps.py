@@ -64,3 +64,20 @@ def test_scores_that_count_rows_have_a_step_and_others_have_none(name: str) -> N
 
 def test_without_scores_there_is_no_step() -> None:
     assert step_of_scores([[np.nan, np.nan]]) == 0
+
+
+@pytest.mark.parametrize("rounded", ["float32", 4, 5, 6])
+def test_scores_that_were_rounded_tell_their_rows_all_the_same(rounded: Any) -> None:
+    """Else 29/30 and 28/30 of two models would be no steps, and chance look sure."""
+    rng = np.random.default_rng(0)
+    for m in (12, 30, 75):
+        scores = rng.binomial(m, 0.9, (8, 5)) / m
+        if rounded == "float32":
+            given = scores.astype(np.float32).astype(float)
+            noise = rng.random((8, 5)).astype(np.float32)
+            assert step_of_scores(noise) == 0
+        else:
+            given = scores.round(rounded)
+            noise = rng.random((8, 5)).round(rounded)
+            assert step_of_scores(noise) <= 1.01 * 10.0**-rounded
+        assert step_of_scores(given) == pytest.approx(1 / m)
