@@ -26,6 +26,7 @@ from skact.analysis.fold_sizes import (
     searches_in,
     size_of_test_folds,
 )
+from skact.analysis.known_splitter import known_splitters
 from skact.analysis.pair_verdicts import best_first, table_of_pairs
 from skact.analysis.paired_scores import (
     are_of_several_searches,
@@ -296,7 +297,8 @@ def compare(
         raise ValueError(f"There must be two folds at least; got {len(scores)}.")
     if test_ratio is None:
         test_ratio = ratio_of_fold_sizes(search, len(scores), notes)
-    notes += notes_on_equal_folds(table)
+    are_known = bool(known_splitters(searches_in(search), len(scores)))
+    notes += notes_on_equal_folds(table, are_known)
     if table.index.get_level_values("value").duplicated().any():
         notes += _notes_on_selection(select, overlaps)
     rope = default_rope(scores, notes) if rope is None else float(rope)

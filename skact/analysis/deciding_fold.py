@@ -64,10 +64,8 @@ def deciding_fold(scores: pd.DataFrame, step: float) -> DecidingFold | None:
     if times[fold] < _TIMES or 2 * stdtr(n - 2, -times[fold]) * n > _LEVEL:
         return None
     rest = np.delete(table, fold, axis=0)
-    own = np.abs(_deviations(table[fold], rest))
-    farthest = np.flatnonzero(own >= own.max() * (1 - 1e-9))  # of two values, both
-    moved = np.abs(table[fold] - np.median(rest, axis=0))
-    value = int(farthest[moved[farthest].argmax()])
+    # most values may be unlike themselves there, so the one that moved most is told
+    value = int(np.abs(table[fold] - np.median(rest, axis=0)).argmax())
     return DecidingFold(
         scores.index[fold],
         scores.columns[value],

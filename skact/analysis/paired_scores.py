@@ -197,14 +197,18 @@ def select_scores(table: pd.DataFrame, select: str, barred: Any) -> pd.DataFrame
     return pd.DataFrame(chosen, index=table.columns)
 
 
-def notes_on_equal_folds(table: pd.DataFrame) -> list[str]:
-    """Return a note if folds have the scores of an earlier one, for each candidate."""
+def notes_on_equal_folds(table: pd.DataFrame, are_known: bool) -> list[str]:
+    """Return a note if folds have the scores of an earlier one, for each candidate.
+
+    Folds of a splitter that is known are no copies: equal scores are chance.
+    """
     columns = table.T
     repeated = columns.index[columns.duplicated() & (columns.nunique(axis=1) > 2)]
-    if repeated.empty:
+    if repeated.empty or are_known:
         return []
+    folds = join_with_and([str(fold) for fold in repeated])
+    has = f"Fold {folds} has" if len(repeated) == 1 else f"Folds {folds} have"
     return [
-        f"Folds {[*repeated]} have the scores of an earlier fold, for each candidate: "
-        f"if they are the same rows, they count twice, and differences look surer than "
-        f"they are."
+        f"{has} the scores of an earlier fold, for each candidate: if these are the "
+        f"same rows, they count twice, and differences look surer than they are."
     ]

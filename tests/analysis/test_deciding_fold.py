@@ -26,6 +26,13 @@ def test_the_fold_the_value_and_its_other_scores_are_told() -> None:
     assert deciding_fold(R2[["tanh", "silu"]], 0) is None
 
 
+def test_where_most_values_are_unlike_themselves_one_of_them_is_told() -> None:
+    odd = R2.assign(silu=[0.75, 0.73, -6.0, 0.77, 0.73], selu=R2["relu"] + 0.01)
+    found = deciding_fold(odd, 0)
+    assert found is not None
+    assert (found.fold, found.value) == (2, "relu")
+
+
 def test_a_fold_that_is_hard_for_all_values_alike_is_no_such_fold() -> None:
     hard = R2[["tanh", "silu"]].copy()
     hard.iloc[2] -= 10

@@ -193,7 +193,7 @@ def test_folds_of_equal_scores_are_doubted_where_the_splitter_is_not_known(
     rng = np.random.default_rng(0)
     scores = {name: rng.random(3)[[0, 1, 0, 2]] for name in "abc"}
     found = compare(results(scores), test_ratio=0.5)
-    assert "Folds [2] have the scores of an earlier fold" in found.verdict
+    assert "Fold 2 has the scores of an earlier fold" in found.verdict
     other = compare(results({k: rng.random(4) for k in "abc"}), test_ratio=0.5)
     assert "earlier fold" not in other.verdict
 
