@@ -1,6 +1,6 @@
 """How often `compare` is wrong, and how often it sees what is there.
 
-    python benchmarks/honest_compare.py          # 10 minutes
+    python benchmarks/honest_compare.py          # 15 minutes
     python benchmarks/honest_compare.py --quick  # seconds
 
 Models are simulated row by row on the same rows, with difficulties that they share, so
@@ -216,8 +216,9 @@ def seeds_of_one_net(
 ) -> Iterator[dict[str, Any]]:
     """How often does one of eight seeds of a net differ from another?
 
-    They differ in truth, too, by the luck of their weights, but by less than folds can
-    show; each search has other rows or another order of them.
+    They train long enough for the seed to matter little (after 15 epochs on iris the
+    first weights decide: .67 with one seed and .88 with another, on whatever folds).
+    Each search has other seeds, and other rows or another order of them.
     """
     tables = {"iris": load_iris, "wine": load_wine, "digits": load_digits}
     for name, n_folds in itertools.product(names, folds):
@@ -225,10 +226,10 @@ def seeds_of_one_net(
         said: dict[str, list[Verdicts]] = {way: [] for way in WAYS}
         for draw_ in range(n):
             rows = np.random.default_rng(draw_).permutation(len(X))[:200]
-            net = ActMLP(width=16, max_epochs=15, lr=0.01)
+            net = ActMLP(width=16, max_epochs=100, lr=0.01)
             search = GridSearchCV(
                 make_pipeline(StandardScaler(), net),
-                {"actmlp__random_state": list(range(8))},
+                {"actmlp__random_state": list(range(8 * draw_, 8 * draw_ + 8))},
                 cv=StratifiedKFold(n_folds),
                 refit=False,
             )
@@ -252,6 +253,7 @@ def seeds_of_one_net(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few rounds of few sizes")
+    parser.add_argument("--only", nargs="+", choices=["equal", "different", "seeds"])
     parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args()
     warnings.filterwarnings("ignore", "The least populated class")
@@ -262,14 +264,16 @@ def main() -> None:
         "different": differing_models(4 if quick else 200, folds, rows),
         "seeds": seeds_of_one_net(1 if quick else 12, folds if quick else (2, 3, 5)),
     }
-    found = {}
-    for name, of_section in sections.items():
+    path = args.results / f"honest_compare{'.quick' if quick else ''}.json"
+    found = json.loads(path.read_text()) if args.only and path.exists() else {}
+    for name in args.only or sections:
+        of_section = sections[name]
         found[name] = list(of_section)
         table = pd.DataFrame(found[name])
         print(f"\n{name}\n{table.to_string(index=False)}", flush=True)
-    worst = max(row["now"] for row in found["equal"])
-    print(f"\nThe highest rate of false differences now: {worst:.3f}, asked {ALPHA}.")
-    path = args.results / f"honest_compare{'.quick' if quick else ''}.json"
+    if "equal" in found:
+        worst = max(row["now"] for row in found["equal"])
+        print(f"\nThe highest rate of false differences: {worst:.3f}, asked {ALPHA}.")
     args.results.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(found, indent=1) + "\n")
     print(f"written: {path}")
