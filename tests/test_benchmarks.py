@@ -19,6 +19,7 @@ import common
 import cross_validation
 import floor
 import grid_search
+import honest_compare
 import loaders
 import peers
 import published
@@ -465,3 +466,34 @@ def test_kept_fits_are_compared_before_they_are_timed(tmp_path):
         accuracies = [row["accuracy"] for row in section["rows"] if row["accuracy"]]
         assert len(accuracies) == 2
         assert len(set(accuracies)) == 1
+
+
+# ---------------------------------------------------------------------- compare
+
+
+def test_simulated_models_differ_by_what_they_are_said_to_differ():
+    rng = np.random.default_rng(0)
+    less = np.array([0.0, 0.0, 0.1])
+    for kind in honest_compare.KINDS:
+        drawn = [honest_compare.draw(rng, kind, less, 5, 500) for _ in range(40)]
+        means = np.mean(drawn, axis=(0, 2))
+        assert abs(means[0] - means[1]) < 0.01, kind
+        assert means[0] - means[2] > 0.05, kind
+        if kind.score in ("accuracy", "R2"):
+            # R2 of 100 rows is less than that of all rows, for all models alike
+            assert abs(means - kind.mean + less).max() < 0.025, kind
+        # the same rows are hard for all models
+        scores = np.concatenate(drawn, axis=1)
+        assert np.corrcoef(scores)[0, 1] > 0.2, kind
+
+
+def test_compare_is_simulated_beside_what_it_was():
+    (row,) = honest_compare.equal_models(
+        20, (2,), (150,), honest_compare.KINDS[:1], (8,)
+    )
+    assert row["before"] > 0.5
+    assert row["now"] <= 0.05
+    rows = honest_compare.differing_models(3, (5,), (60,))
+    assert {row["less"] for row in rows} == {0.0, 0.011, 0.05, 0.2}
+    (seeds,) = honest_compare.seeds_of_one_net(1, (3,), ("iris",))
+    assert (seeds["table"], seeds["searches"]) == ("iris", 1)

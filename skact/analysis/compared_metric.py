@@ -94,6 +94,19 @@ def notes_on_same_metric(search: Any, score: str) -> list[str]:
     return notes
 
 
+def name_of_metric(search: Any, score: str) -> str:
+    """Return what a sentence calls the compared metric.
+
+    A search without `scoring` calls it "score": it is that of the estimator.
+    """
+    metric = metric_of_score(score)
+    known = [_scoring_of(one, metric) for one in searches_in(search)]
+    names = {x if isinstance(x, str) else "" for x in known}
+    is_known = metric == "score" and len(names) == 1 and names != {""}
+    name = names.pop() if is_known else metric
+    return "R2" if name == "r2" else name
+
+
 def _scoring_of(search: Any, metric: Any) -> Any:
     """Return the name or function of a metric of a search; None: it is not known."""
     if not hasattr(search, "scoring"):

@@ -1,9 +1,8 @@
 """Compare activations: pair the scores of a search by fold, and test differences."""
 
 import html
-import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
@@ -11,15 +10,24 @@ import numpy as np
 import pandas as pd
 
 from skact.analysis.compared_metric import (
+    name_of_metric,
     notes_on_choice,
     notes_on_failed_fits,
     notes_on_same_metric,
     score_column,
 )
+from skact.analysis.deciding_fold import DecidingFold, deciding_fold
+from skact.analysis.default_rope import default_rope
 from skact.analysis.fold_lists import notes_on_lists_of_folds, splitter_of
 from skact.analysis.fold_overlaps import Overlaps, overlaps_of
 from skact.analysis.fold_pairs import notes_on_pairs
-from skact.analysis.fold_sizes import ratio_of_fold_sizes, searches_in
+from skact.analysis.fold_sizes import (
+    ratio_of_fold_sizes,
+    searches_in,
+    size_of_test_folds,
+)
+from skact.analysis.known_splitter import known_splitters
+from skact.analysis.pair_verdicts import best_first, table_of_pairs
 from skact.analysis.paired_scores import (
     are_of_several_searches,
     check_rows_differ,
@@ -28,9 +36,9 @@ from skact.analysis.paired_scores import (
     select_scores,
     tried_columns,
 )
-from skact.analysis.paired_tests import adjust_by_holm, paired_test
 from skact.analysis.score_direction import check_greatest_is_best
-from skact.analysis.verdict import verdict_of
+from skact.analysis.score_steps import step_of_scores
+from skact.analysis.verdict import headline_of, verdict_of
 from skact.results.cv_results_frames import is_cv_results_frame
 from skact.results.frames import to_frame
 from skact.results.schema import (
@@ -78,13 +86,22 @@ class Comparison:
         Test rows over training rows of a fold.
     notes : sequence of str, default=()
         Limits of the comparison.
+    step : float, default=0.0
+        The step in which the scores move, 1 / m for the accuracy on m rows; 0 if they
+        are continuous. No test is surer than such steps allow.
+    metric_name : str, default=""
+        What sentences call the metric.
+    deciding : DecidingFold or None, default=None
+        A fold whose scores are unlike those of the others.
 
     Attributes
     ----------
     means : Series
         Mean score of each value of `by`, the best first.
+    headline : str
+        The answer in a sentence.
     verdict : str
-        The result as a paragraph.
+        The answer on the first line, then how all values compare, then limits.
 
     Examples
     --------
@@ -97,8 +114,9 @@ class Comparison:
     ...     "rank_test_score": [1, 2],
     ...     "params": [{}, {}],
     ... }
-    >>> compare(results).verdict[:53]
-    'Of 2 values of activation, relu scores best: 0.95 (sc'
+    >>> print(compare(results).headline)
+    Winner: relu scores best of 2 values of activation (score 0.95, mean of 3 folds), \
+and the other is worse.
     """
 
     frame: pd.DataFrame
@@ -109,6 +127,9 @@ class Comparison:
     alpha: float
     test_ratio: float
     notes: Sequence[str] = ()
+    step: float = 0.0
+    metric_name: str = ""
+    deciding: DecidingFold | None = None
 
     @property
     def means(self) -> pd.Series:
@@ -116,8 +137,13 @@ class Comparison:
         return self.scores.mean()
 
     @property
+    def headline(self) -> str:
+        """The answer in a sentence."""
+        return headline_of(self)
+
+    @property
     def verdict(self) -> str:
-        """The result as a paragraph."""
+        """The answer on the first line, then how all values compare, then limits."""
         return verdict_of(self)
 
     def to_frame(self) -> pd.DataFrame:
@@ -135,7 +161,9 @@ class Comparison:
     def _repr_html_(self) -> str:
         # the name of an activation may contain markup
         table = self.frame.style.format(precision=4, escape="html").hide(axis="index")
-        return f"<p>{html.escape(self.verdict)}</p>{table.to_html()}"
+        answer, *rest = [html.escape(line) for line in self.verdict.split("\n")]
+        said = "".join(f"<p>{line}</p>" for line in (f"<b>{answer}</b>", *rest))
+        return f"{said}{table.to_html()}"
 
 
 def compare(
@@ -145,7 +173,7 @@ def compare(
     select: str = "nested",
     average: str | Iterable[str] = ("random_state",),
     metric: str | None = None,
-    rope: float = 0.01,
+    rope: float | None = None,
     alpha: float = 0.05,
     test_ratio: float | None = None,
 ) -> Comparison:
@@ -155,7 +183,9 @@ def compare(
     If searches did not have the same folds, the report says so. Two tests correct for
     shared rows: the corrected resampled t-test, adjusted by Holm's
     method for all pairs, and the Bayesian correlated t-test. Only the Bayesian test can
-    say that two values are equivalent. See :mod:`skact.analysis.paired_tests`.
+    say that two values are equivalent. Accuracies move in steps of a row, so few folds
+    often agree by chance: no test is surer than such steps allow. See
+    :mod:`skact.analysis.paired_tests`.
 
     Parameters
     ----------
@@ -181,9 +211,11 @@ def compare(
     metric : str or None, default=None
         Such as "accuracy"; None: the metric that ranks the search. Of results without
         the search the first metric is taken, and the notes say so.
-    rope : float, default=0.01
+    rope : float or None, default=None
         Region of practical equivalence: differences up to `rope` do not matter. In
-        units of the score.
+        units of the score. None: 0.01 for accuracy, R2 and other scores that are 1 at
+        best; for scores with a unit, such as errors, a tenth of their usual deviation
+        from fold to fold, and a note says so.
     alpha : float, default=0.05
         Level of the tests. Two values are equivalent if the probability of equivalence
         is above 1 - alpha.
@@ -209,6 +241,10 @@ def compare(
     Nadeau & Bengio (2003), Inference for the Generalization Error, Machine Learning 52.
     Benavoli, Corani, Demsar & Zaffalon (2017), Time for a Change, JMLR 18(77).
     Holm (1979), A Simple Sequentially Rejective Multiple Test Procedure.
+    Hanley & Lippman-Hand (1983), If Nothing Goes Wrong, Is Everything All Right?, JAMA
+    249(13).
+    Kruschke (2018), Rejecting or Accepting Parameter Values in Bayesian Estimation,
+    Advances in Methods and Practices in Psychological Science 1(2).
 
     Examples
     --------
@@ -226,8 +262,8 @@ def compare(
         raise ValueError(
             f"select must be one of {list(_SELECTION_NOTES)}; got {select!r}."
         )
-    if not (_is_number(rope) and 0 <= rope < np.inf):
-        raise ValueError(f"rope must be a finite number >= 0, got {rope!r}.")
+    if rope is not None and not (_is_number(rope) and 0 <= rope < np.inf):
+        raise ValueError(f"rope must be None or a finite number >= 0, got {rope!r}.")
     if not (_is_number(alpha) and 0 < alpha < 1):
         raise ValueError(f"alpha must be a number in (0, 1), got {alpha!r}.")
     _check_test_ratio(test_ratio)
@@ -261,15 +297,42 @@ def compare(
         raise ValueError(f"There must be two folds at least; got {len(scores)}.")
     if test_ratio is None:
         test_ratio = ratio_of_fold_sizes(search, len(scores), notes)
-    notes += notes_on_equal_folds(table)
+    are_known = bool(known_splitters(searches_in(search), len(scores)))
+    notes += notes_on_equal_folds(table, are_known)
     if table.index.get_level_values("value").duplicated().any():
         notes += _notes_on_selection(select, overlaps)
-    notes += _notes_on_rope(scores, rope)
-    order = scores.mean().sort_values(ascending=False, kind="stable").index
-    scores = scores[order]
-    pairs = _table_of_pairs(scores, test_ratio, rope, alpha)
-    label = ", ".join(names)
-    return Comparison(pairs, scores, label, score, rope, alpha, test_ratio, notes)
+    rope = default_rope(scores, notes) if rope is None else float(rope)
+    step = _step_of(frame, score, size_of_test_folds(search, len(scores)), notes)
+    scores = best_first(scores)
+    return Comparison(
+        frame=table_of_pairs(scores, test_ratio, rope, alpha, step),
+        scores=scores,
+        by=", ".join(names),
+        metric=score,
+        rope=rope,
+        alpha=alpha,
+        test_ratio=test_ratio,
+        notes=notes,
+        step=step,
+        metric_name=name_of_metric(search, score),
+        deciding=deciding_fold(scores, step),
+    )
+
+
+def _step_of(
+    frame: pd.DataFrame, score: str, n_test: float | None, notes: list[str]
+) -> float:
+    """Return the step of all scores of a frame; note that it may be too large."""
+    found = frame[[score, "fold"]].astype(float)
+    place = found.groupby("fold").cumcount()
+    table = found.assign(place=place).pivot(index="place", columns="fold", values=score)
+    step = step_of_scores(table, n_test)
+    if step == 1 and n_test is None:
+        notes.append(
+            "Each score is 0 or 1, which does not tell how many rows a fold has: so "
+            "nothing can be said of chance."
+        )
+    return step
 
 
 def _notes_on_selection(select: str, overlaps: Overlaps) -> list[str]:
@@ -325,32 +388,3 @@ def _check_test_ratio(test_ratio: Any) -> None:
             f"test_ratio must be None or a finite number > 0, test rows over training "
             f"rows, got {test_ratio!r}."
         )
-
-
-def _notes_on_rope(scores: pd.DataFrame, rope: float) -> list[str]:
-    """Return a note if the default rope, made for accuracies, may not fit the score."""
-    if abs(float(scores.mean().mean())) <= 1 or rope != 0.01:
-        return []
-    return [
-        "rope=0.01 is in units of the score, and may be far too small for this score: "
-        "pass a rope below which differences do not matter to you."
-    ]
-
-
-def _table_of_pairs(
-    scores: pd.DataFrame, test_ratio: float, rope: float, alpha: float
-) -> pd.DataFrame:
-    rows = []
-    for a, b in itertools.combinations(scores.columns, 2):
-        test = asdict(paired_test(scores[a] - scores[b], test_ratio, rope))
-        names = {"above": "a_better", "within": "equivalent", "below": "b_better"}
-        test = {names.get(key, key): value for key, value in test.items()}
-        means = {"mean_a": scores[a].mean(), "mean_b": scores[b].mean()}
-        rows.append({"a": a, "b": b, **means, **test})
-    frame = pd.DataFrame(rows)
-    frame.insert(frame.columns.get_loc("p") + 1, "p_holm", adjust_by_holm(frame["p"]))
-    verdicts = np.where(frame["p_holm"] < alpha, "a better", "undecided")
-    frame["verdict"] = np.where(frame["equivalent"] > 1 - alpha, "equivalent", verdicts)
-    order = ["a", "b", "mean_a", "mean_b", "difference", "low", "high", "effect_size"]
-    order += ["t", "df", "p", "p_holm", "a_better", "equivalent", "b_better", "verdict"]
-    return frame[order]

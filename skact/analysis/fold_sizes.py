@@ -1,4 +1,4 @@
-"""The ratio of test rows to training rows of a fold, by the splitter of a search."""
+"""The sizes of folds, as far as the splitter of a search says them."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -19,7 +19,7 @@ from sklearn.model_selection import (
 )
 
 from skact._sklearn import default_test_size, n_folds_of_repetition
-from skact.analysis.fold_lists import is_list_of_folds, ratio_of_folds
+from skact.analysis.fold_lists import is_list_of_folds, positions_of, ratio_of_folds
 from skact.analysis.known_splitter import known_splitter, known_splitters
 from skact.naming import short_name
 from skact.results.cv_results import is_search_or_results, search_inside
@@ -75,6 +75,29 @@ def ratio_of_fold_sizes(search: Any, n_folds: int, notes: list[str]) -> float:
         )
     notes += dict.fromkeys(said)
     return ratios[0]
+
+
+def size_of_test_folds(search: Any, n_folds: int) -> float | None:
+    """Return the mean number of test rows of a fold; None: the splitter does not say.
+
+    Most splitters have sizes relative to rows, which a search does not keep.
+    """
+    known = known_splitters(searches_in(search), n_folds)
+    sizes = {_test_rows_of(cv) for _, cv in known}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _test_rows_of(cv: Any) -> float | None:
+    if is_list_of_folds(cv):
+        return float(np.mean([np.unique(positions_of(test)).size for _, test in cv]))
+    if type(cv) is PredefinedSplit:
+        sizes = np.unique(cv.test_fold[cv.test_fold != -1], return_counts=True)[1]
+        return float(np.mean(sizes))
+    if type(cv) is LeaveOneOut:
+        return 1.0
+    if type(cv) in _SHUFFLED and isinstance(cv.test_size, Integral):
+        return float(cv.test_size)
+    return None
 
 
 def _ratio_of_search(search: Any, n_folds: int, notes: list[str]) -> float:

@@ -1,13 +1,16 @@
 """The paired scores of the values of a hyperparameter, one for each fold."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from skact.analysis.value_labels import labels_of_values
+from skact.analysis.value_labels import join_with_and, labels_of_values, quote_name
 from skact.results.schema import MODEL, Schema
+
+_N_NAMED = 5  # of candidates that failed
 
 
 def tried_columns(frame: pd.DataFrame, schema: Schema) -> list[str]:
@@ -76,20 +79,18 @@ def scores_of_candidates(
     if frame.duplicated([*tried, "fold"]).any():
         notes.append("Candidates with equal parameters are averaged.")
     cell = [x for x in tried if x not in names and x not in repeats]
-    keyed = frame[[*cell, "fold", score]].assign(value=labels_of_values(frame, names))
+    seeds = [x for x in repeats if x in tried and x not in names]
+    labels = labels_of_values(frame, names)
+    keyed = frame[[*cell, *seeds, "fold", score]].assign(value=labels)
     is_infinite = np.isinf(keyed[score].to_numpy(float, na_value=np.nan))
     if is_infinite.any():
         notes.append("An infinite score counts as that of a failed fit.")
         keyed[score] = keyed[score].mask(is_infinite)
-    failed = keyed.groupby(["value", *cell], sort=False, dropna=False)[score]
-    bad = int(failed.apply(lambda found: found.isna().any()).sum())
+    failed = keyed[keyed[score].isna()]
+    bad = failed.groupby(["value", *cell], sort=False, dropna=False).ngroups
     if bad:
-        left_out = (
-            "candidate failed on some fold and is"
-            if bad == 1
-            else "candidates failed on some fold and are"
-        )
-        notes.append(f"{bad} {left_out} left out.")
+        told = [x for x in (*cell, *seeds) if keyed[x].nunique(dropna=False) > 1]
+        notes.append(_note_on_failed(failed, told, bool(seeds)))
     # numbers of cells, because a table of all combinations of values could be enormous
     keyed["cell"] = keyed.groupby(["value", *cell], sort=False, dropna=False).ngroup()
     places = keyed.groupby(["value", "cell", "fold"], sort=False)[score]
@@ -100,7 +101,46 @@ def scores_of_candidates(
         lacks = "candidate lacks the row of some fold and is"
         lack = "candidates lack the row of some fold and are"
         notes.append(f"{absent} {lacks if absent == 1 else lack} left out.")
+    kept = set(complete.index.get_level_values("value"))
+    lost = [quote_name(x) for x in dict.fromkeys(labels) if x not in kept]
+    if lost:
+        is_one = len(lost) == 1
+        named = join_with_and(lost)
+        notes.append(
+            f"No candidate of {named} has scores on all folds, so {named} "
+            f"{'is' if is_one else 'are'} not compared."
+        )
     return complete
+
+
+def _note_on_failed(failed: pd.DataFrame, told: Sequence[str], have_seeds: bool) -> str:
+    """Name the candidates that failed, by what tells them apart, and their folds."""
+    groups = failed.groupby(["value", *told], sort=False, dropna=False)
+    said = []
+    for (value, *cells), rows in itertools.islice(groups, _N_NAMED):
+        params = zip(told, cells, strict=True)
+        others = [f"{name}={_short(one)}" for name, one in params if not pd.isna(one)]
+        with_others = f" with {join_with_and(others)}" if others else ""
+        folds = [str(x) for x in dict.fromkeys(rows["fold"])]
+        s = "s" * (len(folds) > 1)
+        said.append(
+            f"{quote_name(value)}{with_others} on fold{s} {join_with_and(folds)}"
+        )
+    n = groups.ngroups
+    if n > _N_NAMED:
+        said.append(f"{n - _N_NAMED} more")
+    candidates = "1 candidate" if n == 1 else f"{n} candidates"
+    with_seeds = ", with what is averaged with them" if have_seeds else ""
+    are = "is" if n == 1 else "are"
+    if n == 1:
+        with_seeds = with_seeds.replace("them", "it")
+    return f"{candidates} failed and {are} left out{with_seeds}: {'; '.join(said)}."
+
+
+def _short(value: Any) -> Any:
+    """Return a float as 1e+12, and not with all its zeros."""
+    is_short = isinstance(value, float) and float(f"{value:g}") == value
+    return f"{value:g}" if is_short else value
 
 
 def _rows_of_last_iterations(
@@ -157,14 +197,18 @@ def select_scores(table: pd.DataFrame, select: str, barred: Any) -> pd.DataFrame
     return pd.DataFrame(chosen, index=table.columns)
 
 
-def notes_on_equal_folds(table: pd.DataFrame) -> list[str]:
-    """Return a note if folds have the scores of an earlier one, for each candidate."""
+def notes_on_equal_folds(table: pd.DataFrame, are_known: bool) -> list[str]:
+    """Return a note if folds have the scores of an earlier one, for each candidate.
+
+    Folds of a splitter that is known are no copies: equal scores are chance.
+    """
     columns = table.T
     repeated = columns.index[columns.duplicated() & (columns.nunique(axis=1) > 2)]
-    if repeated.empty:
+    if repeated.empty or are_known:
         return []
+    folds = join_with_and([str(fold) for fold in repeated])
+    has = f"Fold {folds} has" if len(repeated) == 1 else f"Folds {folds} have"
     return [
-        f"Folds {[*repeated]} have the scores of an earlier fold, for each candidate: "
-        f"if they are the same rows, they count twice, and differences look surer than "
-        f"they are."
+        f"{has} the scores of an earlier fold, for each candidate: if these are the "
+        f"same rows, they count twice, and differences look surer than they are."
     ]

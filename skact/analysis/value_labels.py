@@ -1,4 +1,4 @@
-"""A label for each value of the compared columns, the same for no two values."""
+"""A label for each value of the compared columns, and how a sentence names values."""
 
 import itertools
 from collections import Counter
@@ -30,6 +30,20 @@ def labels_of_values(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
             tries = (f"{label} #{n}" for n in numbers[label])
             labels[key] = next(one for one in tries if one not in counts)
     return [labels[key] for key in keys]
+
+
+def quote_name(label: Any) -> str:
+    """Quote a label that a sentence would take apart, such as "poly, degree=2"."""
+    text = str(label)
+    is_whole = text and not any(mark in text for mark in (",", ";", ":", " and "))
+    return text if is_whole else f'"{text}"'
+
+
+def join_with_and(parts: Sequence[str]) -> str:
+    """Join parts of a sentence with commas and "and"."""
+    if len(parts) == 1:
+        return parts[0]
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _plain(value: Any) -> Any:

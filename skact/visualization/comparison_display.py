@@ -1,17 +1,22 @@
 """The critical-difference diagram of a comparison."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from skact.analysis.comparison import Comparison, compare
+from skact.analysis.pair_verdicts import BETTER
 from skact.results.schema import metric_of_score
 from skact.visualization._matplotlib import escape_dollars, open_axes
+
+_SPACE = 0.45  # between two bars, in rows of names
 
 
 class ComparisonDisplay:
     """Plot mean scores on an axis; a bar joins values that do not differ.
 
     The diagram of Demsar (2006), with mean scores instead of ranks: the best value is
-    on the right. A bar joins neighbours if no pair differs after Holm's adjustment.
+    on the right. A bar joins the values that have a dot on it: the verdict parts no
+    pair of them. Two values without a common bar differ.
 
     Create one with :meth:`from_search` or :meth:`from_comparison`.
 
@@ -27,7 +32,7 @@ class ComparisonDisplay:
     figure_ : matplotlib.figure.Figure
         The figure.
     bars_ : list of matplotlib.lines.Line2D
-        The bars.
+        The bars, with a dot for each value that they join.
     groups_ : list of list
         The values that each bar joins.
 
@@ -112,13 +117,13 @@ class ComparisonDisplay:
         n_left = len(means) // 2
         rows = max(n_left, len(means) - n_left)
         self.groups_ = _groups_without_difference(self.comparison)
-        bars = 0.35 * len(self.groups_)
+        bars = _SPACE * len(self.groups_)
         if is_new:
-            self.figure_.set_size_inches(6.4, 1.0 + 0.26 * (rows + bars))
+            self.figure_.set_size_inches(6.4, 1.1 + 0.26 * (rows + bars))
         low, high = float(means.min()), float(means.max())
         room = (high - low or 1.0) * 0.08
         ax.set_xlim(low - room, high + room)
-        ax.set_ylim(-(rows + bars + 0.8), 0)
+        ax.set_ylim(-(rows + bars + 1.3), 0)
         for place, (value, mean) in enumerate(means.items()):
             is_left = place < n_left
             row = place if is_left else len(means) - 1 - place
@@ -127,15 +132,14 @@ class ComparisonDisplay:
             )
         self.bars_ = []
         for i, group in enumerate(self.groups_):
-            ends = [float(means[value]) for value in (group[0], group[-1])]
-            height = -0.35 * (i + 1)
-            pad = room * 0.1
+            height = -_SPACE * (i + 1)
             self.bars_ += ax.plot(
-                [ends[0] - pad, ends[1] + pad],
-                [height, height],
+                [float(means[value]) for value in group],
+                [height] * len(group),
                 color="0.15",
-                linewidth=4,
-                solid_capstyle="butt",
+                linewidth=3,
+                marker="o",
+                markersize=6,
             )
         self._style_axes()
         return self
@@ -162,29 +166,54 @@ class ComparisonDisplay:
         ax.xaxis.set_major_locator(MaxNLocator(5))  # few, because labels are long
         ax.xaxis.tick_top()
         ax.xaxis.set_label_position("top")
-        name = metric_of_score(found.metric)
-        ax.set_xlabel(f"mean {name} of {len(found.scores)} folds")
+        name = found.metric_name or metric_of_score(found.metric)
+        ax.set_xlabel(escape_dollars(f"mean {name} of {len(found.scores)} folds"))
+        if self.groups_:
+            ax.annotate(
+                "Dots on one bar: no difference is shown.",
+                (0.5, 0),
+                xycoords="axes fraction",
+                ha="center",
+                va="bottom",
+                fontsize="small",
+                color="0.4",
+            )
         ax.yaxis.set_visible(False)
         for side in ("left", "right", "bottom"):
             ax.spines[side].set_visible(False)
 
 
 def _groups_without_difference(found: Comparison) -> list[list[Any]]:
-    """Return the longest runs of neighbours in which no pair differs."""
+    """Return the largest groups in which the verdict parts no pair, the best last."""
     order = list(found.means.index[::-1])
-    different = {
+    parted = {
         frozenset((row.a, row.b))
         for row in found.frame.itertuples()
-        if row.p_holm < found.alpha
+        if row.verdict == BETTER
     }
-    runs: list[tuple[int, int]] = []
-    for start in range(len(order)):
-        stop = start + 1
-        while stop < len(order) and not any(
-            frozenset((value, order[stop])) in different for value in order[start:stop]
-        ):
-            stop += 1
-        is_inside = any(a <= start and stop <= b for a, b in runs)
-        if stop - start > 1 and not is_inside:
-            runs.append((start, stop))
-    return [order[start:stop] for start, stop in runs]
+    joined = [
+        {j for j, b in enumerate(order) if j != i and frozenset((a, b)) not in parted}
+        for i, a in enumerate(order)
+    ]
+    groups = _largest_groups(set(), set(range(len(order))), set(), joined)
+    return [[order[i] for i in sorted(group)] for group in sorted(map(sorted, groups))]
+
+
+def _largest_groups(
+    group: set[int], left: set[int], done: set[int], joined: Sequence[set[int]]
+) -> Iterator[set[int]]:
+    """Yield all groups of two or more that are joined to each other, and in no larger.
+
+    The algorithm of Bron and Kerbosch (1973), with a pivot.
+    """
+    if not left and not done:
+        if len(group) > 1:
+            yield group
+        return
+    pivot = max(left | done, key=lambda i: len(joined[i] & left))
+    for i in sorted(left - joined[pivot]):
+        yield from _largest_groups(
+            group | {i}, left & joined[i], done & joined[i], joined
+        )
+        left = left - {i}
+        done = done | {i}

@@ -36,7 +36,11 @@ from skact import (
     save_results,
     to_frame,
 )
-from skact.analysis.compared_metric import notes_on_failed_fits, notes_on_same_metric
+from skact.analysis.compared_metric import (
+    name_of_metric,
+    notes_on_failed_fits,
+    notes_on_same_metric,
+)
 
 X, y = load_iris(return_X_y=True)
 GRID = {"C": [0.1, 1.0]}
@@ -299,3 +303,22 @@ def test_a_number_that_stands_for_failed_fits_is_said() -> None:
     found = compare(search, "C")
     assert found.means["C=-1.0"] == 0
     assert "Fits that failed count with a score of 0" in found.verdict
+
+
+def test_the_name_of_a_metric_is_that_of_the_estimator_s_score_if_it_has_one() -> None:
+    def search(estimator: Any, **options: Any) -> GridSearchCV:
+        return GridSearchCV(estimator, {}, **options)
+
+    for estimator, name in (
+        (SVC(), "accuracy"),
+        (Ridge(), "R2"),
+        (make_pipeline("passthrough", ActMLP()), "accuracy"),
+        (ActMLPRegressor(), "R2"),
+        (KMeans(), "score"),
+    ):
+        assert name_of_metric(search(estimator), "test_score") == name
+    assert name_of_metric(search(SVC(), scoring="f1_macro"), "test_score") == "f1_macro"
+    both = search(SVC(), scoring=["accuracy", "f1_macro"], refit="f1_macro")
+    assert name_of_metric(both, "test_f1_macro") == "f1_macro"
+    assert name_of_metric([search(SVC()), search(Ridge())], "test_score") == "score"
+    assert name_of_metric({"split0_test_score": [0.5]}, "test_score") == "score"

@@ -1,4 +1,4 @@
-"""The ratio of test rows to training rows is that of the splitter of a search."""
+"""The sizes of folds are those of the splitter of a search."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ from sklearn.model_selection import (
 from sklearn.svm import SVC
 
 from skact import compare
-from skact.analysis.comparison import ratio_of_fold_sizes
+from skact.analysis.fold_sizes import ratio_of_fold_sizes, size_of_test_folds
 
 X, y = load_iris(return_X_y=True)
 rows = np.arange(150)
@@ -190,3 +190,33 @@ def test_the_parts_of_a_time_series_are_said_to_be_taken_as_equal() -> None:
     assert ratio_of_fold_sizes(search, 2, notes) == 3 / 4
     assert "parts of TimeSeriesSplit are taken as equal" in notes[0]
     assert "of few rows give test_ratio" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("cv", "expected"),
+    [
+        ([(rows[50:], rows[:50]), (rows[:100], rows[100:])], 50),
+        ([(rows < 100, rows >= 100), (rows >= 40, rows < 40)], 45),
+        (PredefinedSplit([0, 0, 0, 1, -1]), 2),
+        (LeaveOneOut(), 1),
+        (ShuffleSplit(2, test_size=30), 30),
+        (ShuffleSplit(2, test_size=0.2), None),
+        (KFold(2), None),
+        (2, None),
+        (None, None),
+    ],
+)
+def test_test_rows_are_known_only_if_the_splitter_says_them(cv, expected) -> None:
+    n_folds = 150 if isinstance(cv, LeaveOneOut) else 2
+    search = GridSearchCV(SVC(), {"C": [1.0]}, cv=cv)
+    assert size_of_test_folds(search, n_folds) == expected
+    assert size_of_test_folds([search, search], n_folds) == expected
+
+
+def test_searches_with_folds_of_other_sizes_have_no_one_number_of_test_rows() -> None:
+    searches = [
+        GridSearchCV(SVC(), {"C": [1.0]}, cv=ShuffleSplit(2, test_size=size))
+        for size in (30, 40)
+    ]
+    assert size_of_test_folds(searches, 2) is None
+    assert size_of_test_folds({"split0_test_score": [0.5]}, 2) is None

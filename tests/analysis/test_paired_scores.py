@@ -112,7 +112,7 @@ def test_an_infinite_score_counts_as_that_of_a_failed_fit(
     found = compare(table, select=select, test_ratio=0.5)
     assert found.scores["a"].tolist() == [0.6, 0.7, 0.4]
     assert "An infinite score counts as that of a failed fit." in found.notes
-    assert "1 candidate failed on some fold and is left out." in found.notes
+    assert "1 candidate failed and is left out: a with lr=0.1 on fold 1." in found.notes
 
 
 def test_what_failed_is_left_out_and_said(results: Any) -> None:
@@ -122,7 +122,52 @@ def test_what_failed_is_left_out_and_said(results: Any) -> None:
     )
     found = compare(table, test_ratio=0.5)
     assert found.scores["a"].tolist() == [0.6, 0.7, 0.4]
-    assert "1 candidate failed on some fold and is left out." in found.notes
+    assert "1 candidate failed and is left out: a with lr=0.1 on fold 1." in found.notes
+
+
+def test_each_candidate_that_failed_is_named_with_its_folds(results: Any) -> None:
+    nan = np.nan
+    table = results(
+        {
+            "a": [[nan, nan, 0.9], [0.6, 0.7, 0.4]],
+            "('b', 'c')": [[nan] * 3, [0.5, 0.5, nan]],
+            "d": [[0.5, 0.5, 0.4]] * 2,
+        },
+        lr=[0.1, 0.01] * 3,
+        width=[8] * 6,
+    )
+    (said,) = [x for x in compare(table, test_ratio=0.5).notes if "failed" in x]
+    assert said == (
+        "3 candidates failed and are left out: a with lr=0.1 on folds 0 and 1; "
+        "\"('b', 'c')\" with lr=0.1 on folds 0, 1 and 2; "
+        "\"('b', 'c')\" with lr=0.01 on fold 2."
+    )
+    lost = (
+        "No candidate of \"('b', 'c')\" has scores on all folds, so \"('b', 'c')\" is"
+    )
+    assert any(note.startswith(lost) for note in compare(table, test_ratio=0.5).notes)
+
+
+def test_many_candidates_that_failed_are_counted(results: Any) -> None:
+    scores = [[np.nan, 0.5]] * 9 + [[0.5, 0.6]]
+    table = results({"a": scores, "b": scores}, lr=[*range(10)] * 2)
+    (said,) = [x for x in compare(table, test_ratio=1).notes if "failed" in x]
+    assert said.startswith("18 candidates failed and are left out: a with lr=0 on fold")
+    assert said.endswith("a with lr=4 on fold 0; 13 more.")
+
+
+def test_a_seed_that_failed_is_named_and_takes_the_others_along(results: Any) -> None:
+    table = results(
+        {"a": [[0.9, np.nan], [0.5, 0.5]], "b": [[0.6] * 2] * 2, "c": [[0.7] * 2] * 2},
+        random_state=[0, 1] * 3,
+    )
+    found = compare(table, test_ratio=1)
+    (said,) = [x for x in found.notes if "failed" in x]
+    assert said == (
+        "1 candidate failed and is left out, with what is averaged with it: a with "
+        "random_state=0 on fold 1."
+    )
+    assert set(found.means.index) == {"b", "c"}
 
 
 def test_many_values_of_many_parameters_take_no_more_room_than_candidates(
@@ -148,7 +193,7 @@ def test_folds_of_equal_scores_are_doubted_where_the_splitter_is_not_known(
     rng = np.random.default_rng(0)
     scores = {name: rng.random(3)[[0, 1, 0, 2]] for name in "abc"}
     found = compare(results(scores), test_ratio=0.5)
-    assert "Folds [2] have the scores of an earlier fold" in found.verdict
+    assert "Fold 2 has the scores of an earlier fold" in found.verdict
     other = compare(results({k: rng.random(4) for k in "abc"}), test_ratio=0.5)
     assert "earlier fold" not in other.verdict
 

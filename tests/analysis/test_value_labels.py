@@ -1,4 +1,4 @@
-"""No two values of the compared columns have one label."""
+"""No two values have one label, and a sentence does not take a label apart."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from skact import compare
-from skact.analysis.value_labels import labels_of_values
+from skact.analysis.value_labels import join_with_and, labels_of_values, quote_name
 
 GONE = np.nan
 
@@ -65,3 +65,19 @@ def test_none_of_one_column_is_not_none_of_another(results: Any) -> None:
     expected = {"tree=None", "tree=1", "line=None", "line=balanced"}
     assert set(found.means.index) == expected
     assert found.means["line=None"] == pytest.approx(0.45)
+
+
+@pytest.mark.parametrize("name", ["poly, degree=2", "('relu', 'tanh')", "a and b", ""])
+def test_names_that_a_sentence_would_take_apart_are_quoted(name: str) -> None:
+    assert quote_name(name) == f'"{name}"'
+
+
+@pytest.mark.parametrize("name", ["relu", "C=0.1", "leaky_relu(0.2)", "sand"])
+def test_plain_names_are_not_quoted(name: str) -> None:
+    assert quote_name(name) == name
+
+
+def test_names_are_joined_as_in_a_sentence() -> None:
+    assert join_with_and(["a"]) == "a"
+    assert join_with_and(["a", "b"]) == "a and b"
+    assert join_with_and(["a", "b", "c"]) == "a, b and c"

@@ -26,11 +26,11 @@ def test_bars_join_what_cannot_be_told_apart(moons: Any) -> None:
     (bar,) = display.bars_
     ends = bar.get_xdata()
     means = found.means
-    assert ends[0] <= means["poly, degree=3"] < means["rbf"] <= ends[1]
-    assert ends[0] > means["poly, degree=2"]
+    names = ["poly, degree=3", "linear", "rbf"]
+    assert list(ends) == [means[name] for name in names]
     texts = [text.get_text() for text in display.ax_.texts]
     assert any("poly, degree=2" in text and "0.6852" in text for text in texts)
-    assert display.ax_.get_xlabel() == "mean score of 100 folds"
+    assert display.ax_.get_xlabel() == "mean roc_auc of 100 folds"
 
 
 @pytest.mark.usefixtures("_no_screen")
@@ -45,7 +45,7 @@ def test_no_bar_joins_a_pair_that_differs(results: Any) -> None:
     apart = {
         frozenset((row.a, row.b))
         for row in found.frame.itertuples()
-        if row.p_holm < 0.05
+        if row.verdict == "a better"
     }
     assert apart
     assert len(display.groups_) >= 2
@@ -54,10 +54,40 @@ def test_no_bar_joins_a_pair_that_differs(results: Any) -> None:
         pairs = {frozenset((a, b)) for a in group for b in group if a != b}
         assert not pairs & apart
         joined |= pairs
-    # neighbours that do not differ are joined
-    order = list(found.means.index)
-    for a, b in itertools.pairwise(order):
+    for a, b in itertools.combinations(found.means.index, 2):
         assert (frozenset((a, b)) in joined) != (frozenset((a, b)) in apart)
+
+
+@pytest.mark.usefixtures("_no_screen")
+def test_values_are_joined_past_a_value_that_differs(results: Any) -> None:
+    """Runs of neighbours parted what the verdict could not part."""
+    rng = np.random.default_rng(3)
+    common = rng.normal(0.9, 0.02, 10)
+    noise = [0.003, 0.02, 0.003, 0.003, 0.03, 0.003, 0.003]
+    scores = {
+        f"f{i}": common - 0.006 * i + rng.normal(0, noise[i], 10) for i in range(7)
+    }
+    display = ComparisonDisplay.from_search(results(scores))
+    assert ["f4", "f0", "f1"] in display.groups_
+    order = list(display.comparison.means.index[::-1])
+    assert order.index("f1") - order.index("f4") > 2
+    for bar, group in zip(display.bars_, display.groups_, strict=True):
+        assert [order[i] for i in sorted(map(order.index, group))] == group
+        means = display.comparison.means[group]
+        assert bar.get_xdata().tolist() == means.tolist()
+
+
+@pytest.mark.usefixtures("_no_screen")
+def test_a_difference_within_the_rope_parts_nothing(results: Any) -> None:
+    """The verdict called them equivalent, the diagram parted them."""
+    rng = np.random.default_rng(0)
+    common = rng.normal(0.9, 0.02, 20)
+    found = compare(
+        results({"a": common, "b": common - 0.005 + rng.normal(0, 0.0005, 20)})
+    )
+    assert found.frame["p_holm"][0] < 0.05
+    assert found.frame["verdict"][0] == "equivalent"
+    assert ComparisonDisplay.from_comparison(found).groups_ == [["b", "a"]]
 
 
 @pytest.mark.usefixtures("_no_screen")
