@@ -223,7 +223,7 @@ def _round_floats(cells: Sequence[Any]) -> list[Any]:
 
 def _name_in_order(values: Iterable[tuple[type, Any]]) -> dict[tuple[type, Any], str]:
     """Name values so that sorting their names by letters keeps their natural order."""
-    ordered = sorted(values, key=_natural_sort_key)
+    ordered = sorted(values, key=natural_sort_key)
     words = safe_words_of(str(value) for _, value in ordered)
     if words != sorted(words):
         # each word begins with its position, in ten characters without width
@@ -232,7 +232,7 @@ def _name_in_order(values: Iterable[tuple[type, Any]]) -> dict[tuple[type, Any],
     return dict(zip(ordered, words, strict=True))
 
 
-def _natural_sort_key(value: tuple[type, Any]) -> tuple[bool, Any]:
+def natural_sort_key(value: tuple[type, Any]) -> tuple[bool, Any]:
     """Return a key that sorts numbers before words, and words by numbers in them."""
     if value[0] in (int, float):
         return False, value[1]

@@ -399,14 +399,12 @@ def _assign_colors(color: Column | None) -> dict[str, str]:
     if color is None or color.type != "categorical":
         return {}
     words = sorted(color.values)
-    colors = _CURVE_COLORS
-    if len(words) > len(colors):  # around the circle of hues, neighbours dark and light
+    colors = list(_CURVE_COLORS)
+    if len(words) > len(colors):  # around the circle of hues, dark and light in turn
         tones = [(i / len(words), (0.3, 0.45, 0.6)[i % 3]) for i in range(len(words))]
         parts = [colorsys.hls_to_rgb(hue, light, 0.8) for hue, light in tones]
-        colors = tuple(
-            f"rgb({r:.0f}, {g:.0f}, {b:.0f})"
-            for r, g, b in ((255 * r, 255 * g, 255 * b) for r, g, b in parts)
-        )
+        rounded = [[round(255 * part) for part in tone] for tone in parts]
+        colors = [f"rgb({r}, {g}, {b})" for r, g, b in rounded]
     return dict(zip(words, colors, strict=False))
 
 

@@ -97,7 +97,8 @@ def test_new_axes_are_opened_only_if_none_are_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "columns"), [(1, 1), (4, 4), (5, 4), (12, 4), (13, 6), (30, 6)]
+    ("n", "columns"),
+    [(1, 1), (4, 4), (5, 3), (7, 4), (9, 3), (12, 4), (13, 5), (27, 6), (30, 6)],
 )
 def test_a_grid_has_as_many_axes_as_asked_and_rows_of_few(n: int, columns: int) -> None:
     figure, axes = open_grid(n, "Display")
@@ -105,6 +106,12 @@ def test_a_grid_has_as_many_axes_as_asked_and_rows_of_few(n: int, columns: int) 
     assert axes[0].get_gridspec().ncols == columns
     axes[0].set_xlim(2, 3)
     assert axes[-1].get_xlim() == (2, 3)
+    # the lowest axes of each column says where its points are
+    figure.canvas.draw()
+    lowest = {ax.get_subplotspec().colspan.start: ax for ax in axes}
+    for ax in axes:
+        shown = any(label.get_visible() for label in ax.get_xticklabels())
+        assert shown is (ax in lowest.values())
 
 
 def test_colours_of_numbers_are_logarithmic_if_they_span_a_factor_of_ten() -> None:
