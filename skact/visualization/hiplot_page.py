@@ -312,12 +312,13 @@ def _put_lead_first(ordered: list[Column], schema: Schema) -> list[Column]:
     """Move a parameter to the left edge: beside it, words need room of their own.
 
     Long words on the left take room from all axes, but elsewhere each axis needs as
-    much: they are on the left only if all axes would not fit into a window.
+    much: they are on the left only if the axes would not fit into a window.
     """
     parameters = [c for c in ordered if not is_result_or_place(c.label, schema)]
     lead = next((c for c in parameters if c.n_letters <= _MAX_LETTERS_ON_LEFT), None)
     widest = max(parameters, key=lambda c: c.n_pixels, default=None)
-    if widest is not None and _spacing_of(ordered) * len(ordered) > _WINDOW:
+    is_wide = _spacing_of(ordered) * len(ordered) > _WINDOW
+    if is_wide and widest is not None and not schema.has_models:
         lead = widest
     return [*([] if lead is None else [lead]), *(c for c in ordered if c is not lead)]
 
