@@ -35,7 +35,7 @@ _MAX_LETTERS_ON_LEFT = 15  # of words on the first axis
 # where there are more, results that tell less have no axis; there is room for some
 _MAX_AXES, _MIN_RESULTS = 12, 4
 _ALWAYS = (Axis.FOLD, Axis.EPOCH, Axis.DEVIATION, Axis.RANK, Axis.SCORE)
-_MIN_SPACING, _TICK_GAP = 70, 16  # pixels between axes, and between words and an axis
+_MIN_SPACING, _TICK_GAP = 80, 16  # pixels between axes, and between words and an axis
 _WINDOW = 1200  # pixels that most windows have for axes
 # the colour-blind can tell these apart (Okabe and Ito 2008); HiPlot draws hex in black
 _CURVE_COLORS = (

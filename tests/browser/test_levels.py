@@ -184,7 +184,7 @@ def test_pages_of_folds_keep_parameters_left_of_many_metrics(open_page: Open) ->
                 results[f"{name}_{part}_{metric}"] = scores
         results[f"rank_test_{metric}"] = np.arange(1, 7)
     page = open_page(to_hiplot(results, "fold").to_html())
-    assert page.axes[:3] == ["lr", "activation", "fold"]
+    assert page.axes[:3] == ["activation", "lr", "fold"]
     assert page.axes[-2:] == ["rank_test_metric_0", "test_metric_0"]
     assert page.axes[3:-2] == [f"test_metric_{i}" for i in range(1, 8)]
     assert page.overlaps == []

@@ -530,16 +530,16 @@ def test_parameters_never_lose_their_axes_and_results_not_all() -> None:
 
 def test_axes_lie_as_far_apart_as_their_words_are_long() -> None:
     short, long = ["relu", "tanh"], ["x" * 30, "y"]
-    assert plan_of(results_of(a=[1, 2], b=short)).spacing == 70
+    assert plan_of(results_of(a=[1, 2], b=short)).spacing == 80
     wide = plan_of(results_of(a=[1, 2], b=long))
     assert wide.axes[0] == "a"  # there is room for few axes
     assert wide.spacing > 6 * 30
     many = {f"p{i}": [1, 2] for i in range(9)}
     plan = plan_of(results_of(**many, b=long, c=short))
     assert plan.axes[0] == "b"  # at the left edge its words need room once
-    assert plan.spacing == 70
+    assert plan.spacing == 80
     assert (
-        f"min-width: {80 + 70 * (len(plan.axes) - 1)}px"
+        f"min-width: {80 + 80 * (len(plan.axes) - 1)}px"
         in to_hiplot(results_of(**many, b=long, c=short)).to_html()
     )
 
