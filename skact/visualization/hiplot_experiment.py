@@ -152,8 +152,11 @@ def to_hiplot(
 
     A row is a row of :func:`~skact.to_frame`. From left to right the axes of a search
     are the parameters, the time, the rank and the mean test score. Columns that do not
-    vary, and details, are only in the table below. A page of epochs begins with curves:
-    the loss against the epoch, a curve for each fit.
+    vary, and details, are only in the table below; where there is too little room, also
+    results that tell less than others, such as columns of a monitor that go least with
+    the last losses. The title says what the colours mean, and which columns these are.
+    A page of epochs begins with curves: the loss against the epoch, a curve for each
+    fit.
 
     Parameters
     ----------
@@ -164,8 +167,9 @@ def to_hiplot(
         What a line is, as for :func:`~skact.to_frame`; for a frame, its columns decide.
     color : str, default=None
         The column that colours the lines, here and below also by the name that the
-        parameter has in the search. None: the mean test score; on a page of
-        epochs, the parameter that separates the curves best.
+        parameter has in the search. None: the mean test score; on a page of epochs, the
+        activation if it was searched, otherwise the parameter that separates the curves
+        best.
     order : str or iterable of str, default=()
         Columns whose axes come first, from left to right. Also details in `order` have
         an axis. Other axes follow as usual.
@@ -173,7 +177,8 @@ def to_hiplot(
         Further columns without an axis. The table shows them.
     log : str or iterable of str, default=()
         Columns with a logarithmic axis. Positive parameters and times have one anyway
-        if they span a factor of 100 or more (10 for ``lr`` and similar parameters).
+        if they span a factor of 100 or more (10 for ``lr`` and similar parameters, and
+        for all losses of a page of epochs together).
     max_rows : int or None, default=20000
         The largest number of rows to show. Of more rows the page shows an even choice,
         and says so. None shows all rows.
