@@ -26,6 +26,7 @@ from skact.visualization.search_points import (
     best_points,
     choose_hue,
     choose_x,
+    rows_with_place,
     rows_with_scores,
     table_of_scores,
 )
@@ -142,7 +143,8 @@ class SearchDisplay:
         x : str, default=None
             The parameter on the horizontal axis. None: the learning rate if it varies,
             otherwise the first parameter of numbers that varies, otherwise the first
-            parameter that varies.
+            parameter that varies. Candidates that differ in `random_state` alone are
+            averaged, unless `x` or `hue` names it.
         hue : str or list of str, default=None
             The parameters that make the groups; ``[]`` makes one group. None:
             ``activation`` if it varies, and the search if there are several; otherwise
@@ -175,11 +177,14 @@ class SearchDisplay:
         check_column_names("x", [] if x is None else [x], params)
         check_column_names("hue", groups or [], params)
         table, metric, n_folds = table_of_scores(frame, schema, metric)
-        table, params = average_seeds(table, params, [x, *(groups or [])], schema)
+        table, kept = average_seeds(table, params, [x, *(groups or [])], schema)
         table, notes = rows_with_scores(table, schema, metric)
-        varying = [p for p in params if table[p].nunique(dropna=False) > 1]
+        varying = [p for p in kept if table[p].nunique(dropna=False) > 1]
         x = choose_x(table, varying, groups or []) if x is None else x
+        table, more = rows_with_place(table, x)
+        varying = [p for p in varying if table[p].nunique(dropna=False) > 1]
         groups = choose_hue(table, varying, x) if groups is None else groups
+        notes += more + [f"mean over {p}" for p in params if p not in kept]
         others = [name for name in varying if name not in (x, *groups)]
         points, is_grid = best_points(table, x, groups, others, varying)
         display = cls(

@@ -95,6 +95,14 @@ def rows_with_scores(
     return found.sort_values(list(by), ascending=list(by.values())), notes
 
 
+def rows_with_place(table: pd.DataFrame, x: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the candidates that have a value of x, and how many have none."""
+    found = table[table[x].notna()]
+    n = len(table) - len(found)
+    are = "candidate without" if n == 1 else "candidates without"
+    return found, [f"{n} {are} {x} not drawn"] if n else []
+
+
 def choose_x(table: pd.DataFrame, varying: list[str], groups: list[str]) -> str:
     """Choose the learning rate, numbers, or any parameter that varies."""
     free = [name for name in varying if name not in groups and name != _SEED]
@@ -104,7 +112,8 @@ def choose_x(table: pd.DataFrame, varying: list[str], groups: list[str]) -> str:
         )
     numbers = [name for name in free if are_numbers(table[name].dropna().tolist())]
     rates = [name for name in _RATES if name in numbers]
-    return [*rates, *numbers, *(n for n in free if n != MODEL), *free][0]
+    words = [name for name in free if name not in (MODEL, "activation")]
+    return [*rates, *numbers, *words, *free][0]
 
 
 def choose_hue(table: pd.DataFrame, varying: list[str], x: str) -> list[str]:
@@ -132,7 +141,6 @@ def best_points(
     Of a random search, neighbours differ in other parameters, too: a line between them
     would say nothing.
     """
-    table = table[table[x].notna()]
     labels = [describe_row(row, groups) or "other" for _, row in table.iterrows()]
     colors = table[groups[0]] if len(groups) == 1 else pd.Series(labels, table.index)
     points = pd.DataFrame(

@@ -261,3 +261,13 @@ def test_bad_input_is_named(search: Any) -> None:
 def test_dollars_in_names_are_drawn_as_they_are() -> None:
     results = results_of([0.5, 0.6], **{"$lr": [0.1, 0.2]}, activation=["$a$", "$b"])
     draw(results, hue="activation").figure_.canvas.draw()
+
+
+def test_what_is_averaged_or_not_drawn_is_said() -> None:
+    seeds = results_of([0.5, 0.7, 0.8, 0.9], lr=[1, 1, 2, 2], random_state=[0, 1, 0, 1])
+    display = draw(seeds)
+    assert display.lines_[0].get_ydata().tolist() == pytest.approx([0.6, 0.85])
+    assert display.ax_.get_xlabel() == "lr\nmean over random_state"
+    other = results_of([0.5, 0.6], C=[1, 2])
+    both = draw({"one": results_of([0.5, 0.6], lr=[1, 2]), "two": other})
+    assert both.ax_.get_xlabel() == "lr\n2 candidates without lr not drawn"

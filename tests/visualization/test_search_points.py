@@ -12,6 +12,7 @@ from skact.visualization.search_points import (
     best_points,
     choose_hue,
     choose_x,
+    rows_with_place,
     rows_with_scores,
     table_of_scores,
 )
@@ -111,11 +112,18 @@ def test_seeds_are_averaged_and_their_spread_is_part_of_the_bar() -> None:
 
 def test_the_axis_is_the_learning_rate_or_numbers_or_words() -> None:
     table = pd.DataFrame(
-        {"kernel": ["a", "b"], "width": [1, 2], "lr": [0.1, 0.2], "flag": [True, False]}
+        {
+            "activation": ["relu", "tanh"],
+            "kernel": ["a", "b"],
+            "width": [1, 2],
+            "lr": [0.1, 0.2],
+            "flag": [True, False],
+        }
     )
     assert choose_x(table, ["kernel", "width", "lr"], []) == "lr"
     assert choose_x(table, ["kernel", "width", "lr"], ["lr"]) == "width"
     assert choose_x(table, ["kernel", "flag"], []) == "kernel"
+    assert choose_x(table, ["activation", "kernel"], []) == "kernel"
     for varying, groups in ([], []), (["kernel"], ["kernel"]):
         with pytest.raises(ValueError, match="no other parameter varies"):
             choose_x(table, varying, groups)
@@ -165,3 +173,11 @@ def test_places_with_several_candidates_are_a_grid() -> None:
     alone = table.assign(lr=[0.1, 0.2, 0.3, 0.4])
     assert not best_points(alone, "lr", [], ["width"], ["lr", "width"])[1]
     assert best_points(alone, "lr", [], [], ["lr"])[1]
+
+
+def test_candidates_without_a_place_are_counted() -> None:
+    table = frame_of([0.5, 0.6, 0.7], lr=[0.1, None, None])
+    found, notes = rows_with_place(table, "lr")
+    assert found["lr"].tolist() == [0.1]
+    assert notes == ["2 candidates without lr not drawn"]
+    assert rows_with_place(found, "lr")[1] == []
