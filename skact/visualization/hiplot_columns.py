@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from skact.results.schema import MODEL, Schema, is_name_of_time_or_loss
+from skact.results.schema import MODEL, Schema, is_name_of_loss, is_name_of_time_or_loss
 
 # JavaScript objects have some of these keys already, and HiPlot reads the other words
 # as missing numbers. Such words get an invisible mark.
@@ -175,27 +175,11 @@ def make_column(
 def suits_log_axis(label: str, least: float, greatest: float) -> bool:
     """Whether numbers of a column are so far apart that a log axis shows them better.
 
-    Parameters such as learning rates need a factor of 10, other columns of 100.
+    Losses and parameters such as learning rates need a factor of 10, other columns 100.
     """
-    factor = 10 if label.rpartition("__")[2] in _LOG_PARAMETERS else 100
+    is_rate = label.rpartition("__")[2] in _LOG_PARAMETERS
+    factor = 10 if is_rate or is_name_of_loss(label) else 100
     return 0 < factor * least <= greatest
-
-
-def set_one_scale_for_losses(columns: Iterable[Column], schema: Schema) -> None:
-    """Make all axes of losses logarithmic if losses together span a factor of ten.
-
-    A loss of 0 has no place on such an axis: its column stays linear.
-    """
-    losses = [
-        column
-        for column in columns
-        if schema.is_loss(column.label) and column.type != "categorical"
-    ]
-    losses = [column for column in losses if column.values and min(column.values) > 0]
-    values = set().union(*(column.values for column in losses))
-    if values and max(values) >= 10 * min(values):
-        for column in losses:
-            column.type = "numericlog"
 
 
 def _least_and_greatest(cells: Sequence[Any]) -> list[Any]:

@@ -177,8 +177,8 @@ def to_hiplot(
         Further columns without an axis. The table shows them.
     log : str or iterable of str, default=()
         Columns with a logarithmic axis. Positive parameters and times have one anyway
-        if they span a factor of 100 or more (10 for ``lr`` and similar parameters, and
-        for all losses of a page of epochs together).
+        if they span a factor of 100 or more; losses, ``lr`` and similar parameters of
+        10.
     max_rows : int or None, default=20000
         The largest number of rows to show. Of more rows the page shows an even choice,
         and says so. None shows all rows.

@@ -20,7 +20,6 @@ from skact.visualization.hiplot_columns import (
     is_result_or_place,
     make_column,
     safe_words_of,
-    set_one_scale_for_losses,
 )
 from skact.visualization.hiplot_curves import (
     choose_curve_axes,
@@ -150,7 +149,6 @@ def plan_page(
         make_column(label, name, column, schema, label in options.log)
         for (label, column), name in zip(cells, names, strict=True)
     ]
-    set_one_scale_for_losses(columns, schema)
     curves = choose_curve_axes(columns, schema, options.hide)
     axes, left_out = _choose_axes(columns, curves, schema, options)
     color = _choose_color(columns, axes, curves, schema, options)
@@ -353,7 +351,7 @@ def _results_without_room(
         places = [Axis.TIME, Axis.RESULT, Axis.TRAIN]
         results.sort(key=lambda result: places.index(result[0]))
         best_first = [column for _, column in results]
-    if schema.level == "epoch":  # losses have one scale, and belong together
+    if schema.level == "epoch":  # losses belong together
         best_first.sort(key=lambda column: column.label not in schema.scores)
     return best_first[room:]
 

@@ -15,7 +15,6 @@ from skact.results.schema import schema_of
 from skact.visualization.hiplot_columns import (
     Column,
     _round_floats,
-    set_one_scale_for_losses,
     suits_log_axis,
 )
 from skact.visualization.hiplot_experiment import to_hiplot
@@ -236,6 +235,9 @@ def test_words_of_a_page_have_sixty_letters_at_most() -> None:
         ("lr", 0.01, 0.1, True),
         ("net__lr", 0.01, 0.1, True),
         ("lr", 0.011, 0.1, False),
+        ("train_loss", 0.1, 1, True),
+        ("fold_loss", 0.1, 1, True),
+        ("fold_loss", 0.11, 1, False),
         ("width", 8, 80, False),
         ("width", 8, 800, True),
         ("lr", 0, 1, False),
@@ -246,30 +248,6 @@ def test_numbers_that_lie_far_apart_suit_a_log_axis(
     label: str, least: float, greatest: float, suits: bool
 ) -> None:
     assert suits_log_axis(label, least, greatest) is suits
-
-
-def scales_of_losses(**losses: list[float]) -> dict[str, str]:
-    columns = [Column(name, name, cells, "numeric") for name, cells in losses.items()]
-    set_one_scale_for_losses(columns, schema_of(["epoch", *losses]))
-    return {column.label: column.type for column in columns}
-
-
-def test_losses_have_one_scale() -> None:
-    log, linear = "numericlog", "numeric"
-    assert scales_of_losses(train_loss=[1.0, 0.5], fold_loss=[2.0, 0.5]) == {
-        "train_loss": linear,
-        "fold_loss": linear,
-    }
-    # a factor of ten between both, and of four at most in each
-    assert scales_of_losses(train_loss=[0.4, 0.1], fold_loss=[1.0, 0.5]) == {
-        "train_loss": log,
-        "fold_loss": log,
-    }
-    found = scales_of_losses(
-        train_loss=[1.0, 0.0], fold_loss=[1.0, 0.01], fold_acc=[0.01, 0.9]
-    )
-    assert found == {"train_loss": linear, "fold_loss": log, "fold_acc": linear}
-    assert scales_of_losses(train_loss=[0.0, 0.0]) == {"train_loss": linear}
 
 
 def test_wide_words_count_as_wide() -> None:
