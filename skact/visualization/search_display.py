@@ -261,9 +261,10 @@ class SearchDisplay:
         if suits_log_axis(
             self.x, *([positive[0], positive[-1]] if positive else [1, 1])
         ):
-            if len(positive) < len(values):  # 0 has no place on a log axis
+            if len(positive) == len(values):
+                ax.set_xscale("log")
+            elif len(values) <= _MAX_PLACES:  # 0 has no place on a log axis
                 return self._place_evenly(values)
-            ax.set_xscale("log")
             is_apart = all(b >= 1.4 * a for a, b in itertools.pairwise(values))
             if len(values) <= _MAX_TICKS and is_apart:
                 ax.set_xticks(values, [f"{value:g}" for value in values])

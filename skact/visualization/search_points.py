@@ -142,12 +142,16 @@ def best_points(
     would say nothing.
     """
     labels = [describe_row(row, groups) or "other" for _, row in table.iterrows()]
-    colors = table[groups[0]] if len(groups) == 1 else pd.Series(labels, table.index)
+    values = table[groups[0]].tolist() if len(groups) == 1 else labels
+    # a group that lacks the parameter has no number to colour it
+    colors = [
+        label if pd.isna(v) else v for v, label in zip(values, labels, strict=True)
+    ]
     points = pd.DataFrame(
         {
             "x": table[x].tolist(),
             "hue": labels,
-            "color": colors.tolist(),
+            "color": colors,
             "mean": table["mean"].tolist(),
             "std": table["std"].tolist(),
             "params": [describe_row(row, varying) for _, row in table.iterrows()],

@@ -271,3 +271,20 @@ def test_what_is_averaged_or_not_drawn_is_said() -> None:
     other = results_of([0.5, 0.6], C=[1, 2])
     both = draw({"one": results_of([0.5, 0.6], lr=[1, 2]), "two": other})
     assert both.ax_.get_xlabel() == "lr\n2 candidates without lr not drawn"
+
+
+def test_a_group_may_lack_the_number_that_colours_the_others() -> None:
+    results = [
+        results_of([0.5, 0.6], lr=[1, 2], width=[8, 16]),
+        results_of([0.7, 0.4], lr=[1, 2]),
+    ]
+    display = draw(pd.concat(map(to_frame, results), ignore_index=True), hue="width")
+    assert set(display.points["hue"]) == {"width=8", "width=16", "other"}
+    display.figure_.canvas.draw()
+
+
+def test_many_numbers_with_a_zero_have_a_linear_axis() -> None:
+    decays = [0.0, *np.geomspace(1e-5, 1, 30)]
+    display = draw(results_of(np.linspace(0.5, 0.9, 31).tolist(), weight_decay=decays))
+    assert display.ax_.get_xscale() == "linear"
+    assert display.lines_[0].get_xdata().tolist() == pytest.approx(decays)
