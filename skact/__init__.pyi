@@ -30,6 +30,7 @@ from .visualization.activation_display import ActivationDisplay
 from .visualization.comparison_display import ComparisonDisplay
 from .visualization.hiplot_experiment import to_hiplot
 from .visualization.hiplot_server import hiplot_fetcher
+from .visualization.search_display import SearchDisplay
 from .visualization.training_display import TrainingDisplay
 
 __version__: str
@@ -48,6 +49,7 @@ __all__ = [
     "DivergedError",
     "Finding",
     "Range",
+    "SearchDisplay",
     "SearchResult",
     "TrainingDisplay",
     "TrainingLog",

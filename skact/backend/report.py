@@ -1,5 +1,6 @@
 """What a session did, in plain values: reports can be added and pickled."""
 
+import html
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -9,6 +10,7 @@ from skact.engine.jobs import Outcome, StackReport
 
 # a larger share of the waves' time, spent outside stacks, gets a line of its own
 _SHARE_TO_REPORT = 0.1
+_MOST_ROWS = 10  # of stacks that are not folded, in a notebook
 _MOST_ERRORS = 5  # lines of errors before training
 _MOST_VALUES = 4  # values of a trait by which stacks differ
 
@@ -76,22 +78,65 @@ class Report:
     def __str__(self) -> str:
         return "\n".join(self._summary_lines()) or "Nothing was trained."
 
-    # a notebook shows the repr, and the fields of hundreds of fits would be too long
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        """Return one line; ``print(report)`` says all."""
+        first, *rest = self._summary_lines() or ["nothing was trained"]
+        return f"<Report: {_one_line(first)}{'; print it for more' if rest else ''}>"
+
+    def _repr_html_(self) -> str:
+        """Return a heading, a table of the stacks, and a list of all else."""
+        lines = [
+            html.escape(line) for line in (self._headline(), *self._notes()) if line
+        ]
+        first, *notes = lines or [str(self)]
+        parts = [f"<p><b>{first}</b></p>"]
+        if self.stacks:
+            parts.append(f"<p>{html.escape(self._say_what_fusing_saved())}</p>")
+            parts.append(self._table_of_stacks())
+        if notes:
+            parts.append(f"<ul>{''.join(f'<li>{note}</li>' for note in notes)}</ul>")
+        return f"<div>{''.join(parts)}</div>"
+
+    def _table_of_stacks(self) -> str:
+        """Return equal stacks as rows of HTML; the longest stand first, many fold."""
+        stacks = sorted(self._equal_stacks(), key=lambda stack: -stack[2])
+        rows = [
+            f"<tr><td>{n}</td><td>{lanes}</td><td>{seconds:.3g}</td>"
+            f'<td style="text-align: left">{html.escape(description)}</td></tr>'
+            for n, lanes, seconds, description in stacks
+        ]
+        names = ("stacks", "networks in each", "seconds", "what they share")
+        head = f"<tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>"
+        first, rest = rows[:_MOST_ROWS], rows[_MOST_ROWS:]
+        table = f"<table>{head}{''.join(first)}</table>"
+        if rest:
+            more = f"<table>{head}{''.join(rest)}</table>"
+            summary = f"{_counted(len(rest), 'more kind')} of stacks"
+            table += f"<details><summary>{summary}</summary>{more}</details>"
+        return table
+
+    def _headline(self) -> str:
+        """Say how many fits were fused; empty if there are none."""
+        if not (self.stacks or self.fit_seconds):
+            return ""
+        fits, stacks = _counted(self.n_fused, "fit"), len(self.stacks)
+        line = (
+            f"{fits} fused into {_counted(stacks, 'stack')} in "
+            f"{_counted(self.waves, 'wave')}: {self.seconds:.3g} s of training"
+        )
+        if not self.interrupted:  # they had their share, too
+            line += f", {self.seconds / max(self.n_fused, 1):.3g} s a fit"
+        return line
 
     def _summary_lines(self) -> list[str]:
-        lines = []
-        if self.stacks or self.fit_seconds:
-            fits, stacks = _counted(self.n_fused, "fit"), len(self.stacks)
-            line = (
-                f"{fits} fused into {_counted(stacks, 'stack')} in "
-                f"{_counted(self.waves, 'wave')}: {self.seconds:.3g} s of training"
-            )
-            if not self.interrupted:  # they had their share, too
-                line += f", {self.seconds / max(self.n_fused, 1):.3g} s a fit"
-            lines.append(line)
+        lines = [self._headline()] if self._headline() else []
         if self.stacks:
             lines += [f"  {self._say_what_fusing_saved()}", *self._stack_lines()]
+        return lines + self._notes()
+
+    def _notes(self) -> list[str]:
+        """Say all but what was fused."""
+        lines = [self._time_beside_stacks()] if self._time_beside_stacks() else []
         lines += self._lines_of_restored()
         if self.on_workers:
             lines.append(
@@ -200,21 +245,31 @@ class Report:
         stacks = _counted(len(self.stacks), "stack")
         return f"{saved}; {stacks}, because {' and '.join(causes)}"
 
-    def _stack_lines(self) -> list[str]:
-        """Describe all stacks, equal ones in one line."""
+    def _equal_stacks(self) -> list[tuple[int, int, float, str]]:
+        """Count equal stacks: how many, networks in each, seconds, description."""
         seconds_of: dict[tuple[int, str], list[float]] = {}
         for stack in self.stacks:
             key = stack.lanes, stack.description
             seconds_of.setdefault(key, []).append(stack.seconds)
-        lines = []
-        for (lanes, description), seconds in seconds_of.items():
-            repeats = f"{len(seconds)} x " if len(seconds) > 1 else ""
-            networks = _counted(lanes, "network")
-            lines.append(f"  {repeats}{networks}, {sum(seconds):.3g} s: {description}")
+        return [
+            (len(seconds), lanes, sum(seconds), description)
+            for (lanes, description), seconds in seconds_of.items()
+        ]
+
+    def _stack_lines(self) -> list[str]:
+        """Describe all stacks, equal ones in one line."""
+        return [
+            f"  {f'{n} x ' if n > 1 else ''}{_counted(lanes, 'network')}, "
+            f"{seconds:.3g} s: {description}"
+            for n, lanes, seconds, description in self._equal_stacks()
+        ]
+
+    def _time_beside_stacks(self) -> str:
+        """Say how long callbacks and preparations took, if that was long."""
         rest = self.seconds - sum(stack.seconds for stack in self.stacks)
-        if rest > _SHARE_TO_REPORT * self.seconds:
-            lines.append(f"  {rest:.3g} s: callbacks between epochs, and preparations")
-        return lines
+        if not self.stacks or rest <= _SHARE_TO_REPORT * self.seconds:
+            return ""
+        return f"  {rest:.3g} s: callbacks between epochs, and preparations"
 
 
 def _describe_differences(kinds: Sequence[Mapping[str, str]]) -> str:

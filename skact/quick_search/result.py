@@ -23,6 +23,7 @@ from skact.quick_search.words import (
 from skact.results.frames import to_frame
 from skact.results.schema import schema_of_frame
 from skact.visualization.hiplot_experiment import Experiment, to_hiplot
+from skact.visualization.search_display import SearchDisplay
 from skact.visualization.training_display import TrainingDisplay
 
 _ROWS_SHOWN = 10
@@ -154,8 +155,18 @@ class SearchResult:
         """Find candidates that train badly by :func:`~skact.diagnose`."""
         return diagnose(self.search_)
 
-    def plot(self, **options: Any) -> TrainingDisplay:
-        """Draw the curves of the best candidate of each activation."""
+    def plot(self, **options: Any) -> SearchDisplay:
+        """Draw scores against learning rates by :class:`~skact.SearchDisplay`.
+
+        A line for each activation; each candidate at its best number of epochs.
+        """
+        return SearchDisplay.from_estimator(self._frame_of_best(), **options)
+
+    def plot_curves(self, **options: Any) -> TrainingDisplay:
+        """Draw the training of the best candidate of each activation.
+
+        By :class:`~skact.TrainingDisplay`.
+        """
         return TrainingDisplay.from_estimator(self.search_, **options)
 
     @property

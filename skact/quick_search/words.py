@@ -5,9 +5,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skact.analysis.pair_verdicts import BETTER, EQUIVALENT, UNDECIDED
 from skact.analysis.paired_tests import paired_test
 from skact.quick_search.baselines import TREES, TRIVIAL
 from skact.quick_search.ranking import scores_of_row
+
+
+_WORDS_ON_PAIRS = {
+    BETTER: "Worse",
+    EQUIVALENT: "Practically the same",
+    UNDECIDED: "Not told from it by these folds",
+}
 
 
 def sentences_on_winner(found: Any) -> list[str]:
@@ -51,21 +59,14 @@ def sentences_on_activations(found: Any) -> list[str]:
     comparison = found.comparison
     if comparison is None:
         return []
-    means, frame = comparison.means, comparison.frame
-    best = means.index[0]
-    of_best = frame[frame["a"] == best]
-    worse = of_best[of_best["verdict"] == "a better"]
-    same = of_best[of_best["verdict"] == "equivalent"]
-    open_ = of_best[of_best["verdict"] == "undecided"]
-    said = [f"Of {len(means)} activations, each at its best, {best} scores best."]
-    if len(worse):
-        listed = [f"{row.b} (by {row.difference:.2g})" for row in worse.itertuples()]
-        said.append(f"Worse: {', '.join(listed)}.")
-    if len(same):
-        said.append(f"Practically the same: {', '.join(map(str, same['b']))}.")
-    if len(open_):
-        listed = [f"{row.b} ({row.difference:.2g} less)" for row in open_.itertuples()]
-        said.append(f"Not told from it by these folds: {', '.join(listed)}.")
+    frame = comparison.frame
+    of_best = frame[frame["a"] == comparison.means.index[0]]
+    said = [comparison.headline]
+    for verdict, words in _WORDS_ON_PAIRS.items():
+        rows = of_best[of_best["verdict"] == verdict]
+        listed = [f"{row.b} ({row.difference:.2g} less)" for row in rows.itertuples()]
+        if listed:
+            said.append(f"{words}: {', '.join(listed)}.")
     return said
 
 
@@ -103,7 +104,7 @@ def sentences_on_next_steps(found: Any) -> list[str]:
 
 def _is_decided(frame: pd.DataFrame) -> bool:
     """Whether the best activation is told from the second, or is the same."""
-    return frame["verdict"].iloc[0] != "undecided"
+    return frame["verdict"].iloc[0] != UNDECIDED
 
 
 def _steps_at_edges(found: Any) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from skact.results.schema import MODEL, Schema, is_name_of_time_or_loss
+from skact.results.schema import MODEL, Schema, is_name_of_loss, is_name_of_time_or_loss
 
 # JavaScript objects have some of these keys already, and HiPlot reads the other words
 # as missing numbers. Such words get an invisible mark.
@@ -25,7 +25,10 @@ _JAVASCRIPT = re.compile(
 )
 _NO_WIDTH = "\u200b\u200c"
 # parameters whose values are usually powers of ten
-_LOG_PARAMETERS = {"lr", "learning_rate", "weight_decay", "alpha", "C", "gamma"}
+_LOG_PARAMETERS = {
+    *("lr", "learning_rate", "learning_rate_init", "weight_decay"),
+    *("alpha", "C", "gamma"),
+}
 _MAX_LETTERS = 60  # of a name or value: a longer one would cover other axes
 
 
@@ -55,6 +58,19 @@ class Column:
         if self.type != "categorical":
             return 0
         return max(len(str(value).strip(_NO_WIDTH)) for value in self.values)
+
+    @property
+    def n_pixels(self) -> int:
+        """Width of the longest word beside an axis, at most; 0 for numbers."""
+        if self.type != "categorical":
+            return 0
+        return max(_width_of(str(value).strip(_NO_WIDTH)) for value in self.values)
+
+
+def _width_of(word: str) -> int:
+    """Return the width of a word in pixels, at most, in HiPlot's font of 13 pixels."""
+    wide = sum(13 if ord(c) > 0x2E80 else 4 for c in word if ord(c) > 0xFF or c in "mw")
+    return 8 * len(word) + wide + 3 * sum(map(str.isupper, word))
 
 
 class Axis(IntEnum):
@@ -150,11 +166,20 @@ def make_column(
         words[type(None), None] = None  # type: ignore[assignment]
         cells = [words[type(cell), cell] for cell in cells]
         return Column(label, name, cells, "categorical")
-    is_log_parameter = label in _LOG_PARAMETERS
-    may_be_log = not is_result or is_log_parameter or is_name_of_time_or_loss(label)
-    if is_positive and may_be_log:
-        log = log or numbers[1] >= (10 if is_log_parameter else 100) * numbers[0]
+    may_be_log = not is_result or is_name_of_time_or_loss(label)
+    if is_positive and (may_be_log or label in _LOG_PARAMETERS):
+        log = log or suits_log_axis(label, *numbers)
     return Column(label, name, cells, "numericlog" if log else "numeric")
+
+
+def suits_log_axis(label: str, least: float, greatest: float) -> bool:
+    """Whether numbers of a column are so far apart that a log axis shows them better.
+
+    Losses and parameters such as learning rates need a factor of 10, other columns 100.
+    """
+    is_rate = label.rpartition("__")[2] in _LOG_PARAMETERS
+    factor = 10 if is_rate or is_name_of_loss(label) else 100
+    return 0 < factor * least <= greatest
 
 
 def _least_and_greatest(cells: Sequence[Any]) -> list[Any]:
@@ -182,7 +207,7 @@ def _round_floats(cells: Sequence[Any]) -> list[Any]:
 
 def _name_in_order(values: Iterable[tuple[type, Any]]) -> dict[tuple[type, Any], str]:
     """Name values so that sorting their names by letters keeps their natural order."""
-    ordered = sorted(values, key=_natural_sort_key)
+    ordered = sorted(values, key=natural_sort_key)
     words = safe_words_of(str(value) for _, value in ordered)
     if words != sorted(words):
         # each word begins with its position, in ten characters without width
@@ -191,7 +216,7 @@ def _name_in_order(values: Iterable[tuple[type, Any]]) -> dict[tuple[type, Any],
     return dict(zip(ordered, words, strict=True))
 
 
-def _natural_sort_key(value: tuple[type, Any]) -> tuple[bool, Any]:
+def natural_sort_key(value: tuple[type, Any]) -> tuple[bool, Any]:
     """Return a key that sorts numbers before words, and words by numbers in them."""
     if value[0] in (int, float):
         return False, value[1]

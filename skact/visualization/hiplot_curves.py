@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from skact.visualization.hiplot_columns import Column
 _MAX_GROUPS = (
     5  # of numbers; if there are more different numbers, they form four groups
 )
+_MIN_CURVES = 4  # fewer ends have no ranks worth a correlation
+_MEASURED = re.compile("(train|valid|fold)_")  # losses and scores
+_LAYER = re.compile(r"_(\d+|out)$")
 _NEVER_HEIGHTS = ("epoch", "dur", "candidate", "fold")  # not on the vertical axis
 
 
@@ -53,14 +57,8 @@ def parameter_that_separates_curves(
     """
     by_label = {column.label: column.cells for column in columns}
     keys = [by_label[name] for name in (MODEL, "candidate") if name in by_label]
-    last: dict[tuple, tuple[Any, int]] = {}  # curve -> its last epoch and row
-    places = [by_label[name] for name in CURVE_IDS if name in by_label]
-    for i, epoch in enumerate(by_label["epoch"]):
-        curve = tuple(cells[i] for cells in places)
-        if None not in (epoch, height.cells[i]):
-            last[curve] = max(last.get(curve, (-math.inf, i)), (epoch, i))
     ends: dict[tuple, list[int]] = {}  # candidate -> the last rows of its curves
-    for _, i in last.values():
+    for i in _last_rows(columns, height):
         ends.setdefault(tuple(cells[i] for cells in keys), []).append(i)
     heights = [np.mean([height.cells[i] for i in rows]) for rows in ends.values()]
     ranks, firsts = rankdata(heights), [rows[0] for rows in ends.values()]
@@ -70,6 +68,55 @@ def parameter_that_separates_curves(
     ]
     best = max(shares, default=0)
     return parameters[shares.index(best)] if best > 0 else None
+
+
+def _last_rows(columns: Sequence[Column], height: Column) -> list[int]:
+    """Return the row of the last height of each curve."""
+    by_label = {column.label: column.cells for column in columns}
+    last: dict[tuple, tuple[Any, int]] = {}  # curve -> its last epoch and row
+    places = [by_label[name] for name in CURVE_IDS if name in by_label]
+    for i, epoch in enumerate(by_label["epoch"]):
+        curve = tuple(cells[i] for cells in places)
+        if None not in (epoch, height.cells[i]):
+            last[curve] = max(last.get(curve, (-math.inf, i)), (epoch, i))
+    return [i for _, i in last.values()]
+
+
+def sort_by_what_they_tell(
+    recorded: Sequence[Column], columns: Sequence[Column], height: Column
+) -> list[Column]:
+    """Sort recorded columns: first those that tell most of where the curves end.
+
+    What tells is the rank correlation with the last heights; with few curves, with all
+    heights. Losses and scores come first, then one column of each kind: of ``dead_1``
+    and ``dead_2`` the one that tells more.
+    """
+    rows = _last_rows(columns, height)
+    if len(rows) < _MIN_CURVES:
+        rows = [i for i, cell in enumerate(height.cells) if cell is not None]
+    strength = {
+        column.label: _rank_correlation(column, height, rows) for column in recorded
+    }
+    measured = [column for column in recorded if _MEASURED.match(column.label)]
+    others = [column for column in recorded if column not in measured]
+    others.sort(key=lambda column: -strength[column.label])
+    first: dict[str, Column] = {}  # kind -> the column that tells most
+    for column in others:
+        first.setdefault(_LAYER.sub("", column.label), column)
+    best = list(first.values())
+    return [*measured, *best, *(column for column in others if column not in best)]
+
+
+def _rank_correlation(column: Column, height: Column, rows: Sequence[int]) -> float:
+    """Return the absolute rank correlation of two columns on some rows, or 0."""
+    pairs = [(column.cells[i], height.cells[i]) for i in rows]
+    pairs = [pair for pair in pairs if pair[0] is not None]
+    if column.type == "categorical" or len(pairs) < 3:
+        return 0.0
+    x, y = (rankdata(values) for values in zip(*pairs, strict=True))
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    return abs(float(np.corrcoef(x, y)[0, 1]))
 
 
 def _share_of_variance(ranks: np.ndarray, values: Sequence[Any], kind: str) -> float:

@@ -24,22 +24,28 @@ from skact.visualization.hiplot_page import (
     plan_page,
     scalars_of_frame,
 )
+from skact.visualization.hiplot_title import STYLE, title_of
 
 # The policy allows scripts of the page and eval, and no address outside the page.
 # HiPlot cuts words off at the edges, shrinks the last label, and scrolls the whole page
-# with the table; the styles undo this.
+# with the table; the styles undo this. A plot with many axes is wider than the window,
+# so that no word lies over the ticks of the next axis.
 _HEAD = """<head>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:;
 script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; font-src data:"/>
 <style>
 html { overflow-y: scroll }
-div:has(> div > .pplot-root) { margin: 0 80px 0 LEFTpx }
+div:has(> div > .pplot-root) { margin: 0 80px 0 LEFTpx; min-width: WIDTHpx }
 div:has(> .pplot-root) { box-sizing: content-box !important; padding-bottom: 8px }
 .pplot-root svg { overflow: visible !important }
-.pplot-root .label-name { font-size: 15px !important }
+.pplot-root .label-name { font-size: 15px !important; max-width: 218px;
+  overflow: hidden; text-overflow: ellipsis }
+.pplot-root .tick text { font-size: TICKpx !important }
+.axis_render .tick text { font-size: 12px }
+.axis_render .tick text[font-weight="bold"] { font-size: 15px }
 .sample-table-container { overflow-x: auto }
 .skact-notice { margin: 0; padding: 6px 12px; background: #fff3cd; color: #664d03 }
-</style>"""
+TITLE</style>"""
 
 
 # how HiPlot draws curves
@@ -49,6 +55,7 @@ _CURVE_OPTIONS: dict[str, Any] = {
     "dots_thickness": 1.5,
     "height": 420,
 }
+_AXIS_PIXELS, _AROUND = 515, 80  # height of an axis, and room on both sides of all
 # pixels of each plot in a notebook; other plots are hidden until the user opens them
 _PIXELS = {hiplot.Displays.PARALLEL_PLOT: 650, hiplot.Displays.TABLE: 520}
 
@@ -68,7 +75,10 @@ class Experiment(hiplot.Experiment):
     """
 
     notice = ""  # a sentence above the plots
-    n_letters = 0  # of the longest word on the left; the page makes room
+    title = ""  # HTML above the plots: what lines are, what colours mean
+    n_pixels = 0  # of the longest word on the left; the page makes room
+    width = 0  # pixels that the axes and their words need
+    n_words = 0  # on the axis with the most words
 
     def to_html(self, file: Any = None, **opts: Any) -> str | None:  # type: ignore[override]
         """Write the page to a path or open file; without one, return it.
@@ -81,11 +91,12 @@ class Experiment(hiplot.Experiment):
         with warnings.catch_warnings():
             # HiPlot does not close the file of the icon that it embeds
             warnings.filterwarnings("ignore", "unclosed file", ResourceWarning)
-            head = _HEAD.replace("LEFT", str(max(70, 7 * self.n_letters - 35)))
-            page = super().to_html(None, **opts).replace("<head>", head, 1)
+            page = super().to_html(None, **opts).replace("<head>", self._head(), 1)
+        above = self.title
         if self.notice:
-            notice = f'<p class="skact-notice">{html.escape(self.notice)}</p>'
-            page = re.sub("<body[^>]*>", lambda tag: tag[0] + notice, page, count=1)
+            above += f'<p class="skact-notice">{html.escape(self.notice)}</p>'
+        if above:
+            page = re.sub("<body[^>]*>", lambda tag: tag[0] + above, page, count=1)
         if file is None:
             return page
         if isinstance(file, str | Path):
@@ -93,6 +104,16 @@ class Experiment(hiplot.Experiment):
         else:
             file.write(page)
         return None
+
+    def _head(self) -> str:
+        """Return the policy and the styles that suit the words of this page."""
+        sizes = {
+            "LEFT": max(70, self.n_pixels - 25),
+            "WIDTH": self.width,
+            "TICK": max(6, min(13, _AXIS_PIXELS // max(self.n_words, 1))),
+            "TITLE": STYLE,
+        }
+        return re.sub("|".join(sizes), lambda name: str(sizes[name[0]]), _HEAD)
 
     def display(self, **opts: Any) -> None:  # type: ignore[override]
         """Show the page in a notebook; elsewhere use :meth:`to_html`."""
@@ -107,6 +128,7 @@ class Experiment(hiplot.Experiment):
 
     def _repr_html_(self, **opts: Any) -> str:
         height = sum(_PIXELS.get(display, 0) for display in self.enabledDisplays)
+        height += 90 if self.title else 0
         if self.enabledDisplays[0] == hiplot.Displays.XY:
             height += 30 + _CURVE_OPTIONS["height"]
         style = f"width: 100%; height: {height}px; border: 0"
@@ -130,8 +152,11 @@ def to_hiplot(
 
     A row is a row of :func:`~skact.to_frame`. From left to right the axes of a search
     are the parameters, the time, the rank and the mean test score. Columns that do not
-    vary, and details, are only in the table below. A page of epochs begins with curves:
-    the loss against the epoch, a curve for each fit.
+    vary, and details, are only in the table below; where there is too little room, also
+    results that tell less than others, such as columns of a monitor that go least with
+    the last losses. The title says what the colours mean, and which columns these are.
+    A page of epochs begins with curves: the loss against the epoch, a curve for each
+    fit.
 
     Parameters
     ----------
@@ -142,8 +167,9 @@ def to_hiplot(
         What a line is, as for :func:`~skact.to_frame`; for a frame, its columns decide.
     color : str, default=None
         The column that colours the lines, here and below also by the name that the
-        parameter has in the search. None: the mean test score; on a page of
-        epochs, the parameter that separates the curves best.
+        parameter has in the search. None: the mean test score; on a page of epochs, the
+        activation if it was searched, otherwise the parameter that separates the curves
+        best.
     order : str or iterable of str, default=()
         Columns whose axes come first, from left to right. Also details in `order` have
         an axis. Other axes follow as usual.
@@ -151,7 +177,8 @@ def to_hiplot(
         Further columns without an axis. The table shows them.
     log : str or iterable of str, default=()
         Columns with a logarithmic axis. Positive parameters and times have one anyway
-        if they span a factor of 100 or more (10 for ``lr`` and similar parameters).
+        if they span a factor of 100 or more; losses, ``lr`` and similar parameters of
+        10.
     max_rows : int or None, default=20000
         The largest number of rows to show. Of more rows the page shows an even choice,
         and says so. None shows all rows.
@@ -212,7 +239,9 @@ def _make_experiment(plan: PagePlan) -> Experiment:
         for row, uid, parent in zip(plan.rows, plan.uids, parents, strict=True)
     ]
     experiment = Experiment(points, types, colormap="interpolateViridis")
-    experiment.notice, experiment.n_letters = plan.notice, plan.n_letters
+    experiment.notice, experiment.title = plan.notice, title_of(plan)
+    experiment.n_pixels, experiment.n_words = plan.n_pixels, plan.n_words
+    experiment.width = _AROUND + plan.spacing * max(len(plan.axes) - 1, 0)
     experiment.colorby = plan.color
     # HiPlot's first axis is the rightmost axis
     experiment.display_data(hiplot.Displays.PARALLEL_PLOT).update(

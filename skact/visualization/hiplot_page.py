@@ -1,5 +1,6 @@
 """Plan what a page shows of a frame, as plain values; this needs no HiPlot."""
 
+import colorsys
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from skact.naming import Scalar, name_values
-from skact.results.schema import CURVE_IDS, Schema, is_name_of_best_flag
+from skact.results.schema import CURVE_IDS, MODEL, Schema, is_name_of_best_flag
 from skact.visualization.hiplot_columns import (
     Axis,
     Column,
@@ -24,11 +25,17 @@ from skact.visualization.hiplot_curves import (
     choose_curve_axes,
     parameter_that_separates_curves,
     parents_of,
+    sort_by_what_they_tell,
 )
 
 _HIPLOT_COLUMNS = ("uid", "from_uid")  # columns that HiPlot adds
 _MAX_CATEGORIES = 80  # words on one axis; HiPlot hides an axis with more words
 _MAX_LETTERS_ON_LEFT = 15  # of words on the first axis
+# where there are more, results that tell less have no axis; there is room for some
+_MAX_AXES, _MIN_RESULTS = 12, 4
+_ALWAYS = (Axis.FOLD, Axis.EPOCH, Axis.DEVIATION, Axis.RANK, Axis.SCORE)
+_MIN_SPACING, _TICK_GAP = 80, 16  # pixels between axes, and between words and an axis
+_WINDOW = 1200  # pixels that most windows have for axes
 # the colour-blind can tell these apart (Okabe and Ito 2008); HiPlot draws hex in black
 _CURVE_COLORS = (
     "rgb(0, 114, 178)",
@@ -101,7 +108,11 @@ class PagePlan:
     curves: tuple[str, str] | None = None  # x and y of a plot of curves
     parents: list[str | None] = field(default_factory=list)  # uids of points before
     notice: str = ""  # a sentence above the plots
-    n_letters: int = 0  # of the longest word on the leftmost axis
+    n_pixels: int = 0  # of the longest word on the leftmost axis
+    spacing: int = _MIN_SPACING  # pixels between axes that their words need
+    n_words: int = 0  # on the axis with the most words
+    left_out: tuple[str, ...] = ()  # columns without an axis, because others tell more
+    level: str = "candidate"  # what a row is
 
 
 def scalars_of_frame(frame: pd.DataFrame) -> list[tuple[str, list[Any]]]:
@@ -138,8 +149,8 @@ def plan_page(
         make_column(label, name, column, schema, label in options.log)
         for (label, column), name in zip(cells, names, strict=True)
     ]
-    axes = _choose_axes(columns, schema, options)
     curves = choose_curve_axes(columns, schema, options.hide)
+    axes, left_out = _choose_axes(columns, curves, schema, options)
     color = _choose_color(columns, axes, curves, schema, options)
     uids = [str(i) for i in index]
     if not isinstance(index, range):
@@ -159,7 +170,11 @@ def plan_page(
         notice=" ".join(
             filter(None, [notice, more, _describe_missing_scores(columns, schema)])
         ),
-        n_letters=axes[0].n_letters if axes else 0,
+        n_pixels=axes[0].n_pixels if axes else 0,
+        spacing=_spacing_of(axes),
+        n_words=max((len(c.values) for c in axes if c.n_pixels), default=0),
+        left_out=tuple(column.name for column in left_out),
+        level=schema.level,
     )
 
 
@@ -260,9 +275,12 @@ def _evenly_spaced(n: int, most: int) -> np.ndarray:
 
 
 def _choose_axes(
-    columns: Sequence[Column], schema: Schema, options: PageOptions
-) -> list[Column]:
-    """Choose the columns to draw, and order them from left to right."""
+    columns: Sequence[Column],
+    curves: tuple[Column, Column] | None,
+    schema: Schema,
+    options: PageOptions,
+) -> tuple[list[Column], list[Column]]:
+    """Choose the columns to draw, ordered from left to right, and those left out."""
     wanted, hidden = options.order, options.hide
     # a table without scores, such as the catalogue of activations, may hold long texts
     of_texts = schema.level == "candidate" and not schema.scores
@@ -278,18 +296,64 @@ def _choose_axes(
             continue
         if 1 < len(column.values) <= limit:
             axes.append((place, column))
+    left_out = _results_without_room(axes, columns, curves, schema)
+    axes = [axis for axis in axes if axis[1] not in left_out]
     ordered = [column for _, column in sorted(axes, key=lambda axis: axis[0])]
     if wanted:
         asked = [c for label in wanted for c in ordered if c.label == label]
-        return [*asked, *(c for c in ordered if c.label not in wanted)]
-    # long words on the left would take room from all axes; results stay on the right
-    for lead in ordered:
-        if (
-            not is_result_or_place(lead.label, schema)
-            and lead.n_letters <= _MAX_LETTERS_ON_LEFT
-        ):
-            return [lead, *(column for column in ordered if column is not lead)]
-    return ordered
+        rest = [c for c in ordered if c.label not in wanted]
+        return [*asked, *rest], left_out
+    return _put_lead_first(ordered, schema), left_out
+
+
+def _put_lead_first(ordered: list[Column], schema: Schema) -> list[Column]:
+    """Move a parameter to the left edge: beside it, words need room of their own.
+
+    Long words on the left take room from all axes, but elsewhere each axis needs as
+    much: they are on the left only if the axes would not fit into a window.
+    """
+    parameters = [c for c in ordered if not is_result_or_place(c.label, schema)]
+    lead = next((c for c in parameters if c.n_letters <= _MAX_LETTERS_ON_LEFT), None)
+    widest = max(parameters, key=lambda c: c.n_pixels, default=None)
+    is_wide = _spacing_of(ordered) * len(ordered) > _WINDOW
+    if is_wide and widest is not None and not schema.has_models:
+        lead = widest
+    return [*([] if lead is None else [lead]), *(c for c in ordered if c is not lead)]
+
+
+def _spacing_of(axes: Sequence[Column]) -> int:
+    """Return how many pixels axes must lie apart for the words beside them."""
+    words = [column.n_pixels for column in axes[1:] if column.n_pixels]
+    return max([_MIN_SPACING, *(n + _TICK_GAP for n in words)])
+
+
+def _results_without_room(
+    axes: Sequence[tuple[Axis, Column]],
+    columns: Sequence[Column],
+    curves: tuple[Column, Column] | None,
+    schema: Schema,
+) -> list[Column]:
+    """Return the results that tell least, if there are too many axes to read.
+
+    Parameters, and what the user asked for, keep their axes.
+    """
+    results = [
+        (place, column)
+        for place, column in axes
+        if place > Axis.EPOCH and place not in _ALWAYS
+    ]
+    room = max(_MAX_AXES - (len(axes) - len(results)), _MIN_RESULTS)
+    if curves is not None:
+        found = [column for _, column in results]
+        best_first = sort_by_what_they_tell(found, columns, curves[1])
+    else:
+        # the time, then test scores, then train scores; those of the first metric first
+        places = [Axis.TIME, Axis.RESULT, Axis.TRAIN]
+        results.sort(key=lambda result: places.index(result[0]))
+        best_first = [column for _, column in results]
+    if schema.level == "epoch":  # losses belong together
+        best_first.sort(key=lambda column: column.label not in schema.scores)
+    return best_first[room:]
 
 
 def _choose_color(
@@ -302,6 +366,9 @@ def _choose_color(
     """Choose the column that colours the lines: the first choice that has values."""
     by_label = {column.label: column for column in columns}
     chosen = [c for c in columns if c.label in options.color]
+    if schema.level == "epoch":
+        names = [x for x in schema.columns_called("activation") if x in schema.params]
+        chosen += [c for c in columns if c.label in names and _varies(c, by_label)]
     if curves is not None:
         parameters = [
             axis for axis in axes if not is_result_or_place(axis.label, schema)
@@ -320,14 +387,24 @@ def _choose_color(
     return next((c for c in [*chosen, *axes[::-1], *columns] if c.values), None)
 
 
+def _varies(column: Column, by_label: Mapping[str, Column]) -> bool:
+    """Whether a column has several values, in one of several models at least."""
+    models = by_label[MODEL].cells if MODEL in by_label else [None] * len(column.cells)
+    pairs = {(m, x) for m, x in zip(models, column.cells, strict=True) if x is not None}
+    return len(pairs) > len({model for model, _ in pairs})
+
+
 def _assign_colors(color: Column | None) -> dict[str, str]:
-    if (
-        color is None
-        or color.type != "categorical"
-        or len(color.values) > len(_CURVE_COLORS)
-    ):
+    if color is None or color.type != "categorical":
         return {}
-    return dict(zip(sorted(color.values), _CURVE_COLORS, strict=False))
+    words = sorted(color.values)
+    colors = list(_CURVE_COLORS)
+    if len(words) > len(colors):  # around the circle of hues, dark and light in turn
+        tones = [(i / len(words), (0.3, 0.45, 0.6)[i % 3]) for i in range(len(words))]
+        parts = [colorsys.hls_to_rgb(hue, light, 0.8) for hue, light in tones]
+        rounded = [[round(255 * part) for part in tone] for tone in parts]
+        colors = [f"rgb({r}, {g}, {b})" for r, g, b in rounded]
+    return dict(zip(words, colors, strict=False))
 
 
 def _choose_table_order(

@@ -10,19 +10,22 @@ from skact.results.frames import to_frame
 from skact.results.logged_fit import FitLog
 from skact.results.schema import MODEL, is_name_of_loss, losses_among, schema_of_frame
 from skact.visualization._matplotlib import (
-    are_numbers,
-    color_scale_of,
     colors_of,
+    draw_color_bar,
+    draw_legend,
     escape_dollars,
-    open_axes,
+    has_color_bar,
+    open_panels,
 )
+from skact.visualization.display_groups import (
+    PREFERRED_GROUPS,
+    as_list,
+    check_column_names,
+    describe_row,
+)
+from skact.visualization.metric_lines import line_styles_of, unit_of
 
-# the first of these columns that varies makes the groups, unless the user names one
-_PREFERRED_GROUPS = ("activation", MODEL, "hidden", "width", "depth", "lr")
-_MAX_NUMBERS_IN_LEGEND = 8  # more numbers have a bar of colours
-_MAX_LABELS_INSIDE = 10  # a legend with more labels stands outside the axes
 _SEED = "random_state"  # candidates that differ only in it are repetitions
-_LINE_STYLES: tuple[Any, ...] = ("-", "--", ":", "-.")  # one for each metric
 
 
 class TrainingDisplay:
@@ -33,8 +36,10 @@ class TrainingDisplay:
     `random_state` count as one. A group may have several candidates, such as an
     activation with several learning rates. Then one candidate is drawn, and the legend
     says which: the candidate that the search ranks first; for a log, which has no
-    ranks, the candidate with the best mean in the last epochs. Losses that span a
-    factor of ten have a logarithmic axis. More than eight numbers have a colour bar.
+    ranks, the candidate with the best mean in the last epochs. Metrics of one unit,
+    such as losses, share an axis. Lines of held-out rows are solid, those of training
+    rows dashed. Losses that span a factor of ten have a logarithmic axis. More than
+    eight numbers have a colour bar.
 
     Create one with :meth:`from_estimator` or :meth:`from_log`.
 
@@ -44,7 +49,7 @@ class TrainingDisplay:
         A row for each epoch of each fit: ``group`` (its label), ``fit``, ``epoch``, and
         a column for each metric.
     metrics : sequence of str
-        The columns to draw: the first solid, the second dashed, ...
+        The columns to draw.
     groups : mapping of str to object
         From labels, in the order of the legend, to the values that colour them.
     by : str, default=""
@@ -55,7 +60,9 @@ class TrainingDisplay:
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        The axes.
+        The axes of the first metric.
+    axes_ : ndarray of matplotlib.axes.Axes
+        All axes, one for each unit.
     figure_ : matplotlib.figure.Figure
         The figure.
     lines_ : list of matplotlib.lines.Line2D
@@ -120,8 +127,9 @@ class TrainingDisplay:
         by : str or list of str, default=None
             The columns that make the groups. None: ``activation`` if it varies,
             otherwise the first column that varies.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None opens a new figure.
+        ax : matplotlib.axes.Axes or sequence of them, default=None
+            Where to draw: an axes for each unit of the metrics, or one whose place they
+            divide; None opens a new figure.
         fit_kw, mean_kw : dict, default=None
             Keywords of ``plot`` for the thin and the thick lines.
 
@@ -202,16 +210,15 @@ class TrainingDisplay:
         if metrics is None:
             losses = losses_among(recorded)
             metrics = list(dict.fromkeys([*losses[:1], *losses[-1:]]))
-        metrics = [metrics] if isinstance(metrics, str) else list(metrics)
-        _check_column_names("metrics", metrics, recorded)
+        metrics = as_list(metrics)
+        check_column_names("metrics", metrics, recorded)
+        if not metrics:
+            raise ValueError(f"metrics must name some of {recorded!r}; got none.")
         if by is None:
-            by = [name for name in (*_PREFERRED_GROUPS, *varying) if name in varying][
-                :1
-            ]
-        by = [by] if isinstance(by, str) else list(by)
-        by = [schema.column_of(name) for name in by]
+            by = [name for name in (*PREFERRED_GROUPS, *varying) if name in varying][:1]
+        by = [schema.column_of(name) for name in as_list(by)]
         known = [name for name in columns if name not in ("epoch", *schema.results)]
-        _check_column_names("by", by, known)
+        check_column_names("by", by, known)
         curves, groups, chosen = _choose_candidates(frame, metrics, by, varying)
         label = ", ".join(by)
         return cls(curves, metrics=metrics, groups=groups, by=label, chosen=chosen)
@@ -227,8 +234,9 @@ class TrainingDisplay:
 
         Parameters
         ----------
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; None opens a new figure.
+        ax : matplotlib.axes.Axes or sequence of them, default=None
+            Where to draw: an axes for each unit of the metrics, or one whose place they
+            divide; None opens a new figure.
         fit_kw, mean_kw : dict, default=None
             Keywords of ``plot`` for the thin and the thick lines.
 
@@ -237,95 +245,75 @@ class TrainingDisplay:
         TrainingDisplay
             This display, with `ax_`, `figure_`, `lines_` and `fit_lines_`.
         """
-        self.figure_, self.ax_ = open_axes(ax, type(self).__name__)
+        units = list(dict.fromkeys(map(unit_of, self.metrics)))
+        self.figure_, self.axes_ = open_panels(ax, len(units), type(self).__name__)
+        self.ax_ = self.axes_[0]
         self.lines_: list[Any] = []
         self.fit_lines_: list[Any] = []
         colors = colors_of(list(self.groups.values()))
+        styles = line_styles_of(self.metrics, list(self.curves))
         for label, color in zip(self.groups, colors, strict=True):
             rows = self.curves[self.curves["group"] == label]
-            for metric, style in zip(self.metrics, _LINE_STYLES * 9, strict=False):
+            for metric in self.metrics:
+                panel = self.axes_[units.index(unit_of(metric))]
+                look = {"color": color, "linestyle": styles[metric]}
+                is_first = metric == self._metrics_of(unit_of(metric))[0]
+                thick = {"label": escape_dollars(label) if is_first else "_", **look}
                 wide = rows.pivot(index="epoch", columns="fit", values=metric)
-                look = {"color": color, "linestyle": style}
-                self._draw_group(
-                    wide, label if style == "-" else "_", look, fit_kw, mean_kw
-                )
-        self._name_axes()
+                if wide.shape[1] > 1:
+                    thin = {**look, "linewidth": 0.7, "alpha": 0.5, **(fit_kw or {})}
+                    for _, curve in wide.items():
+                        self.fit_lines_ += panel.plot(wide.index, curve, **thin)
+                mean = wide.mean(axis=1, skipna=False)
+                thick = {**thick, "linewidth": 2, **(mean_kw or {})}
+                self.lines_ += panel.plot(mean.index, mean, **thick)
+        for panel, unit in zip(self.axes_, units, strict=True):
+            self._name_panel(panel, unit, styles, is_own=ax is None)
+        self.axes_[-1].set_xlabel("epoch")
+        draw_color_bar(self.axes_, list(self.groups.values()), self.by)
         return self
 
-    def _draw_group(
-        self, wide: pd.DataFrame, label: str, look: dict, fit_kw: Any, mean_kw: Any
-    ) -> None:
-        """Draw a metric of a group; `wide` is (epochs, fits)."""
-        if wide.shape[1] > 1:
-            thin = {**look, "linewidth": 0.7, "alpha": 0.5, **(fit_kw or {})}
-            for _, curve in wide.items():
-                self.fit_lines_ += self.ax_.plot(wide.index, curve, **thin)
-        thick = {
-            **look,
-            "linewidth": 2,
-            "label": escape_dollars(label),
-            **(mean_kw or {}),
-        }
-        mean = wide.mean(axis=1, skipna=False)
-        self.lines_ += self.ax_.plot(mean.index, mean, **thick)
+    def _metrics_of(self, unit: str) -> list[str]:
+        return [metric for metric in self.metrics if unit_of(metric) == unit]
 
-    def _name_axes(self) -> None:
+    def _name_panel(
+        self, ax: Any, unit: str, styles: Mapping[str, Any], *, is_own: bool
+    ) -> None:
+        """Name the height of a panel, and say what its lines are."""
+        from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
-        ax, names = self.ax_, self.metrics
-        ax.set_xlabel("epoch")
+        names = self._metrics_of(unit)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        are_losses = all(map(is_name_of_loss, names))
-        ax.set_ylabel("loss" if are_losses and len(names) > 1 else ", ".join(names))
+        ax.set_ylabel(names[0] if len(names) == 1 else unit)
         heights = self.curves[names].stack()
         positive = heights[heights > 0]
-        if are_losses and 10 * positive.min() < positive.max():
+        if is_name_of_loss(names[0]) and 10 * positive.min() < positive.max():
             ax.set_yscale("log")  # on a linear axis the last epochs would be one line
-        self._draw_legend()
+        handles = self._group_handles() if ax is self.ax_ else {}
+        title = f"best of each {self.by}" if handles and self.chosen else None
+        if len(names) > 1:
+            for name in names:
+                handles[name] = Line2D([], [], color="0.3", linestyle=styles[name])
+        draw_legend(ax, list(handles.values()), list(handles), title, is_own=is_own)
 
-    def _draw_legend(self) -> None:
-        """Draw a legend, or a bar of colours if the groups are many numbers."""
+    def _group_handles(self) -> dict[str, Any]:
+        """Return a line for each group that has values, unless colours have a bar."""
         from matplotlib.lines import Line2D
 
-        ax, names, values = self.ax_, self.metrics, list(self.groups.values())
-        handles: list[Any] = []
-        labels: list[str] = []
-        if len(self.groups) > _MAX_NUMBERS_IN_LEGEND and are_numbers(values):
-            bar = self.figure_.colorbar(color_scale_of(values), ax=ax)
-            bar.set_label(self.by)
-        elif len(self.groups) > 1:
-            drawn = dict(zip(self.groups, self.lines_[:: len(names)], strict=True))
-            drawn = {label: line for label, line in drawn.items() if _has_values(line)}
-            labels, handles = [*map(escape_dollars, drawn)], [*drawn.values()]
-        if len(names) > 1:
-            for name, style in zip(names, _LINE_STYLES * 9, strict=False):
-                handles.append(Line2D([], [], color="0.3", linestyle=style))
-                labels.append(name)
-        if not handles:
-            return
-        title = f"best of each {self.by}" if self.chosen else None
-        if len(handles) <= _MAX_LABELS_INSIDE:
-            ax.legend(handles, labels, title=title)
-            return
-        columns = -(-len(handles) // 22)
-        place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
-        ax.legend(handles, labels, title=title, ncols=columns, fontsize=8, **place)
+        if len(self.groups) < 2 or has_color_bar(list(self.groups.values())):
+            return {}
+        n, found = len(self.metrics), {}
+        for i, label in enumerate(self.groups):
+            lines = self.lines_[n * i : n * (i + 1)]
+            if any(map(_has_values, lines)):
+                color = lines[0].get_color()
+                found[escape_dollars(label)] = Line2D([], [], color=color, linewidth=2)
+        return found
 
 
 def _has_values(line: Any) -> bool:
     return bool(np.isfinite(np.asarray(line.get_ydata(), dtype=float)).any())
-
-
-def _check_column_names(name: str, wanted: Sequence[str], known: Sequence[str]) -> None:
-    for column in wanted:
-        if column not in known:
-            hint = "; fold_* are there with log.scorer() in the search"
-            raise ValueError(
-                f"{name} must name some of {list(known)!r}; got {column!r}"
-                f"{hint * column.startswith('fold_')}."
-            )
-    if name == "metrics" and not wanted:
-        raise ValueError(f"metrics must name some of {list(known)!r}; got none.")
 
 
 def _choose_candidates(
@@ -338,7 +326,7 @@ def _choose_candidates(
         keys = varying
     keys = [MODEL, *keys] if MODEL in frame and MODEL not in keys else keys
     fits = [name for name in ("run", "fit", "fold", _SEED) if name in frame]
-    curves = frame[["epoch", *metrics]].copy()
+    curves = frame[["epoch", *(name for name in frame if name in metrics)]].copy()
     curves["candidate"] = _number_combinations(frame, keys)
     curves["fit"] = _number_combinations(frame, [*keys, *fits])
     if "fold" in by:  # folds of several candidates would not be comparable
@@ -352,10 +340,10 @@ def _choose_candidates(
     for _, rows in curves.groupby("group"):
         one = rows[rows["candidate"] == _best_candidate(frame, rows, metrics[0])]
         first = frame.loc[one.index[0]]
-        label = _describe_row(first, by) or "all"
+        label = describe_row(first, by) or "all"
         if rows["candidate"].nunique() > 1:
             chosen = True
-            others = _describe_row(first, [name for name in varying if name not in by])
+            others = describe_row(first, [name for name in varying if name not in by])
             label += f" ({others})" if others else ""
         groups[label] = first[by[0]] if len(by) == 1 else label
         parts.append(one.assign(group=label))
@@ -371,20 +359,6 @@ def _best_candidate(frame: pd.DataFrame, rows: pd.DataFrame, metric: str) -> Any
     if not len(means):
         return rows["candidate"].iloc[0]
     return means.idxmin() if is_name_of_loss(metric) else means.idxmax()
-
-
-def _describe_row(row: pd.Series, names: Sequence[str]) -> str:
-    """Describe the values of a row; activations and models need no column name."""
-    parts = []
-    for name in names:
-        value = row[name]
-        if pd.isna(value):  # the candidate's grid does not have it
-            continue
-        if isinstance(value, float):
-            value = f"{value:.3g}"
-        is_name = isinstance(value, str) and name in ("activation", MODEL)
-        parts.append(value if is_name else f"{name}={value}")
-    return ", ".join(parts)
 
 
 def _number_combinations(frame: pd.DataFrame, names: list[str]) -> pd.Series:

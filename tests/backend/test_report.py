@@ -1,5 +1,7 @@
 """The report of a session says what was fused, in few lines that can be told apart."""
 
+import html
+import re
 from collections import Counter
 
 import numpy as np
@@ -168,3 +170,52 @@ def test_the_report_says_what_was_not_trained_again():
         "  1 fit could not be found again, because dice were thrown"
     )
     assert str(Report.of_outcomes([new])) == "Nothing was trained."
+
+
+def test_a_report_is_one_line_in_a_shell_and_more_in_print():
+    stacks = tuple(StackReport(n, 1.0, A) for n in range(1, 200))
+    report = Report(stacks=stacks, fit_seconds=(1.0,) * 400, waves=1, seconds=199.0)
+    assert repr(report) == (
+        "<Report: 400 fits fused into 199 stacks in 1 wave: 199 s of training, "
+        "0.497 s a fit; print it for more>"
+    )
+    assert repr(Report()) == "<Report: nothing was trained>"
+    failed = Report(failed=Counter({"ValueError: two\nlines": 1}))
+    assert repr(failed) == "<Report: 1 fit failed: ValueError: two lines>"
+
+
+def test_a_notebook_shows_all_that_print_shows():
+    hostile = "ValueError: got <script>alert(1)</script>"
+    report = Report(
+        stacks=(StackReport(3, 1.0, A), StackReport(3, 0.5, A), StackReport(2, 9, B)),
+        fit_seconds=(1.0,) * 8,
+        waves=1,
+        seconds=20.0,
+        failed=Counter({hostile: 2}),
+        alone_seconds=(1.0,),
+        alone=Counter({"a refit": 1}),
+    )
+    shown = report._repr_html_()
+    assert "<script>" not in shown
+    words = html.unescape(re.sub("<[a-z/][^>]*>", " ", shown.replace("&lt;", "\x00")))
+    words = " ".join(words.replace("\x00", "<").split())
+    lines = [line.strip() for line in str(report).splitlines()]
+    told = [line for line in lines if "network" not in line]
+    assert len(told) == 4  # what was fused, beside stacks, alone, failed
+    for line in told:
+        assert line in words
+    rows = re.findall("<tr>(<td>.*?)</tr>", shown)
+    assert [re.findall("<td.*?>(.*?)</td>", row) for row in rows] == [
+        ["1", "2", "9", "16, float32"],
+        ["2", "3", "1.5", "8, float32"],
+    ]
+    assert Report()._repr_html_() == "<div><p><b>Nothing was trained.</b></p></div>"
+
+
+def test_many_kinds_of_stacks_are_folded():
+    kinds = tuple(StackReport(1, n, {**A, "batches": f"{n}"}) for n in range(1, 31))
+    shown = Report(stacks=kinds, waves=1, seconds=465.0)._repr_html_()
+    before, after = shown.split("<details>")
+    assert before.count("<td>1</td><td>1</td>") == 10
+    assert after.count("<td>1</td><td>1</td>") == 20
+    assert "20 more kinds of stacks" in after

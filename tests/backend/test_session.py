@@ -479,7 +479,7 @@ def test_the_report_says_what_was_fused_and_what_was_not(session, engine, data, 
     assert "1 fit alone: 0.01 s (1 outside joblib.Parallel, such as a refit)" in text
     assert "7 fits not fused: optimizer LBFGS has no stacked form" in text
     assert "tasks" not in text  # some had a network of ours
-    assert repr(report) == text
+    assert repr(report).startswith(f"<Report: {text.splitlines()[0]}")
 
 
 def test_tasks_that_only_wait_for_nested_fits_count_as_fitting(session, data, Toy):

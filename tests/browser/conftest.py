@@ -1,5 +1,6 @@
 """A headless Chromium that opens pages and tells what they draw, say and ask for."""
 
+import itertools
 import json
 import os
 import re
@@ -70,6 +71,41 @@ return [...document.querySelectorAll(arguments[0])].map((node) => {
   return {text: node.textContent, left, right, top};
 })
 """
+# the corners of all names, words and lines of ticks, each with the number of its axis
+BOXES = """
+const boxes = [];
+[...document.querySelectorAll('.pplot-root .dimension')].forEach((axis, i) => {
+  const add = (text, left, top, right, bottom) => boxes.push({axis: i, text,
+    corners: [[left, top], [right, top], [right, bottom], [left, bottom]]});
+  for (const node of axis.querySelectorAll('.tick text')) {
+    const {left, right, top, bottom} = node.getBoundingClientRect();
+    if (node.textContent) add(node.textContent, left, top, right, bottom);
+  }
+  const {right, top, bottom} = axis.querySelector('.domain').getBoundingClientRect();
+  add('|', right - 6, top, right, bottom);
+  const name = axis.querySelector('.label-name'), w = name.offsetWidth;
+  const h = name.offsetHeight, rect = name.getBoundingClientRect();
+  const turn = Math.PI * (360 - /rotate\\((.*)deg/.exec(name.style.transform)[1]) / 180;
+  const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
+  const [x, y] = [rect.left + h * sin, rect.bottom];  // its lower left corner
+  boxes.push({axis: i, text: name.textContent, corners: [[x, y],
+    [x + w * cos, y - w * sin], [x + w * cos - h * sin, y - w * sin - h * cos],
+    [x - h * sin, y - h * cos]]});
+});
+return boxes;
+"""
+
+
+def are_apart(one: list[list[float]], other: list[list[float]]) -> bool:
+    """Whether a straight line lies between two rectangles, which may be turned."""
+    for corners in (one, other):
+        for (x0, y0), (x1, y1) in itertools.pairwise(corners[:3]):
+            along = [
+                [x * (x1 - x0) + y * (y1 - y0) for x, y in box] for box in (one, other)
+            ]
+            if max(along[0]) <= min(along[1]) or max(along[1]) <= min(along[0]):
+                return True
+    return False
 
 
 class Page:
@@ -142,6 +178,17 @@ class Page:
     @property
     def axes(self) -> list[str]:
         return [node["text"] for node in self.texts(".pplot-root .label-name")]
+
+    @property
+    def overlaps(self) -> list[tuple[str, str]]:
+        """The words of an axis that lie over words or ticks of another axis."""
+        pairs = itertools.combinations(self.run(BOXES), 2)
+        return [
+            (one["text"], other["text"])
+            for one, other in pairs
+            if one["axis"] != other["axis"]
+            and not are_apart(one["corners"], other["corners"])
+        ]
 
     @property
     def errors(self) -> list[str]:

@@ -1,6 +1,7 @@
 """Pages of all kinds: as many lines as rows, no error, nothing asked of anywhere."""
 
 import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +76,115 @@ def test_a_parameter_of_mixed_types_has_an_axis_of_words(open_page: Open) -> Non
     ticks = page.texts(".pplot-root .tick text")
     shown = {node["text"].strip("\u200b\u200c") for node in ticks}
     assert {"scale", "0.5", "None", "True", "2"} <= shown
+    check_quiet(page)
+
+
+def monitored() -> pd.DataFrame:
+    """Epochs with the 26 columns that a monitor of three layers adds."""
+    frame = curves()
+    rng = np.random.default_rng(0)
+    layers = ["dead", "saturated", "preact_mean", "preact_std", "act_mean", "act_std"]
+    names = [f"{name}_{k}" for k in (1, 2, 3) for name in layers]
+    names += [f"{n}_{k}" for n in ("grad_norm", "update_ratio") for k in (1, 2, 3)]
+    for name in [*names, "grad_norm_out", "grad_ratio"]:
+        frame[name] = rng.normal(size=len(frame))
+    ends = frame["epoch"] == frame["epoch"].max()
+    frame["saturated_2"] = frame["valid_loss"] * np.where(ends, 1, -1)
+    return frame
+
+
+def test_a_monitor_leaves_room_for_what_tells_most(open_page: Open) -> None:
+    page = open_page(to_hiplot(monitored()).to_html())
+    assert len(page.axes) == 12
+    assert page.axes[:3] == ["activation", "fold", "epoch"]
+    assert page.axes[-1] == "valid_loss"
+    assert {"train_loss", "saturated_2"} < set(page.axes)
+    kinds = [re.sub("_[0-9]$", "", name) for name in page.axes]
+    assert len(set(kinds)) == 12  # of each kind, one layer
+    assert page.overlaps == []
+    assert "Only in the table: " in page.text
+    header = {node["text"] for node in page.texts(".sample-rows-table th")}
+    assert set(monitored().columns) <= header
+    check_quiet(page)
+
+
+LONG = [
+    "LeakyReLU(negative_slope=0.01)",
+    "MMMM WWWW mmmm wwww MMMM WWWW",
+    "\u6f22" * 20,
+]
+
+
+@pytest.mark.parametrize("width", [700, 1400])
+def test_words_lie_over_no_neighbour_however_many_and_long_they_are(
+    open_page: Open, width: int
+) -> None:
+    names = [f"a_parameter_of_a_long_name_{i}" for i in range(2)]
+    words = {name: [*LONG, "relu"] for name in names}
+    many = {f"p{i}": [1e-7, 123456, 0.25, 3] for i in range(8)}
+    few = results_of([0.9, 0.8, 0.7, 0.6], activation=[*LONG, "relu"], lr=[1, 2, 3, 4])
+    for results in (few, results_of([0.9, 0.8, 0.7, 0.6], **words, **many)):
+        page = open_page(
+            f"<!doctype html><body style='width: {width}px'>"
+            + to_hiplot(results)._repr_html_()
+            + "</body>",
+            in_frame=True,
+        )
+        assert page.overlaps == []
+        shown = page.texts(".pplot-root .tick text")
+        assert min(node["left"] for node in shown) >= 0
+        assert {word[:10] for word in LONG} <= {
+            node["text"].strip("\u200b\u200c")[:10] for node in shown
+        }
+
+
+def test_the_title_says_what_the_colours_mean(open_page: Open) -> None:
+    page = open_page(to_hiplot(curves()).to_html())
+    keys = page.run(
+        "return [...document.querySelectorAll('.skact-title i')].map((key) =>"
+        " [key.nextSibling.textContent.trim(), getComputedStyle(key).backgroundColor])"
+    )
+    assert "Colours: activation" in page.text
+    assert [word for word, _ in keys] == sorted(ACTIVATIONS)
+    first = (
+        "return getComputedStyle(document.querySelector(arguments[0])).backgroundColor"
+    )
+    row = ".sample-rows-table tbody tr:first-child td"
+    (word,) = {node["text"] for node in page.texts(row)} & set(ACTIVATIONS)
+    assert dict(keys)[word] == page.run(first, f"{row} *")
+    scores = open_page(to_hiplot(results_of([0.9, 0.8, 0.7], lr=[1, 2, 3])).to_html())
+    assert "Colours: mean_test_score 0.7" in scores.text
+    assert scores.run(first, f"{row} *") == "rgb(253, 231, 37)"  # the end of the ramp
+
+
+def test_losses_that_span_a_factor_of_ten_have_a_log_axis(open_page: Open) -> None:
+    frame = curves(n_epochs=8)  # losses from 3.4 to 0.13, for training and held out
+    types = {
+        name: value.type.value
+        for name, value in to_hiplot(frame).parameters_definition.items()
+    }
+    assert types["train_loss"] == types["valid_loss"] == "numericlog"
+    page = open_page(to_hiplot(frame).to_html())
+    heights = page.texts(".axis_render .tick text")
+    powers = [x["text"] for x in heights if re.fullmatch("[0-9]e[+-][0-9]", x["text"])]
+    assert len(powers) > 3  # the curves have it, too
+    check_quiet(page)
+
+
+def test_pages_of_folds_keep_parameters_left_of_many_metrics(open_page: Open) -> None:
+    scores = np.linspace(0.9, 0.5, 6)
+    params = {"lr": [0.1, 0.01] * 3, "activation": ACTIVATIONS * 2}
+    results: dict[str, Any] = {f"param_{name}": v for name, v in params.items()}
+    for metric in [f"metric_{i}" for i in range(9)]:
+        for part in ("test", "train"):
+            for name in ("split0", "split1", "mean", "std"):
+                results[f"{name}_{part}_{metric}"] = scores
+        results[f"rank_test_{metric}"] = np.arange(1, 7)
+    page = open_page(to_hiplot(results, "fold").to_html())
+    assert page.axes[:3] == ["activation", "lr", "fold"]
+    assert page.axes[-2:] == ["rank_test_metric_0", "test_metric_0"]
+    assert page.axes[3:-2] == [f"test_metric_{i}" for i in range(1, 8)]
+    assert page.overlaps == []
     check_quiet(page)
 
 

@@ -148,7 +148,8 @@ def test_hostile_names_and_values_are_shown_and_do_nothing(open_page: Open) -> N
     axes = [axis.strip("\u200b") for axis in page.axes]
     shown = [" ".join(name.split()) for name in names]
     shown = [name.replace("<", "\u2039").replace(">", "\u203a") for name in shown]
-    assert axes == [*shown, "value", *AXES[3:]]
+    # the long words stand at the left edge, where they take room only once
+    assert axes == ["value", *shown, *AXES[3:]]
 
 
 def test_the_frame_of_a_notebook_draws_too(open_page: Open) -> None:

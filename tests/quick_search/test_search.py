@@ -41,7 +41,8 @@ def test_it_answers_in_full(found: SearchResult) -> None:
     assert str(found.diagnose())
     assert found.to_hiplot("epoch").enabledDisplays[0] == "XY"
     with mpl.rc_context({"backend": "Agg"}):
-        assert len(found.plot(metrics="train_loss").lines_) == 2
+        assert len(found.plot_curves(metrics="train_loss").lines_) == 2
+        assert found.plot().ax_.get_xlabel().startswith("lr")
 
 
 def test_the_best_is_fitted_on_all_rows_and_predicts(found: SearchResult) -> None:
@@ -62,7 +63,7 @@ def test_a_number_is_a_list_of_one() -> None:
 def test_one_activation_needs_no_comparison() -> None:
     alone = search(X, y, cv=2, **OPTIONS)
     assert alone.comparison is None
-    assert "activations, each at its best" not in str(alone)
+    assert "values of activation" not in str(alone)
 
 
 def test_a_frame_of_all_kinds_of_columns() -> None:

@@ -107,8 +107,8 @@ def test_activations_are_parted_as_the_comparison_parts_them():
     open_ = first - 0.005 + 0.02 * rng.normal(size=10)
     found = sentences_on_activations(result(comparison=comparison(first, worse, open_)))
     text = " ".join(found)
-    assert text.startswith("Of 3 activations, each at its best, silu scores best.")
-    assert "Worse: relu (by 0.1)." in text
+    assert "silu scores best of 3 values of activation" in found[0]
+    assert "Worse: relu (0.1 less)." in text
     assert "Not told from it by these folds: tanh" in text
     assert sentences_on_activations(result()) == []
 

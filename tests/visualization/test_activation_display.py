@@ -68,6 +68,9 @@ def test_a_few_share_axes_and_many_have_their_own() -> None:
     assert len(many.axes_) == len(list_activations())
     assert [ax.get_title() for ax in many.axes_] == list_activations()
     assert not many.derivative_lines_
+    five = draw(list_activations()[:5])
+    rows = [ax.get_subplotspec().rowspan.start for ax in five.axes_]
+    assert rows == [0, 0, 0, 1, 1]
     assert len(draw(["relu", "tanh"], multiples=True).axes_) == 2
     assert len(draw(list_activations(), multiples=False).axes_) == 1
 

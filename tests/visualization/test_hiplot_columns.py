@@ -12,7 +12,11 @@ import pytest
 
 from skact.results.frames import to_frame
 from skact.results.schema import schema_of
-from skact.visualization.hiplot_columns import _round_floats
+from skact.visualization.hiplot_columns import (
+    Column,
+    _round_floats,
+    suits_log_axis,
+)
 from skact.visualization.hiplot_experiment import to_hiplot
 from skact.visualization.hiplot_page import (
     PageOptions,
@@ -223,3 +227,33 @@ def test_words_of_a_page_have_sixty_letters_at_most() -> None:
     words = {str(point.values["n" * 59 + "\u2026"]) for point in experiment.datapoints}
     assert len(words) == 2  # still apart
     assert to_frame(results).iloc[0, 1] == "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    ("label", "least", "greatest", "suits"),
+    [
+        ("lr", 0.01, 0.1, True),
+        ("net__lr", 0.01, 0.1, True),
+        ("lr", 0.011, 0.1, False),
+        ("train_loss", 0.1, 1, True),
+        ("fold_loss", 0.1, 1, True),
+        ("fold_loss", 0.11, 1, False),
+        ("width", 8, 80, False),
+        ("width", 8, 800, True),
+        ("lr", 0, 1, False),
+        ("lr", -1, 1, False),
+    ],
+)
+def test_numbers_that_lie_far_apart_suit_a_log_axis(
+    label: str, least: float, greatest: float, suits: bool
+) -> None:
+    assert suits_log_axis(label, least, greatest) is suits
+
+
+def test_wide_words_count_as_wide() -> None:
+    def width(word: str) -> int:
+        return Column("a", "a", [word], "categorical").n_pixels
+
+    assert width("relu") < width("mmmm") < width("\u6f22" * 4)
+    assert width("relu") < width("RELU")
+    assert Column("a", "a", [1, 2], "numeric").n_pixels == 0

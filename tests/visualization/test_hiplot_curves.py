@@ -15,6 +15,7 @@ from skact.visualization.hiplot_curves import (
     choose_curve_axes,
     parameter_that_separates_curves,
     parents_of,
+    sort_by_what_they_tell,
 )
 from skact.visualization.hiplot_experiment import to_hiplot
 
@@ -192,3 +193,54 @@ def test_the_fits_of_a_log_have_curves_of_their_own_in_any_order_of_rows() -> No
     linked = [(point.uid, point.from_uid) for point in points if point.from_uid]
     assert len(linked) == 2 * 2
     assert all(fits[uid] == fits[before] for uid, before in linked)
+
+
+def recorded(n_curves: int, n_epochs: int = 3) -> tuple[list[Column], Column]:
+    """Curves whose last heights `good_2` tells exactly, and `good_1` hardly."""
+    rows = [(c, e) for c in range(n_curves) for e in range(1, n_epochs + 1)]
+    ends = [e == n_epochs for _, e in rows]
+    up = column(
+        "train_loss",
+        [float(c) if end else 99.0 for (c, _), end in zip(rows, ends, strict=True)],
+    )
+    noise = np.random.default_rng(0).normal(size=len(rows)).tolist()
+    columns = [
+        column("candidate", [c for c, _ in rows]),
+        column("epoch", [e for _, e in rows]),
+        up,
+        column("noise", noise),
+        column("good_1", noise[::-1]),
+        column(
+            "good_2",
+            [-float(c) if end else 5.0 for (c, _), end in zip(rows, ends, strict=True)],
+        ),
+        column("constant", [1.0] * len(rows)),
+        column(
+            "word",
+            ["a", "b"] * (len(rows) // 2) + ["a"] * (len(rows) % 2),
+            "categorical",
+        ),
+        column("gaps", [None] * len(rows)),
+        column("fold_acc", noise),
+    ]
+    return columns, up
+
+
+def test_what_tells_most_of_the_last_heights_comes_first() -> None:
+    columns, up = recorded(n_curves=9)
+    found = [c.label for c in sort_by_what_they_tell(columns[3:], columns, up)]
+    # a score, the best of each kind, and then the rest
+    assert found[:2] == ["fold_acc", "good_2"]
+    assert found[-1] == "good_1"
+    assert sorted(found) == sorted(c.label for c in columns[3:])
+
+
+def test_of_few_curves_all_epochs_count() -> None:
+    columns = [
+        column("epoch", [1, 2, 3, 4, 5]),
+        column("train_loss", [5.0, 4.0, 3.0, 2.0, 1.0]),
+        column("flat", [1.0, 2.0, 1.0, 2.0, 1.0]),
+        column("falls_1", [9.0, 8.0, 7.0, 6.0, 5.0]),
+    ]
+    found = sort_by_what_they_tell(columns[2:], columns, columns[1])
+    assert [c.label for c in found] == ["falls_1", "flat"]

@@ -160,6 +160,7 @@ def test_a_grid_is_drawn_from_its_parameters_to_its_score() -> None:
         color="mean_test_score",
         colors={},
         sort=[("rank_test_score", "asc")],
+        n_words=2,
     )
 
 
@@ -222,7 +223,7 @@ def test_a_parameter_of_short_words_comes_before_one_of_long_words() -> None:
     assert plan_of(results_of(a=long, b=short)).axes[:2] == ["b", "a"]
     axes = plan_of(results_of(a=long, mean_fit_time=time)).axes
     assert axes[:2] == ["a", "mean_fit_time"]  # no result comes before a parameter
-    assert plan_of(results_of(a=long)).n_letters == 16  # the page makes room for them
+    assert plan_of(results_of(a=long)).n_pixels > 100  # the page makes room for them
 
 
 def test_what_does_not_vary_is_only_in_the_table() -> None:
@@ -451,3 +452,100 @@ def test_its_page_has_axes_for_numbers_and_short_words() -> None:
     assert not {"name", "bounded", "gain", "low", "high"} & set(hidden)
     asked = to_hiplot(activations_frame(), order="formula")
     assert "formula" not in asked._asdict()["display_data"]["PARALLEL_PLOT"]["hide"]
+
+
+def epochs_of(n_layers: int = 3, **more: Any) -> pd.DataFrame:
+    """Epochs of six candidates, with many columns for each layer."""
+    rng = np.random.default_rng(0)
+    rows = [(a, lr, e) for a in ("relu", "tanh") for lr in (1, 2, 3) for e in (1, 2)]
+    frame = pd.DataFrame(rows, columns=["activation", "lr", "epoch"])
+    # the learning rate decides where curves end; the activation does not matter
+    frame["train_loss"] = frame["lr"] + rng.uniform(0, 0.1, len(frame))
+    frame["valid_loss"] = frame["lr"] + rng.uniform(0, 0.1, len(frame))
+    for name in ("dead", "saturated", "act_mean", "act_std", "grad_norm"):
+        for layer in range(1, n_layers + 1):
+            frame[f"{name}_{layer}"] = rng.normal(size=len(frame))
+    frame.insert(0, "candidate", np.repeat(range(6), 2))
+    return frame.assign(**more)
+
+
+def test_the_colour_of_epochs_is_the_activation_where_it_was_searched() -> None:
+    plan = plan_of(epochs_of())
+    assert plan.color == "activation"
+    assert list(plan.colors) == ["relu", "tanh"]
+    assert plan_of(epochs_of(activation="relu")).color == "lr"
+    assert plan_of(epochs_of(), color="lr").color == "lr"
+    named = epochs_of().rename(columns={"activation": "net__activation"})
+    assert plan_of(named).color == "net__activation"
+
+
+def test_of_several_nets_with_one_activation_each_the_names_have_colours() -> None:
+    frame = epochs_of().query("lr == 1")
+    frame.insert(0, "model", frame["activation"] + "_net")
+    assert plan_of(frame).color == "model"
+    frame["model"] = "one net"
+    assert plan_of(frame).color == "activation"
+
+
+def test_every_word_has_a_colour_of_its_own() -> None:
+    for n in (8, 9, 40):
+        names = [f"f{i:02}" for i in range(n)]
+        frame = pd.DataFrame(
+            {"activation": names * 2, "epoch": [1] * n + [2] * n, "train_loss": 1.0}
+        )
+        colors = plan_of(frame).colors
+        assert list(colors) == names
+        assert len(set(colors.values())) == n
+        assert all(re.fullmatch(r"rgb\(\d+, \d+, \d+\)", c) for c in colors.values())
+
+
+def test_results_that_tell_less_are_only_in_the_table() -> None:
+    frame = epochs_of(n_layers=6)
+    plan = plan_of(frame)
+    assert len(plan.axes) == 12
+    assert plan.axes[-1] == "valid_loss"
+    assert {"lr", "activation", "epoch", "train_loss"} < set(plan.axes)
+    recorded = set(frame.columns) - {"candidate", "activation", "lr", "epoch"}
+    assert set(plan.left_out) == recorded - set(plan.axes)
+    assert set(plan.left_out) < set(plan.hidden)
+    assert set(plan.types) == set(frame.columns)
+    asked = plan_of(frame, order=list(plan.left_out[:2]))
+    assert asked.axes[:2] == list(plan.left_out[:2])
+    assert plan_of(epochs_of(n_layers=1)).left_out == ()
+
+
+def test_parameters_never_lose_their_axes_and_results_not_all() -> None:
+    params = {f"p{i}": [1, 2] for i in range(30)}
+    plan = plan_of(results_of(**params, mean_fit_time=[1.0, 2.0]))
+    assert set(params) < set(plan.axes)
+    assert plan.left_out == ()
+    several = {f"mean_{part}_{m}": [1, 2] for part in ("test", "train") for m in "abcd"}
+    ranks = {f"rank_test_{m}": [2, 1] for m in "abcd"}
+    plan = plan_of({f"param_{k}": v for k, v in params.items()} | several | ranks)
+    assert set(params) < set(plan.axes)
+    kept = ["mean_train_a", "mean_test_b", "mean_test_c", "mean_test_d"]
+    assert plan.axes[-6:] == [*kept, "rank_test_a", "mean_test_a"]
+    assert plan.left_out == ("mean_train_b", "mean_train_c", "mean_train_d")
+
+
+def test_axes_lie_as_far_apart_as_their_words_are_long() -> None:
+    short, long = ["relu", "tanh"], ["x" * 30, "y"]
+    assert plan_of(results_of(a=[1, 2], b=short)).spacing == 80
+    wide = plan_of(results_of(a=[1, 2], b=long))
+    assert wide.axes[0] == "a"  # there is room for few axes
+    assert wide.spacing > 6 * 30
+    many = {f"p{i}": [1, 2] for i in range(9)}
+    plan = plan_of(results_of(**many, b=long, c=short))
+    assert plan.axes[0] == "b"  # at the left edge its words need room once
+    assert plan.spacing == 80
+    assert (
+        f"min-width: {80 + 80 * (len(plan.axes) - 1)}px"
+        in to_hiplot(results_of(**many, b=long, c=short)).to_html()
+    )
+
+
+def test_many_words_on_an_axis_are_small() -> None:
+    names = [f"f{i:02}" for i in range(60)]
+    assert plan_of(results_of(a=names)).n_words == 60
+    assert "font-size: 8px" in to_hiplot(results_of(a=names)).to_html()
+    assert "font-size: 13px" in to_hiplot(results_of(a=names[:9])).to_html()

@@ -15,9 +15,13 @@ from skact.visualization._matplotlib import (
     are_numbers,
     color_scale_of,
     colors_of,
+    draw_color_bar,
+    draw_legend,
     escape_dollars,
+    has_color_bar,
     open_axes,
     open_grid,
+    open_panels,
 )
 
 
@@ -97,7 +101,8 @@ def test_new_axes_are_opened_only_if_none_are_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "columns"), [(1, 1), (4, 4), (5, 4), (12, 4), (13, 6), (30, 6)]
+    ("n", "columns"),
+    [(1, 1), (4, 4), (5, 3), (7, 4), (9, 3), (12, 4), (13, 5), (27, 6), (30, 6)],
 )
 def test_a_grid_has_as_many_axes_as_asked_and_rows_of_few(n: int, columns: int) -> None:
     figure, axes = open_grid(n, "Display")
@@ -105,6 +110,12 @@ def test_a_grid_has_as_many_axes_as_asked_and_rows_of_few(n: int, columns: int) 
     assert axes[0].get_gridspec().ncols == columns
     axes[0].set_xlim(2, 3)
     assert axes[-1].get_xlim() == (2, 3)
+    # the lowest axes of each column says where its points are
+    figure.canvas.draw()
+    lowest = {ax.get_subplotspec().colspan.start: ax for ax in axes}
+    for ax in axes:
+        shown = any(label.get_visible() for label in ax.get_xticklabels())
+        assert shown is (ax in lowest.values())
 
 
 def test_colours_of_numbers_are_logarithmic_if_they_span_a_factor_of_ten() -> None:
@@ -122,3 +133,42 @@ def test_words_get_colours_by_their_alphabetical_order() -> None:
         len({tuple(color) for color in colors_of([f"w{i}" for i in range(20)])}) == 20
     )
     assert colors_of(["x", "x"])[0] == first
+
+
+def test_panels_share_their_epochs_and_axes_without_a_grid_are_not_divided() -> None:
+    figure, axes = open_panels(None, 3, "Display")
+    assert len(axes) == len(figure.axes) == 3
+    axes[0].set_xlim(2, 3)
+    assert axes[2].get_xlim() == (2, 3)
+    one = plt.figure().add_axes((0.1, 0.1, 0.8, 0.8))
+    assert open_panels(one, 1, "Display")[1].tolist() == [one]
+    with pytest.raises(ValueError, match="one axes of a grid, or as many"):
+        open_panels(one, 2, "Display")
+
+
+@pytest.mark.parametrize(
+    ("n", "is_own"), [(5, True), (6, True), (10, False), (11, False)]
+)
+def test_a_legend_of_many_labels_stands_outside(n: int, is_own: bool) -> None:
+    figure, ax = open_axes(None, "Display")
+    before = figure.get_size_inches()[0]
+    lines = ax.plot(np.eye(n))
+    draw_legend(ax, lines, [f"label {i}" for i in range(n)], is_own=is_own)
+    figure.canvas.draw()
+    box = ax.get_legend().get_window_extent()
+    is_outside = bool(box.x0 >= ax.bbox.x1)
+    assert is_outside is (n in (6, 11))
+    is_wider = bool(figure.get_size_inches()[0] > before)
+    assert is_wider is (is_outside and is_own)
+    draw_legend(ax, [], [])
+
+
+def test_more_than_eight_numbers_have_a_bar_of_colours() -> None:
+    assert has_color_bar(list(range(9)))
+    assert not has_color_bar(list(range(8)))
+    assert not has_color_bar([f"{i}" for i in range(9)])
+    figure, ax = open_axes(None, "Display")
+    draw_color_bar([ax], list(range(8)), "lr")
+    assert figure.axes == [ax]
+    draw_color_bar([ax], list(range(9)), "lr")
+    assert figure.axes[1].get_ylabel() == "lr"

@@ -306,3 +306,76 @@ def test_frames_that_were_put_together_are_drawn() -> None:
     display = TrainingDisplay.from_estimator(frame)
     assert list(display.groups) == ["relu", "$tanh$"]
     display.figure_.canvas.draw()
+
+
+def test_solid_and_dashed_mean_the_same_whatever_the_order(search: Any) -> None:
+    def styles(*metrics: str) -> dict[str, Any]:
+        display = TrainingDisplay.from_estimator(search, metrics=metrics)
+        lines = zip(metrics, display.lines_, strict=False)
+        return {metric: line.get_linestyle() for metric, line in lines}
+
+    expected = {"fold_loss": "-", "train_loss": "--"}
+    assert styles("fold_loss", "train_loss") == expected
+    assert styles("train_loss", "fold_loss") == expected
+
+
+def test_each_unit_has_an_axis_of_its_own(search: Any) -> None:
+    metrics = ["fold_acc", "train_loss", "fold_loss"]
+    display = TrainingDisplay.from_estimator(search, metrics=metrics)
+    first, second = display.axes_
+    assert display.ax_ is first
+    assert [ax.get_ylabel() for ax in display.axes_] == ["fold_acc", "loss"]
+    assert [ax.get_xlabel() for ax in display.axes_] == ["", "epoch"]
+    thick = [line for line in first.get_lines() if line.get_linewidth() == 2]
+    assert thick == display.lines_[::3]
+    assert len(second.get_lines()) == 2 * 2 * 4
+    assert legend(display) == list(display.groups)  # of colours, in the first panel
+    said = [text.get_text() for text in second.get_legend().get_texts()]
+    assert said == ["train_loss", "fold_loss"]
+    first.set_xlim(1, 3)
+    assert second.get_xlim() == (1, 3)
+
+
+def test_train_and_held_out_losses_share_a_logarithmic_axis() -> None:
+    frame = pd.DataFrame(
+        {
+            "epoch": [1, 2],
+            "train_loss": [2.0, 0.1],
+            "valid_loss": [2.0, 1.5],
+            "valid_acc": [0.01, 0.9],
+        }
+    )
+    display = TrainingDisplay.from_estimator(
+        frame, metrics=["valid_acc", "valid_loss", "train_loss"]
+    )
+    assert [ax.get_yscale() for ax in display.axes_] == ["linear", "log"]
+
+
+def test_panels_are_drawn_into_axes_of_the_user(search: Any) -> None:
+    metrics = ["fold_acc", "fold_loss"]
+    axes = plt.subplots(1, 2)[1]
+    display = TrainingDisplay.from_estimator(search, metrics=metrics, ax=axes)
+    assert list(display.axes_) == list(axes)
+    whole = plt.figure().add_subplot(1, 2, 2)
+    display = TrainingDisplay.from_estimator(search, metrics=metrics, ax=whole)
+    place = whole.get_position()
+    assert len(display.axes_) == 2
+    for ax in display.axes_:
+        box = ax.get_position()
+        assert place.x0 - 1e-9 <= box.x0 < box.x1 <= place.x1 + 1e-9
+        assert place.y0 - 1e-9 <= box.y0 < box.y1 <= place.y1 + 1e-9
+    with pytest.raises(ValueError, match="as many as the metrics have units: 2; got 3"):
+        TrainingDisplay.from_estimator(
+            search, metrics=metrics, ax=plt.subplots(1, 3)[1]
+        )
+
+
+def test_a_figure_of_its_own_has_room_for_a_long_legend() -> None:
+    rows = [(f"activation_{i:02}", e, 1.0 + i) for i in range(26) for e in (1, 2)]
+    frame = pd.DataFrame(rows, columns=["activation", "epoch", "train_loss"])
+    display = TrainingDisplay.from_estimator(frame)
+    display.figure_.canvas.draw()
+    box = display.ax_.get_legend().get_window_extent()
+    assert display.ax_.bbox.x1 <= box.x0
+    assert box.x1 <= display.figure_.bbox.x1
+    assert display.ax_.bbox.width > 0.5 * 6.4 * display.figure_.dpi
