@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args()
     kind, seeds = (
-        ("development", range(8)) if args.development else ("held-out", range(4))
+        ("development", range(8)) if args.development else ("held-out", range(6))
     )
     try:
         tables = tables_of("development" if args.quick else kind)

@@ -86,13 +86,20 @@ class Diagnosis:
 
     def _repr_html_(self) -> str:
         # a name of an activation may contain markup
-        head = f"<p><b>{html.escape(self.summary.capitalize())}.</b></p>"
+        said = f"Found: {self.summary}." if self else "Nothing wrong was found."
+        head = f"<p><b>{html.escape(said)}</b></p>"
         rows = [
-            [heading, finding.cause, f"{finding.text}.", finding.advice]
+            [
+                heading,
+                finding.cause,
+                f"{finding.cost:.2g}",
+                finding.text,
+                finding.advice,
+            ]
             for heading, found in self._by_heading()
             for finding in found
         ]
-        titles = ["of", "cause", "what shows it", "what to do"]
+        titles = ["of", "cause", "at stake", "what shows it", "what to do"]
         if not any(heading for heading, *_ in rows):
             rows, titles = [row[1:] for row in rows], titles[1:]
         style = "text-align: left; white-space: normal; vertical-align: top"
@@ -265,7 +272,10 @@ def _describe_what_was_read(frame: pd.DataFrame) -> str:
             "callbacks=[ActivationMonitor()], which also records what its layers do."
         )
     if not {"fold_loss", "valid_loss"} & set(frame):
-        said.append("No rows were held out, so overfitting cannot be seen.")
+        said.append(
+            "No rows were held out, so overfitting cannot be seen: see train_split and "
+            "TrainingLog.scorer."
+        )
     return " ".join(said)
 
 

@@ -49,7 +49,9 @@ class Neighbours:
             None if the search has tried the advice, and it was not better. With the
             best value that was tried, if it was better. Otherwise unchanged.
         """
-        own = self.scores.get(key, np.nan)
+        own = self.scores.get(key)
+        if own is None:
+            return finding
         shown = [
             (self.scores[other], name, self.params[other][column])
             for name, value in finding.change.items()
@@ -59,12 +61,13 @@ class Neighbours:
                 self.params[key][column], self.params[other][column], value
             )
         ]
-        if not shown or np.isnan(own):
+        if not shown:
             return finding
         score, name, value = max(shown, key=lambda one: one[0])
         if score <= own:
             return None
-        text = repr(value) if isinstance(value, str) else f"{value:g}"
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        text = f"{value:g}" if is_number else repr(value)
         measure = "scores" if self.has_scores else "has a held-out loss of"
         a, b = (score, own) if self.has_scores else (-score, -own)
         # a fit that failed has no score
@@ -136,7 +139,8 @@ def neighbours_of(
         return Neighbours(values, {}, False)
     last = epochs.groupby([*ids, "fold"] if "fold" in epochs else list(ids)).last()
     means = last.groupby(level=list(ids))[losses[0]].mean()
-    return Neighbours(values, {_as_key(k): -v for k, v in means.items()}, False)
+    known = {_as_key(k): -np.inf if np.isnan(v) else -v for k, v in means.items()}
+    return Neighbours(values, known, False)
 
 
 def _scores_of(obj: Any, ids: Sequence[str]) -> dict[Any, float]:

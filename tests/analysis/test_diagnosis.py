@@ -345,10 +345,12 @@ def test_without_a_monitor_it_says_what_it_could_not_see() -> None:
     assert found.looked_at == (
         "Looked at 15 epochs. The scale of X is not known: pass X and y, or give the "
         "net callbacks=[ActivationMonitor()], which also records what its layers do. "
-        "No rows were held out, so overfitting cannot be seen."
+        "No rows were held out, so overfitting cannot be seen: see train_split and "
+        "TrainingLog.scorer."
     )
     assert diagnose(net, *data).looked_at == (
-        "Looked at 15 epochs. No rows were held out, so overfitting cannot be seen."
+        "Looked at 15 epochs. No rows were held out, so overfitting cannot be seen: "
+        "see train_split and TrainingLog.scorer."
     )
     split = monitored(max_epochs=2, train_split=ValidSplit(5)).fit(*data)
     assert diagnose(split).looked_at == "Looked at 2 epochs and 1 hidden layer."
