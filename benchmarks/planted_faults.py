@@ -283,9 +283,12 @@ def _overfitted(case: Case, rng: np.random.Generator) -> Case:
     noisy = rng.random(len(y_train)) < 0.3
     y_train = np.where(noisy, rng.permutation(y_train), y_train)
     found = replace(case, data=(X_train, y_train, *test)).with_params(
-        width=256, depth=2, dropout=0.0, weight_decay=0.0, early_stopping=False,
-        train_split=ValidSplit(0.2, random_state=0), lr_schedule=None,
-    )  # fmt: skip
+        **{"activation": "relu", "optimizer": "adam", "lr": recommended_lr("relu")},
+        **{"width": 256, "depth": 2, "norm": None, "dropout": 0.0, "weight_decay": 0.0},
+        early_stopping=False,
+        train_split=ValidSplit(0.2, random_state=0),
+        lr_schedule=None,
+    )
     return found.with_params(max_epochs=4 * case.params["max_epochs"])
 
 

@@ -54,17 +54,20 @@ def test_all_faults_are_planted_equally_often() -> None:
 def test_an_advice_that_is_followed_undoes_the_fault() -> None:
     case, rng = drawn(), np.random.default_rng(0)
     unscaled = FAULTS["inputs of all units"](case, rng)
-    finding = Finding("inputs", "", "", {"X": "scaled"})
+    finding = Finding("inputs", "", "", {"X": "scaled"}, 0, {})
     scaled = benchmark.follow(unscaled, finding)
     again = benchmark.follow(case, finding)
     np.testing.assert_allclose(scaled.data[2], again.data[2], atol=1e-3)
     large = FAULTS["y in its units"](case, rng)
-    followed = benchmark.follow(large, Finding("y", "", "", {"y": "scaled"}))
+    followed = benchmark.follow(large, Finding("y", "", "", {"y": "scaled"}, 0, {}))
     assert followed.data[1].std() == pytest.approx(1, rel=1e-3)
-    changed = benchmark.follow(case, Finding("width", "", "", {"width": 64}))
+    changed = benchmark.follow(case, Finding("width", "", "", {"width": 64}, 0, {}))
     assert changed.params == {**case.params, "width": 64}
     zero = FAULTS["weights of 0"](case, rng)
-    assert benchmark.follow(zero, Finding("initial weights", "", "", {})).start == ()
+    assert (
+        benchmark.follow(zero, Finding("initial weights", "", "", {}, 0, {})).start
+        == ()
+    )
 
 
 def test_skill_is_zero_for_a_constant_and_one_for_the_truth() -> None:

@@ -172,14 +172,14 @@ def diagnose(obj: Any, X: Any = None, y: Any = None) -> Diagnosis:
                       loss is above 20
     high lr           the loss became NaN or infinite, or goes up and down
     no signal         the held-out loss, or without one the training loss, is never
-                      below .97
-    overfitting       the held-out loss ends 30 % above its least value, and .15 of
+                      below .98
+    overfitting       the held-out loss ends 20 % above its least value, and .15 of
                       a constant's loss, while the training loss fell
-    dead units,       from 40 %, 50 % of a layer's units, and the loss is above .5
+    dead units,       from 40 %, 50 % of a layer's units, and the loss is above .9
     saturated units
-    epochs            the losses are above .15, or, if no rows are held out, above .6,
-                      and fell by .02 in the last fifth; or after
-                      three epochs (30 of one batch) or fewer it is above .3
+    epochs            the losses are above .15, or, if no rows are held out, above .8,
+                      and fell by .05 in the last fifth; or after three epochs
+                      (30 of one batch) or fewer the loss is above .3
     ================= ==============================================================
 
     Of a search: a candidate has a fault if more than half of its folds have it; figures

@@ -1,7 +1,7 @@
 """One fault of a training: what shows it, what causes it, and what to change."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -28,16 +28,17 @@ class Finding:
 
     Examples
     --------
-    >>> print(Finding("high lr", "lr 5 is high", "Try lr=0.003.", {"lr": 0.003}, 1.0))
+    >>> change = {"lr": 0.003}
+    >>> print(Finding("high lr", "lr 5 is high", "Try lr=0.003.", change, 1.0, {}))
     lr 5 is high. Try lr=0.003.
     """
 
     cause: str
     text: str
     advice: str
-    change: Mapping[str, Any] = field(default_factory=dict)
-    cost: float = 0.0
-    figures: Mapping[str, float] = field(default_factory=dict)
+    change: Mapping[str, Any]
+    cost: float
+    figures: Mapping[str, float]
 
     def __str__(self) -> str:
         return f"{self.text}. {self.advice}"

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from skact.activations.learning_rates import recommended_lr
+from skact.activations.rate_table import rate_of_name
 from skact.analysis.evidence import DEAD, SATURATED, Evidence
 from skact.analysis.finding import Finding
 from skact.analysis.trouble import blame
@@ -35,7 +35,7 @@ def suiting_rate(evidence: Evidence) -> float | None:
         return None
     # of several activations, the first
     first = str(evidence.params["activation"]).strip("('\"").partition("'")[0]
-    rates = [recommended_lr(first, kind) for kind in kinds]
+    rates = [rate_of_name(first, kind) for kind in kinds]
     return min(rates, key=lambda rate: abs(math.log(lr / rate)))
 
 

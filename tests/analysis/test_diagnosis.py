@@ -31,7 +31,7 @@ from skact import (
     save_results,
     to_frame,
 )
-from skact.activations.learning_rates import RELU_RATES
+from skact.activations.rate_table import RELU_RATES
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
@@ -383,7 +383,9 @@ def test_what_is_found_in_half_of_the_folds_or_less_is_left_out() -> None:
 
 
 def a_diagnosis(n: int, **where: Any) -> Diagnosis:
-    finding = Finding("dropout", "dropout 0.9 is <b>high</b>", "Try dropout=0.2.")
+    finding = Finding(
+        "dropout", "dropout 0.9 is <b>high</b>", "Try dropout=0.2.", {}, 0, {}
+    )
     return Diagnosis(
         [({**where, **({"n": i} if where else {})}, finding) for i in range(n)],
         "Looked.",
@@ -392,7 +394,9 @@ def a_diagnosis(n: int, **where: Any) -> Diagnosis:
 
 def test_the_short_form_counts_causes() -> None:
     assert repr(Diagnosis([], "")) == "<Diagnosis: nothing wrong was found>"
-    several = [({}, Finding(cause, "", "")) for cause in ("y", "depth", "depth")]
+    several = [
+        ({}, Finding(cause, "", "", {}, 0, {})) for cause in ("y", "depth", "depth")
+    ]
     assert repr(Diagnosis(several, "")) == "<Diagnosis: depth (2), y>"
 
 

@@ -4,6 +4,5 @@ from skact import Finding
 
 
 def test_a_finding_says_what_shows_the_fault_and_what_to_do() -> None:
-    finding = Finding("dropout", "dropout 0.9 is high", "Try dropout=0.2.")
+    finding = Finding("dropout", "dropout 0.9 is high", "Try dropout=0.2.", {}, 0.5, {})
     assert str(finding) == "dropout 0.9 is high. Try dropout=0.2."
-    assert (finding.change, finding.cost, finding.figures) == ({}, 0.0, {})

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from skact.activations.learning_rates import RELU_RATES, recommended_lr
+from skact.activations.rate_table import RELU_RATES, rate_of_name
 from skact.analysis.evidence import Evidence
 from skact.analysis.unusual_settings import (
     advise_rate,
@@ -117,9 +117,9 @@ def test_vanishing_gradients_count_before_the_loss_is_that_of_a_constant() -> No
 def test_the_rate_that_suits_has_one_source(name: str, optimizer: str) -> None:
     params = {"activation": name, "optimizer": optimizer}
     kind = "sgd" if optimizer == "sgd" else "adam"
-    assert suiting_rate(evidence(params, STUCK)) == recommended_lr(name, kind)
+    assert suiting_rate(evidence(params, STUCK)) == rate_of_name(name, kind)
     several = {"activation": f"('{name}', 'relu')", "optimizer": optimizer}
-    assert suiting_rate(evidence(several, STUCK)) == recommended_lr(name, kind)
+    assert suiting_rate(evidence(several, STUCK)) == rate_of_name(name, kind)
 
 
 def test_without_the_optimizer_a_rate_must_suit_none() -> None:
