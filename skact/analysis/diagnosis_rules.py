@@ -58,7 +58,7 @@ def faults_of_data(evidence: Evidence) -> Iterator[Finding]:
     large, median = evidence.input_max, evidence.input_median
     reason, figures = "", {}
     if large is not None and large > LARGE_INPUTS:
-        reason = f"{evidence.largest} has values of about {large:.2g}"
+        reason = f"{evidence.largest} has values of about {large:.3g}"
         figures = {"input_max": large}
     elif median is not None and 0 < median < TINY_INPUTS:
         reason = f"most columns of X vary by {median:.2g} only"
@@ -146,7 +146,8 @@ def _divergence(evidence: Evidence) -> Finding | None:
 
 
 def _no_signal(evidence: Evidence) -> Finding | None:
-    if evidence.constant is None or _is_short(evidence):
+    is_falling = evidence.last_fall > UNDER_WAY
+    if evidence.constant is None or _is_short(evidence) or is_falling:
         return None
     best, name = evidence.best_held_out, evidence.held_out_name
     if math.isnan(best):

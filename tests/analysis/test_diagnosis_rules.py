@@ -145,7 +145,7 @@ def test_a_loss_that_goes_up_and_down_asks_for_a_lower_rate() -> None:
 
 
 def test_more_epochs_are_advised_where_the_loss_still_falls() -> None:
-    falling = np.linspace(1.3, 0.85, 10)
+    falling = np.linspace(1.2, 0.82, 10)
     (finding,) = findings_of_fit(evidence(falling))
     assert (finding.cause, dict(finding.change)) == ("epochs", {"max_epochs": 40})
     (finding,) = findings_of_fit(evidence(falling, {"batch_size": -1}))
@@ -153,7 +153,8 @@ def test_more_epochs_are_advised_where_the_loss_still_falls() -> None:
     assert causes([0.9]) == ["epochs"]
     assert causes([0.2]) == []
     # early stopping has ended it, or the held-out loss rises
-    assert causes(falling[:7], {"early_stopping": True}) == []
+    stopped = {"early_stopping": True}
+    assert causes(falling[:9], stopped, valid_loss=falling[:9]) == []
     assert causes(falling, valid_loss=[0.9, 0.6] + [0.5] * 5 + [0.53] * 3) == []
     # further down, only held-out rows tell learning from learning by heart
     lower = np.linspace(1, 0.3, 10)

@@ -41,7 +41,7 @@ def test_a_pipeline_and_a_search_prepare_x_first() -> None:
 
 def test_the_finding_names_the_column() -> None:
     found = diagnose(NET.fit(X, y), X, y)
-    assert "column 'proline' of X has values of about 8.1e+02" in str(found)
+    assert "column 'proline' of X has values of about 810" in str(found)
     assert "The scale of X is not known" not in str(found)
     assert "The scale of X is not known" in str(diagnose(NET))
 
