@@ -28,7 +28,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)  ## all benchmarks: tables, and benchmarks/results/*.json; an hour and a half
-	for name in single_fit grid_search real_nets resume scaling cross_validation training_log learning_rates pages; do \
+	for name in single_fit grid_search real_nets resume scaling cross_validation training_log learning_rates diagnosis pages; do \
 	  $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 $(READY): pyproject.toml constraints.txt

@@ -223,6 +223,7 @@ def report(judged: dict[str, pd.DataFrame], followed: pd.DataFrame) -> None:
     by_fault["followed"] = followed.groupby("fault").size()
     is_better = followed["after"] > followed["before"]
     by_fault["better"] = is_better.groupby(followed["fault"]).sum()
+    by_fault[["followed", "better"]] = by_fault[["followed", "better"]].astype("Int64")
     for name in ("before", "after", "healthy_skill"):
         by_fault[name] = followed.groupby("fault")[name].median()
     print(f"\n{by_fault.to_string(float_format='{:.2f}'.format, na_rep='')}\n")

@@ -214,8 +214,7 @@ def diagnose(obj: Any, X: Any = None, y: Any = None) -> Diagnosis:
     # what the net has recorded is of its own rows
     frame = frame.assign(**{k: v for k, v in given.facts.items() if k not in frame})
     recorded = dict.fromkeys(["epoch", *schema.results, *given.facts])
-    tried = {*schema.params, *schema.resources}
-    params = [name for name in frame.columns if name in tried]
+    params = [*schema.params, *schema.resources]
     # columns that tell fits apart in frames of searches, of several nets, and of logs
     keys = [name for name in schema.ids if name not in ("epoch", "refit")]
     several = [name for name in keys if name != "fold"]
