@@ -185,7 +185,8 @@ def diagnose(obj: Any, X: Any = None, y: Any = None) -> Diagnosis:
     Of a search: a candidate has a fault if more than half of its folds have it; figures
     are medians of these folds. No advice goes against the search: if a candidate
     that differs in the advised parameter alone, the advised way, does no better, the
-    advice is dropped; if one does better, the advice names it.
+    advice is dropped; if one does better, the advice names it. Otherwise the advice
+    adds the best change of one parameter that was tried.
 
     Raises
     ------
@@ -257,7 +258,8 @@ def _sources_of(obj: Any, frame: pd.DataFrame) -> dict[Any, Any]:
 
 def _at_stake(finding: Finding, key: Any, neighbours: Neighbours) -> Finding:
     cost = neighbours.cost_of(key)
-    return finding if cost is None else replace(finding, cost=cost)
+    shown = neighbours.with_best_step(key, finding)
+    return shown if cost is None else replace(shown, cost=cost)
 
 
 def _describe_what_was_read(frame: pd.DataFrame) -> str:

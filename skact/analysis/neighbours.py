@@ -64,20 +64,38 @@ class Neighbours:
         if not shown:
             return finding
         score, name, value = max(shown, key=lambda one: one[0])
-        if score <= own:
+        if not self._is_better(score, own):
             return None
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        text = f"{value:g}" if is_number else repr(value)
+        advice = f"Take {_describe_step(name, value)}: {self._describe(score, own)}."
+        return replace(finding, advice=advice, change={name: value})
+
+    def with_best_step(self, key: Any, finding: Finding) -> Finding:
+        """Add the best change of one parameter that the search has tried."""
+        steps = [
+            (self.scores[other], column, self.params[other][column])
+            for column in self.params.get(key, ())
+            for other in self._that_differ_in(key, column)
+        ]
+        own = self.scores.get(key, np.inf)
+        score, column, value = max(steps, key=lambda one: one[0], default=(own, "", 0))
+        # an advice that was weighed has its own figures
+        if not self._is_better(score, own) or finding.advice.startswith("Take "):
+            return finding
+        shown = f"{_describe_step(column, value)} did better: "
+        advice = f"{finding.advice} Tried, {shown}{self._describe(score, own)}."
+        return replace(finding, advice=advice)
+
+    def _is_better(self, score: float, own: float) -> bool:
+        """Whether a score is better by more than a twentieth of all differences."""
+        known = [score for score in self.scores.values() if np.isfinite(score)]
+        return score > own + 0.05 * (max(known, default=0.0) - min(known, default=0.0))
+
+    def _describe(self, score: float, own: float) -> str:
         measure = "scores" if self.has_scores else "has a held-out loss of"
         a, b = (score, own) if self.has_scores else (-score, -own)
         # a fit that failed has no score
         this = f"this one {b:.3g}" if np.isfinite(own) else "this one none"
-        return replace(
-            finding,
-            advice=f"Take {name}={text}: it {measure} {a:.3g}, {this}.",
-            change={name: value},
-            cost=score - own if self.has_scores else finding.cost,
-        )
+        return f"it {measure} {a:.3g}, {this}"
 
     def cost_of(self, key: Any) -> float | None:
         """Return what the best score lies above a candidate's; None: not known."""
@@ -97,6 +115,11 @@ class Neighbours:
             for other, params in self.params.items()
             if other != key and rest(params) == own and other in self.scores
         ]
+
+
+def _describe_step(name: str, value: Any) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{name}={value:g}" if is_number else f"{name}={value!r}"
 
 
 def _goes_towards(own: Any, other: Any, advised: Any) -> bool:

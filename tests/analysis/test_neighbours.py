@@ -39,8 +39,14 @@ def test_an_advice_that_the_search_confirms_names_its_best_value() -> None:
         LOWER,
         advice="Take lr=0.001: it scores 0.8, this one 0.2.",
         change={"lr": 0.001},
-        cost=pytest.approx(0.6),
     )
+
+
+def test_a_difference_that_is_small_among_all_is_no_reason() -> None:
+    found = search(0.80, 0.0, 0.81, 0.5, 0.82, 0.5)
+    assert found.weigh((0,), LOWER, OF_NET) is None
+    dropout = replace(LOWER, change={"dropout": 0.2})
+    assert found.with_best_step((0,), dropout) == dropout
 
 
 def test_a_value_on_the_other_side_says_nothing() -> None:
@@ -56,6 +62,20 @@ def test_what_was_not_tried_is_not_weighed() -> None:
     assert found.weigh((0,), dropout, OF_NET) == dropout
     assert found.weigh((0,), LOWER, {}) == LOWER  # lr is that of another step
     assert Neighbours(PARAMS, {}, False).weigh((0,), LOWER, OF_NET) == LOWER
+
+
+def test_an_advice_that_was_not_tried_comes_with_the_best_step_that_was() -> None:
+    found = search(0.2, 0.5, 0.7, 0.5, 0.8, 0.9)
+    dropout = Finding("dropout", "it is high", "Try dropout=0.2.", {}, 1.0, {})
+    # .9 differs in two parameters from the first candidate, and is no step
+    assert found.with_best_step((0,), dropout).advice == (
+        "Try dropout=0.2. Tried, lr=0.001 did better: it scores 0.8, this one 0.2."
+    )
+    assert found.with_best_step((5,), dropout) == dropout  # the best of all
+    weighed = found.weigh((0,), LOWER, OF_NET)
+    assert weighed is not None
+    assert found.with_best_step((0,), weighed) == weighed
+    assert Neighbours({}, {}, False).with_best_step((0,), dropout) == dropout
 
 
 def test_words_are_weighed_by_the_advised_one_alone() -> None:
