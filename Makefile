@@ -28,7 +28,8 @@ types: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)  ## all benchmarks: tables, and benchmarks/results/*.json; an hour and a half
-	for name in single_fit grid_search real_nets resume scaling cross_validation training_log learning_rates honest_compare pages; do \
+	for name in single_fit grid_search real_nets resume scaling cross_validation training_log learning_rates \
+	    honest_compare diagnosis strong pages; do \
 	  $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 $(READY): pyproject.toml constraints.txt

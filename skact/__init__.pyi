@@ -13,7 +13,8 @@ from .activations.param_grids import (
     suggest_activation,
 )
 from .analysis.comparison import Comparison, compare
-from .analysis.diagnosis import Diagnosis, Finding, diagnose
+from .analysis.diagnosis import Diagnosis, diagnose
+from .analysis.finding import Finding
 from .backend.context import fused
 from .callbacks.activation_monitor import ActivationMonitor
 from .callbacks.training_log import TrainingLog

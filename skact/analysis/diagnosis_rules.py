@@ -1,335 +1,263 @@
-"""Rules of `diagnose`: each rule reads the epochs of one fit and yields faults."""
+"""Rules of `diagnose`: what is wrong with one fit, the likeliest cause first.
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+The order: data, settings, initial weights, then what only the losses tell of. Later
+groups are asked only where those before them explain nothing.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
-from skact.results.schema import is_name_of_best_flag
+from skact.analysis.evidence import DEAD, SATURATED, Evidence
+from skact.analysis.finding import Finding
+from skact.analysis.trouble import blame
+from skact.analysis.unusual_settings import (
+    HIGH_RATE,
+    advise_rate,
+    rate_ratio,
+    unusual_settings,
+)
 
-# limits of the rules that the docstring of `diagnose` lists
-DEAD = 0.4  # share of dead units
-SATURATED = 0.5  # share of saturated units
-VANISHING = 1e-2  # grad_ratio
-EXPLODING = 1e2  # grad_ratio
-UNSCALED = 4.0  # preact_std_1
-STUCK = 0.02  # fall of the loss over its first value
-SLOW = 1e-3  # update_ratio
-RISING = 1.5  # loss over its minimum
-RISEN = 0.25  # loss over its first value
-OVERFITTING = 1.3  # loss over its minimum
-STRONG_DROPOUT = 0.8
-STRONG_DECAY = 0.5
-DEEP = 5  # layers
-
-FAILED = "(the fit has failed)"  # a key among the parameters of a net
-_ONE_SIDED = ("relu", "ReLU", "threshold", "hardshrink", "softshrink")
-_LEAKY = re.compile("leaky|Leaky|prelu|PReLU|rrelu|RReLU|relu6|ReLU6", re.ASCII)
+LARGE_INPUTS, TINY_INPUTS = 20.0, 0.02  # root mean square, deviation
+LARGE_Y, TINY_Y = 25.0, 1e-3  # variance
+BAD_START, HUGE_START = 5.0, 20.0  # first training loss
+WIDE_START = 10.0  # preact_std_1
+NO_SIGNAL = 0.98  # least loss
+UNDER_WAY = 0.05  # fall in the last fifth; less is not worth many epochs
+# training loss: where no rows are held out, it may be noise that is learned by heart
+UNDER_WAY_END, UNDER_WAY_UNSEEN = 0.15, 0.8
+FEW_EPOCHS, FEW_STEPS = 3, 30
+RISE, RISE_RATIO = 0.15, 1.2  # of the held-out loss
+SICK = 0.9  # training loss
+RESTLESS = 0.05  # mean step upwards
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One fault of a fit, or of the fits of a candidate.
+def findings_of_fit(
+    evidence: Evidence, weigh: Callable[[Finding], Finding | None] = lambda x: x
+) -> list[Finding]:
+    """Return the causes that explain what is wrong, the likeliest first.
 
     Parameters
     ----------
-    kind : str
-        Such as "dead units".
-    text : str
-        The fault, with its figures.
-    advice : str
-        What to try.
-    figures : dict of str to float
-        Numbers that show the fault.
-    layer : int or None, default=None
-        The hidden layer, counted from 1; None: the whole net.
-
-    Examples
-    --------
-    >>> print(Finding("dead units", "61 % dead", "try leaky_relu", {"dead": 0.61}, 1))
-    layer 1: 61 % dead; try leaky_relu
+    evidence : Evidence
+    weigh : callable
+        Returns a finding, perhaps changed; None if other evidence contradicts it.
     """
-
-    kind: str
-    text: str
-    advice: str
-    figures: Mapping[str, float]
-    layer: int | None = None
-
-    def __str__(self) -> str:
-        where = f"layer {self.layer}: " if self.layer is not None else ""
-        return f"{where}{self.text}; {self.advice}"
+    for group in (faults_of_data, unusual_settings, faults_of_start):
+        found = [x for one in group(evidence) if (x := weigh(one)) is not None]
+        if found:
+            return found
+    others = (weigh(one) for one in faults_of_losses(evidence))
+    return [one for one in others if one is not None][:1]
 
 
-Columns = Mapping[str, np.ndarray]
-Rule = Callable[[Columns, Mapping[str, Any]], Iterator[Finding]]
-
-
-def findings_of_fit(rows: pd.DataFrame, params: Mapping[str, Any]) -> list[Finding]:
-    """Apply all rules to the epochs of one fit."""
-    rows = rows.sort_values("epoch")
-    columns = {
-        name: pd.to_numeric(rows[name], errors="coerce").to_numpy(
-            float, na_value=np.nan
-        )
-        for name in rows
-        if not is_name_of_best_flag(name)
-    }
-    found = [finding for rule in _RULES for finding in rule(columns, params)]
-    kinds = {finding.kind for finding in found}
-    causes = {"diverged", "dead units", "saturated", "vanishing", "too slow"}
-    causes |= {"rising loss"}
-    # faults that are only the effect of another fault
-    effects = {"no learning"} if kinds & causes else set()
-    effects |= {"vanishing", "too slow"} if "dead units" in kinds else set()
-    effects |= {"saturated"} if "vanishing" in kinds - effects else set()
-    return [finding for finding in found if finding.kind not in effects]
-
-
-def _find_divergence(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
-    losses = columns.get("train_loss", np.full(len(columns["epoch"]), np.nan))
-    is_known = "train_loss" in columns or params.get(FAILED, False)
-    if is_known and not np.isfinite(losses[-1]):
-        epoch = int(columns["epoch"][-1])
-        yield Finding(
-            "diverged",
-            f"the loss became NaN or infinite in epoch {epoch}",
-            f"{_advise_lower_lr(params)}, or scale the inputs (StandardScaler)",
-            figures={"epoch_of_divergence": float(epoch)},
+def faults_of_data(evidence: Evidence) -> Iterator[Finding]:
+    """Yield what the scale of X and y spoils."""
+    large, median = evidence.input_max, evidence.input_median
+    reason, figures = "", {}
+    if large is not None and large > LARGE_INPUTS:
+        reason = f"{evidence.largest} has values of about {large:.3g}"
+        figures = {"input_max": large}
+    elif median is not None and 0 < median < TINY_INPUTS:
+        reason = f"most columns of X vary by {median:.2g} only"
+        figures = {"input_median": median}
+    elif large is None and _is_bad_start(evidence):
+        # the scale of X was not recorded, and little else explains such a start
+        reason = "X may not be scaled"
+    if reason:
+        advice = "Scale X, for example with StandardScaler."
+        yield blame("inputs", evidence, reason, advice, {"X": "scaled"}, **figures)
+    if _is_y_unscaled(evidence):
+        variance = evidence.constant or 0.0
+        yield blame(
+            "y",
+            evidence,
+            f"y is not scaled, its variance is {variance:.2g}",
+            "Standardise y, for example with TransformedTargetRegressor.",
+            {"y": "scaled"},
+            loss_constant=variance,
         )
 
 
-def _find_dead_units(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
-    for k, shares in _values_by_layer(columns, "dead"):
-        if shares[-2:].min() >= DEAD:
-            since = _epoch_from_which_it_holds(columns["epoch"], shares >= DEAD)
-            high_lr = _advise_against_high_lr(params)
-            other = _name_other_activation(params)
-            yield Finding(
-                "dead units",
-                f"{shares[-1]:.0%} dead units since epoch {since}".replace("%", " %"),
-                _name_likelier_cause(columns, params) or f"{high_lr}, or {other}",
-                {"dead": float(shares[-1]), "since": float(since)},
-                k,
-            )
-
-
-def _find_saturated_units(
-    columns: Columns, params: Mapping[str, Any]
-) -> Iterator[Finding]:
-    for k, shares in _values_by_layer(columns, "saturated"):
-        if shares[-2:].min() >= SATURATED:
-            since = _epoch_from_which_it_holds(columns["epoch"], shares >= SATURATED)
-            high_lr = _advise_against_high_lr(params)
-            text = f"{shares[-1]:.0%} saturated units since epoch {since}"
-            yield Finding(
-                "saturated",
-                text.replace("%", " %"),
-                _name_likelier_cause(columns, params)
-                or f"{high_lr}, or an activation that does not saturate",
-                {"saturated": float(shares[-1]), "since": float(since)},
-                k,
-            )
-
-
-def _name_likelier_cause(columns: Columns, params: Mapping[str, Any]) -> str:
-    """Name a cause that is likelier than the learning rate, or return ""."""
-    spread = columns.get("preact_std_1", np.zeros(1))[0]
-    moved = columns.get("update_ratio_1", np.zeros(1))[0]
-    if spread > UNSCALED and moved <= 1:
-        return (
-            f"its inputs spread too widely (preact_std_1 {spread:.3g} after the first "
-            f"epoch): scale them, for example with StandardScaler"
-        )
-    dropout, decay = params.get("dropout", 0), params.get("weight_decay", 0)
-    if isinstance(dropout, int | float) and dropout >= STRONG_DROPOUT:
-        return f"dropout {dropout:g} is high: try 0.2"
-    if isinstance(decay, int | float) and decay >= STRONG_DECAY:
-        return f"weight_decay {decay:g} is high: try {decay / 1000:.2g}"
-    depth = len(list(_values_by_layer(columns, "grad_norm")))
-    if params.get("init") == "torch" and depth >= DEEP:
-        return f"torch's own weights are too small for {depth} layers: try init='auto'"
-    return ""
-
-
-def _find_bad_gradients(
-    columns: Columns, params: Mapping[str, Any]
-) -> Iterator[Finding]:
-    ratios = columns.get("grad_ratio", np.zeros(0))
-    ratios = ratios[np.isfinite(ratios)]
-    # gradients need a second layer to vanish or explode on the way
-    if not len(ratios) or "grad_norm_2" not in columns:
-        return
-    low, high = sorted([float(ratios[0]), float(np.median(ratios))])
-    depth = len(list(_values_by_layer(columns, "grad_norm")))
-    median = low if low < VANISHING else high
-    comparison = (
-        f"that of the first layer was {median:.1g} times that of the output layer, "
-        f"over {depth} hidden layers"
+def _is_bad_start(evidence: Evidence) -> bool:
+    ratio = rate_ratio(evidence)
+    is_bad = evidence.has_diverged or (
+        evidence.constant is not None and evidence.first > BAD_START
     )
-    if low < VANISHING:
-        yield Finding(
-            "vanishing",
-            f"gradients vanish: {comparison}",
-            _name_likelier_cause(columns, params)
-            or "try relu, silu or selu, norm='batch', or fewer layers",
-            figures={"grad_ratio": median},
-        )
-    elif high > EXPLODING:
-        yield Finding(
-            "exploding",
-            f"gradients explode: {comparison}",
-            "try init='auto', norm='layer', or fewer layers",
-            figures={"grad_ratio": median},
-        )
+    return is_bad and ratio is not None and ratio < HIGH_RATE
 
 
-def _find_rising_loss(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
-    losses = _finite_losses(columns, "train_loss")
-    if len(losses) < 3:
+def _is_y_unscaled(evidence: Evidence) -> bool:
+    variance = evidence.constant
+    if variance is None or evidence.params.get("criterion", "MSELoss") != "MSELoss":
+        return False
+    is_learned = evidence.end < 0.5 and evidence.first < BAD_START
+    return not is_learned and (variance > LARGE_Y or 0 < variance < TINY_Y)
+
+
+def faults_of_start(evidence: Evidence) -> Iterator[Finding]:
+    """Yield initial weights that are 0, too large, or kill units."""
+    spread = float(evidence.columns.get("preact_std_1", np.zeros(1))[0])
+    dead = [float(values[0]) for _, values in evidence.layers("dead")]
+    if _were_weights_zero(evidence):
+        reason = "initial weights are 0"
+    elif max(dead, default=0.0) > 0.9:
+        reason = "units are dead from the first epoch on"
+    elif evidence.constant is not None and (
+        evidence.first > HUGE_START or (spread > WIDE_START and evidence.first > 1.5)
+    ):
+        reason = "initial weights are large"
+    else:
         return
-    # the least of the last three losses, so that a single bad epoch is no fault
-    low, last = float(losses.min()), float(losses[-3:].min())
-    if last > max(RISING * low, RISEN * float(losses[0])) and last > 0.01:
-        epoch = int(columns["epoch"][int(losses.argmin())])
-        yield Finding(
-            "rising loss",
-            f"the training loss is {last:.3g}, {_format_factor(last, low)} its minimum "
-            f"in epoch {epoch}",
-            _advise_against_high_lr(params),
-            figures={"train_loss": last, "least_train_loss": low},
-        )
+    yield blame(
+        "initial weights",
+        evidence,
+        reason,
+        "Start from the weights of init='auto', without an Initializer.",
+        {"init": "auto"},
+        preact_std_1=spread,
+    )
 
 
-def _find_slow_training(
-    columns: Columns, params: Mapping[str, Any]
-) -> Iterator[Finding]:
-    updates = [values for _, values in _values_by_layer(columns, "update_ratio")]
-    if "update_ratio_out" in columns:
-        last = columns["update_ratio_out"]
-        updates.append(last[np.isfinite(last)])
-    largest_of_each = np.max(updates, axis=0) if updates else np.zeros(0)
-    known = largest_of_each[np.isfinite(largest_of_each)]
-    if not len(known):
-        return
-    largest = float(np.median(known))
-    if largest < SLOW:
-        yield Finding(
-            "too slow",
-            f"no layer changes by more than {largest:.1g} of itself in an epoch",
-            _advise_higher_lr(params),
-            figures={"update_ratio": largest},
-        )
+def _were_weights_zero(evidence: Evidence) -> bool:
+    """Whether all weights were set to 0 before the first step, or stay there."""
+    names = [name for name in evidence.columns if name.startswith("update_ratio_")]
+    moves = np.array([evidence.columns[name][0] for name in names])
+    if not len(moves) or evidence.end < 0.1:
+        return False
+    # a callback that makes them 0 changes each layer by its own size
+    return bool((np.abs(moves - 1) < 0.05).all() or (moves > 1e100).any())
 
 
-def _find_no_learning(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
-    losses = _finite_losses(columns, "train_loss")
-    first_epoch = columns["epoch"][0] == 1
-    if len(losses) >= 3 and first_epoch and losses[0] > 0.01:
-        fallen = 1 - float(losses.min()) / float(losses[0])
-        if fallen < STUCK:
-            yield Finding(
-                "no learning",
-                f"the training loss fell by {max(fallen, 0):.1%} only, from "
-                f"{losses[0]:.3g}",
-                _name_likelier_cause(columns, params)
-                or f"{_advise_other_lr(params)}, and look at the data: are inputs (and "
-                f"a y of numbers) scaled, do inputs tell anything of y?",
-                figures={"fallen": fallen},
-            )
+def faults_of_losses(evidence: Evidence) -> Iterator[Finding]:
+    """Yield what losses show where all settings are usual, the surest first."""
+    for rule in _RULES:
+        finding = rule(evidence)
+        if finding is not None:
+            yield finding
 
 
-def _find_overfitting(columns: Columns, params: Mapping[str, Any]) -> Iterator[Finding]:
-    train = _finite_losses(columns, "train_loss")
-    # early stopping goes back to its best epoch by itself: only a large rise matters
-    limit = OVERFITTING**3 if params.get("early_stopping") else OVERFITTING
-    for name in ("fold_loss", "valid_loss"):
-        losses = _finite_losses(columns, name)
-        if len(losses) < 5 or len(train) != len(losses):
-            continue
-        low, last, at = float(losses.min()), float(losses[-1]), int(losses.argmin())
-        if last > limit * low and train[-1] < train[at]:
-            epoch = int(columns["epoch"][at])
-            yield Finding(
-                "overfitting",
-                f"{name} has risen from {low:.3g} in epoch {epoch} to {last:.3g}, "
-                f"while the training loss fell",
-                "try early_stopping=True, dropout, weight_decay, or fewer units",
-                figures={"least_" + name: low, name: last, "epoch": float(epoch)},
-            )
-        return
+def _divergence(evidence: Evidence) -> Finding | None:
+    if not evidence.has_diverged:
+        return None
+    return blame("high lr", evidence, "", *advise_rate(evidence, lower=True))
 
 
-_RULES: tuple[Rule, ...] = (
-    _find_divergence,
-    _find_dead_units,
-    _find_saturated_units,
-    _find_bad_gradients,
-    _find_rising_loss,
-    _find_slow_training,
-    _find_no_learning,
-    _find_overfitting,
+def _no_signal(evidence: Evidence) -> Finding | None:
+    is_falling = evidence.last_fall > UNDER_WAY
+    if evidence.constant is None or _is_short(evidence) or is_falling:
+        return None
+    best, name = evidence.best_held_out, evidence.held_out_name
+    if math.isnan(best):
+        best, name = evidence.end, "train_loss"
+    if not best > NO_SIGNAL:
+        return None
+    return blame(
+        "no signal",
+        evidence,
+        f"no setting is unusual, but {name} is {best:.3g} times that of a constant at "
+        f"best",
+        "Look at the data: does X tell anything of y, do their rows belong together?",
+        {},
+        best=best,
+    )
+
+
+def _is_short(evidence: Evidence) -> bool:
+    """Whether a fit took so few steps that little can be said of its settings."""
+    steps_an_epoch = (
+        1 if evidence.number("batch_size") == -1 else FEW_STEPS // FEW_EPOCHS
+    )
+    return len(evidence.train) * steps_an_epoch <= FEW_STEPS
+
+
+def _overfitting(evidence: Evidence) -> Finding | None:
+    low, rise, name = evidence.best_held_out, evidence.rise, evidence.held_out_name
+    if not (rise > RISE and rise + low > RISE_RATIO * low):
+        return None
+    at = int(evidence.held_out.argmin())
+    if len(evidence.train) == len(evidence.held_out) and (
+        evidence.train[-3:].min() >= evidence.train[at]
+    ):
+        return None
+    epoch = int(evidence.epochs[min(at, len(evidence.epochs) - 1)])
+    found = blame(
+        "overfitting",
+        evidence,
+        f"since epoch {epoch} {name} rose by {100 * rise / low:.0f} %",
+        "Try early_stopping=True; dropout, weight_decay or fewer units may do more.",
+        {"early_stopping": True},
+        rise=rise,
+        since=float(epoch),
+    )
+    return replace(found, cost=min(rise, 1.0))  # the best epoch costs nothing
+
+
+def _sick_layers(evidence: Evidence) -> Finding | None:
+    # noisy tables have losses of .8, but a net that is nearly stuck needs a reason
+    is_bad = not len(evidence.train) or evidence.end > SICK
+    dead = evidence.worst_layer("dead", DEAD)
+    worst = dead or evidence.worst_layer("saturated", SATURATED)
+    if not is_bad or worst is None:
+        return None
+    cause, other = "saturated units", "silu"
+    if dead is not None:
+        cause, other = "dead units", "leaky_relu"
+    advice = f"Try activation='{other}', or a lower lr."
+    layer, share = worst
+    figures = {"layer": float(layer), "share": share}
+    return blame(cause, evidence, "", advice, {"activation": other}, **figures)
+
+
+def _restless(evidence: Evidence) -> Finding | None:
+    n = len(evidence.train)
+    if n < 5 or evidence.jumps / n < RESTLESS or evidence.end < 0.3:
+        return None
+    return blame(
+        "high lr",
+        evidence,
+        "the training loss goes up and down",
+        *advise_rate(evidence, lower=True),
+        jumps=evidence.jumps,
+    )
+
+
+def _under_way(evidence: Evidence) -> Finding | None:
+    n, has_stopped = len(evidence.train), bool(evidence.params.get("early_stopping"))
+    planned = evidence.number("max_epochs") or n
+    if (has_stopped and n < planned) or evidence.rise > 0.02 or not n:
+        return None
+    batch = evidence.number("batch_size") or 0
+    is_short = _is_short(evidence) and evidence.end > 0.3
+    limit, level = UNDER_WAY_UNSEEN, evidence.end
+    if len(evidence.held_out):  # without dropout, so it may be lower
+        limit, level = UNDER_WAY_END, min(level, evidence.best_held_out)
+    is_falling = evidence.last_fall > UNDER_WAY and level > limit
+    if not (is_short or is_falling):
+        return None
+    more = max(4 * n, 20)
+    advice, change = f"Try max_epochs={more}.", {"max_epochs": more}
+    if batch == -1 or batch > 512:
+        advice, change = "Try batch_size=64: more steps.", {"batch_size": 64}
+    found = blame(
+        "epochs",
+        evidence,
+        f"after {n} epoch{'s' * (n > 1)} the loss still falls",
+        advice,
+        change,
+        fall=evidence.last_fall,
+    )
+    gain = max(2 * evidence.last_fall, evidence.end / 2 if is_short else 0.0)
+    return replace(found, cost=min(gain, 1.0))
+
+
+_RULES = (
+    _divergence,
+    _no_signal,
+    _overfitting,
+    _sick_layers,
+    _restless,
+    _under_way,
 )
-
-
-def _values_by_layer(columns: Columns, name: str) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the number of each hidden layer, and its finite values of all epochs."""
-    for key, values in columns.items():
-        match = re.fullmatch(rf"{name}_(\d+)", key)
-        if match is not None:
-            known = values[np.isfinite(values)]
-            if len(known):
-                yield int(match[1]), known
-
-
-def _finite_losses(columns: Columns, name: str) -> np.ndarray:
-    """Return the finite losses of a column; none if the column does not exist."""
-    losses = columns.get(name, np.zeros(0))
-    return losses[np.isfinite(losses)]
-
-
-def _epoch_from_which_it_holds(epochs: np.ndarray, holds: np.ndarray) -> int:
-    """Return the first epoch from which a condition holds to the last epoch."""
-    fails = np.flatnonzero(~holds)
-    return int(epochs[fails[-1] + 1 if len(fails) else 0])
-
-
-def _format_factor(last: float, low: float) -> str:
-    return f"{last / low:.3g} times" if low > 0 else "above"
-
-
-def _name_other_activation(params: Mapping[str, Any]) -> str:
-    """Name an activation whose units do not die."""
-    name = str(params.get("activation", ""))
-    one_sided = any(part in name for part in _ONE_SIDED) and not _LEAKY.search(name)
-    return "leaky_relu" if one_sided else "an activation with a slope everywhere"
-
-
-def _learning_rate_of(params: Mapping[str, Any]) -> float | None:
-    lr = params.get("lr")
-    return lr if isinstance(lr, int | float) and lr > 0 else None
-
-
-def _advise_lower_lr(params: Mapping[str, Any]) -> str:
-    lr = _learning_rate_of(params)
-    return f"try lr <= {min(lr / 10, 0.1):.2g}" if lr else "try a lower lr"
-
-
-def _advise_against_high_lr(params: Mapping[str, Any]) -> str:
-    lr, name = _learning_rate_of(params), params.get("activation", "this activation")
-    if not lr:
-        return "try a lower lr"
-    return f"lr {lr:g} is high for {name}: {_advise_lower_lr(params)}"
-
-
-def _advise_higher_lr(params: Mapping[str, Any]) -> str:
-    lr = _learning_rate_of(params)
-    return f"lr {lr:g} is low: try lr >= {lr * 10:.2g}" if lr else "try a higher lr"
-
-
-def _advise_other_lr(params: Mapping[str, Any]) -> str:
-    lr = _learning_rate_of(params)
-    return f"try lr={lr * 10:.2g} and lr={lr / 10:.2g}" if lr else "try another lr"

@@ -51,6 +51,16 @@ class ActivationMonitor(Callback):
         Change of the layer's weights in the epoch: norm of the change over the norm
         before.
 
+    And of the training rows, the same in each epoch:
+
+    ``input_max``, ``input_median``
+        The greatest root mean square of a column of X, and the median deviation of its
+        columns: both near 1 if X is scaled.
+    ``loss_constant``
+        The loss of the best constant output: entropy of the shares of the classes, or
+        variance of y. Without it for other losses than the estimators' own, and for a
+        `class_weight` that is a dict; `sample_weight` does not count.
+
     If an activation mixes units, as softmax does, its layer has no ``dead_k`` and no
     ``saturated_k``.
 
@@ -105,6 +115,9 @@ class ActivationMonitor(Callback):
         if n > self.n_rows:
             rows = np.sort(np.random.default_rng(0).choice(n, self.n_rows, False))
         found = layer_columns(net, trajectory, rows, self.saturation)
+        facts = NetView(net).facts_of_data(trajectory.X, trajectory.targets)
+        for epoch in net.history_[trajectory.first_epoch :]:  # also one that failed
+            epoch.update(facts)
         for epoch, columns in enumerate(found, start=trajectory.first_epoch):
             net.history_[epoch].update(columns)
 

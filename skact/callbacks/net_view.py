@@ -16,6 +16,7 @@ from skact.engine.weights import Weights
 from skact.nets.components import device_of, has_custom_parts, lend_generators
 from skact.nets.inputs import read_table, read_X
 from skact.network.forward import outputs_of_epochs
+from skact.results.data_facts import facts_of_data
 
 
 class NetView:
@@ -94,6 +95,17 @@ class NetView:
         """Return the loss of each row, for outputs (n, n_outputs)."""
         shaped = self._net.shaped_as_loss_wants(outputs)
         return self._net.losses_of_rows(shaped, targets)
+
+    def facts_of_data(self, X: Any, targets: Any) -> dict[str, float]:
+        """Return scale of X and loss of a constant, for rows that the net trains on."""
+        weight = getattr(self._net, "class_weight", None)
+        is_known = weight is None or isinstance(weight, str)
+        return facts_of_data(
+            X,
+            to_numpy(targets),
+            type(self._net.criterion_).__name__ if is_known else "",
+            is_balanced=weight is not None,
+        )
 
     def predicted_labels(self, outputs: Tensor) -> np.ndarray:
         """Return the most probable label of each row, for outputs (n, n_outputs)."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from skact.activations.learning_rates import recommended_lr
 from skact.exceptions import DivergedError
 
 _TOO_LARGE = 1e6  # of a weight: a network that learns has none as large
@@ -64,8 +65,11 @@ def _advise(net: Any) -> str:
     lr = float(net.lr)
     if decay * lr > 1:  # a step takes more of a weight than there is
         return f"Try a smaller weight_decay than {decay:g}."
+    several = net.activation
+    first = several[0] if isinstance(several, tuple) and several else several
+    suiting = recommended_lr(first, "sgd" if net.optimizer == "sgd" else "adam")
     return (
-        f"Try a smaller lr, for example {min(lr / 10, 0.1):g}, or scale X, "
+        f"Try a smaller lr, for example {min(lr / 10, suiting):.2g}, or scale X, "
         f"for example with StandardScaler."
     )
 

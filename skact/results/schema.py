@@ -31,7 +31,10 @@ _GROUPS = {
         "test": "mean_test_.+",
     },
     "fold": {"time": "mean_fit_time", "train": "train_.+", "test": "test_.+"},
-    "epoch": {"recorded": "(?!dur$).*(?<!_best)"},
+    # the same in all epochs of a fit: what `diagnose` reads, and nobody looks at
+    "epoch": {
+        "recorded": "(?!(dur|input_max|input_median|loss_constant)$).*(?<!_best)"
+    },
 }
 _DETAIL = "split|std_fit_|mean_score_time|std_score_time"
 _LOSSES = ("fold_loss", "valid_loss", "train_loss")  # the most informative first

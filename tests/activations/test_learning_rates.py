@@ -7,21 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from skact.activations.catalogue import get_activation, list_activations
-from skact.activations.learning_rates import (
-    RATE_FACTORS,
-    RELU_RATES,
-    recommended_lr,
-)
-from skact.activations.param_grids import DEFAULT_ACTIVATIONS
-
-
-def test_the_measured_rates_are_of_activations_that_there_are() -> None:
-    for table in RATE_FACTORS.values():
-        assert table["relu"] == 1
-        assert all(get_activation(name).name == name for name in table)
-        assert all(0.05 <= factor <= 50 for factor in table.values())
-        assert set(DEFAULT_ACTIVATIONS) <= set(table)
+from skact.activations.catalogue import list_activations
+from skact.activations.learning_rates import recommended_lr
+from skact.activations.rate_table import RATE_FACTORS, RELU_RATES
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])

@@ -20,7 +20,8 @@ from skact import (
     list_activations,
     suggest_activation,
 )
-from skact.activations.learning_rates import RELU_RATES, recommended_lr
+from skact.activations.learning_rates import recommended_lr
+from skact.activations.rate_table import RELU_RATES
 
 X, y = load_iris(return_X_y=True)
 

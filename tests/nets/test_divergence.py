@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from skact import ActMLP, ActMLPRegressor, DivergedError
+from skact.activations.rate_table import rate_of_name
 from skact.nets.divergence import (
     check_loss,
     check_weights,
@@ -26,6 +27,21 @@ def test_a_fit_that_diverges_says_when_and_what_to_try(lr, epochs, diabetes):
         net.fit(X, y)
     assert caught.value.epoch == len(net.history)
     assert f"in epoch {caught.value.epoch} (lr={lr}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("params", "rate"),
+    [
+        ({"optimizer": "sgd"}, rate_of_name("relu", "sgd")),
+        ({"optimizer": "sgd", "activation": ("tanh", "relu"), "depth": 2}, 0.039),
+        ({"optimizer": torch.optim.Adam}, rate_of_name("relu")),
+    ],
+)
+def test_the_advised_rate_is_the_one_that_suits(params, rate):
+    net = ActMLP(lr=1e3, max_epochs=1, random_state=0, **params).fit(X, y)
+    with torch.no_grad():
+        net.module_.output.weight[:] = 1e9
+    assert f"Try a smaller lr, for example {rate:g}," in describe_large_weights(net)
 
 
 @pytest.mark.parametrize("name", ["weight_decay", "optimizer__weight_decay"])
@@ -82,7 +98,7 @@ def test_a_loss_that_is_not_finite_is_named_with_the_epoch_and_a_smaller_rate(lo
     check_loss(net, torch.tensor(1e30))
     with pytest.raises(DivergedError, match=f"the loss became {loss} in epoch 2"):
         check_loss(net, torch.tensor(loss))
-    with pytest.raises(DivergedError, match=re.escape("for example 0.05")):
+    with pytest.raises(DivergedError, match=re.escape("for example 0.003")):
         check_loss(net, torch.tensor(loss))
 
 
