@@ -2,7 +2,7 @@
 
     SKACT_DATA=<folder> python benchmarks/strong.py                   # all tables
     SKACT_DATA=<folder> python benchmarks/strong.py --only adult magic --repeats 2
-    SKACT_DATA=<folder> python benchmarks/strong.py --ablation        # what each part gains
+    SKACT_DATA=<folder> python benchmarks/strong.py --ablation   # what each part gains
 
 Each table: a random split of at most 5,000 training and 5,000 test rows (stratified, if
 y has classes), accuracy or R2 on the test rows. Peers: an untuned MLPClassifier or
@@ -175,13 +175,19 @@ def split_of(data: Frame, seed: int) -> tuple:
     return X[0], data.y[train], X[1], data.y[test]
 
 
-def run(name: str, data: Frame, models: dict[str, Any], old: dict, args: Any) -> Section:
+def run(
+    name: str, data: Frame, models: dict[str, Any], old: dict, args: Any
+) -> Section:
     """Score each model on each split; what is known already is not run again."""
     n_splits = args.repeats or 1
     section = Section(name, f"{name}: {len(data.y):,} rows, {n_splits} splits")
     for peer, score in models.items():
         known = {} if args.again else old.get(peer, {})
-        scores, seconds, notes = dict(known.get("scores", {})), [], known.get("about", "")
+        scores, seconds, notes = (
+            dict(known.get("scores", {})),
+            [],
+            known.get("about", ""),
+        )
         for seed in range(n_splits):
             if str(seed) in scores:
                 continue
@@ -192,10 +198,14 @@ def run(name: str, data: Frame, models: dict[str, Any], old: dict, args: Any) ->
             seconds.append(time.perf_counter() - began)
             value, notes = result if isinstance(result, tuple) else (result, notes)
             scores[str(seed)] = float(value)
-            print(f"  {name} {seed} {peer}: {value:.4f}, {seconds[-1]:.1f} s", flush=True)
+            print(
+                f"  {name} {seed} {peer}: {value:.4f}, {seconds[-1]:.1f} s", flush=True
+            )
         seconds = seconds or known.get("seconds", [])
         more = {"scores": scores, "about": notes}
-        section.rows.append(Row(peer, seconds, "", float(np.mean([*scores.values()])), more))
+        section.rows.append(
+            Row(peer, seconds, "", float(np.mean([*scores.values()])), more)
+        )
     n_test = min(MOST_ROWS, len(data.y) - min(MOST_ROWS, int(0.8 * len(data.y))))
     section.notes = [f"{n_test:,} test rows, metric {metric(data)}"]
     return section
@@ -245,7 +255,8 @@ def overview(args: Any) -> str:
     beats_trees, below_untuned, slowest = 0, [], 0.0
     for table, rows in found.items():
         means = {
-            peer: float(np.mean([*row["scores"].values()])) for peer, row in rows.items()
+            peer: float(np.mean([*row["scores"].values()]))
+            for peer, row in rows.items()
         }
         if OURS not in means:
             continue

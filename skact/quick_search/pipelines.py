@@ -65,7 +65,9 @@ class StandardisedPipeline(RegressorMixin, SearchPipeline):
         self, X: Any, y: Any = None, sample_weight: Any = None, **params: Any
     ) -> float:
         """Return R2, in y's own units."""
-        return float(r2_score(y, self.predict(X, **params), sample_weight=sample_weight))
+        return float(
+            r2_score(y, self.predict(X, **params), sample_weight=sample_weight)
+        )
 
 
 def make_columns(X: Any) -> Any:

@@ -21,7 +21,6 @@ from skact.quick_search.words import (
     sentences_on_winner,
 )
 from skact.results.frames import to_frame
-from skact.results.schema import schema_of_frame
 from skact.visualization.hiplot_experiment import Experiment, to_hiplot
 from skact.visualization.search_display import SearchDisplay
 from skact.visualization.training_display import TrainingDisplay

@@ -173,6 +173,8 @@ class RoundsSearchCV(GridSearchCV):
             del params[self.resource]
             best.setdefault(repr(sorted(params.items(), key=lambda p: p[0])), int(i))
         return [i for i in best.values() if np.isfinite(scores[i])]
+
+
 class _Round:
     """A round: has its chunks evaluated, whose tasks number one after another.
 

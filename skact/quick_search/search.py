@@ -1,4 +1,4 @@
-"""Find the best activation for data in one call: pipelines, rounds, average, verdict."""
+"""Find the best activation for data in one call: rounds, an average, a verdict."""
 
 import copy
 import importlib.util
@@ -172,7 +172,8 @@ def search(
     >>> from sklearn.datasets import load_iris
     >>> from skact import search
     >>> X, y = load_iris(return_X_y=True, as_frame=True)
-    >>> found = search(X, y, activations=["relu", "tanh"], n_candidates=4, max_epochs=40)
+    >>> few = {"activations": ["relu", "tanh"], "n_candidates": 4, "max_epochs": 40}
+    >>> found = search(X, y, **few)
     >>> found.best_score_ > 0.9, found.best_params_["activation"] in ("relu", "tanh")
     (True, True)
     """
@@ -286,15 +287,16 @@ def _set_epochs(
     """Give a net enough epochs for its rows; return the number of its steps."""
     if "batch_size" not in given and n_rows >= _ROWS_OF_LARGE_BATCHES:
         net.set_params(batch_size=2 * net.batch_size)
-    size = net.batch_size
-    per_epoch = 1 if not isinstance(size, Integral) or size < 1 else -(-n_rows // size)
+    size = int(net.batch_size) if isinstance(net.batch_size, Integral) else -1
+    per_epoch = -(-n_rows // size) if size > 0 else 1
     if max_epochs is not None:
         check_whole("max_epochs", max_epochs, 1)
     else:
         enough = -(-_STEPS_TO_TRAIN // per_epoch)
         max_epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, enough))
-    net.set_params(max_epochs=int(max_epochs))
-    return int(max_epochs) * per_epoch
+    max_epochs = int(max_epochs)
+    net.set_params(max_epochs=max_epochs)
+    return max_epochs * per_epoch
 
 
 def _ways_to_try(numbers: Any, X: Any, columns: Any) -> list[str]:

@@ -9,8 +9,8 @@ import numpy as np
 
 from skact.activations.param_grids import activation_grid
 
-# (depth, width). Few shapes, because nets of one shape share the steps of a stack; those
-# whose weights cost much more than their scores gain, such as 3 x 512, are not there.
+# (depth, width). Few shapes, because nets of one shape share the steps of a stack. Not
+# those whose weights cost much more than they gain, such as 3 x 512.
 _SIZES = ((1, 256), (1, 512), (2, 128), (2, 256), (3, 128), (3, 256))
 _SMALL_SIZES = ((1, 64), (1, 128), (2, 64), (2, 128), (3, 64))
 _FEW_ROWS = 1_000  # have small nets
@@ -90,7 +90,8 @@ def draw_candidates(
     Examples
     --------
     >>> options = {"n_lr": 2, "n_steps": 99, "optimizer": "adam", "random_state": 0}
-    >>> found = draw_candidates(4, ["relu", "tanh"], sizes=[(1, 8)], others={}, **options)
+    >>> options |= {"sizes": [(1, 8)], "others": {}}
+    >>> found = draw_candidates(4, ["relu", "tanh"], **options)
     >>> sorted((one["activation"][0], one["lr"][0]) for one in found)
     [('relu', 0.00055), ('relu', 0.016), ('tanh', 0.00093), ('tanh', 0.028)]
     """

@@ -96,9 +96,9 @@ def _to_pandas(X: Any) -> pd.DataFrame:
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Encode each column of a table by its kind, as float32.
 
-    Numbers and booleans are encoded by a :class:`NumberEncoder`, gaps get a middle value.
-    Dates become year, month, day, weekday, hour and days since 1970; durations become
-    days. Categories become a column each; one that is missing is a category, too.
+    Numbers and booleans are encoded by a :class:`NumberEncoder`; gaps get a middle
+    value. Dates become year, month, day, weekday, hour and days since 1970; durations
+    become days. Categories become a column each; one that is missing is a category, too.
     Free text is hashed, word by word. Ids and constants are dropped.
 
     Parameters
@@ -208,7 +208,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         ]
 
     def read_numbers(self, X: Any) -> np.ndarray | None:
-        """Return the columns that `numbers` encodes, as they are; None: there is none."""
+        """Return the columns that `numbers` encodes, None: there are none."""
         check_is_fitted(self)
         return self._numbers(self._columns_of(as_table(X)))
 

@@ -10,7 +10,6 @@ from skact.analysis.paired_tests import paired_test
 from skact.quick_search.baselines import TREES, TRIVIAL
 from skact.quick_search.ranking import scores_of_row
 
-
 _WORDS_ON_PAIRS = {
     BETTER: "Worse",
     EQUIVALENT: "Practically the same",
@@ -83,7 +82,7 @@ def sentences_on_next_steps(found: Any) -> list[str]:
         )
     if best["max_epochs"] == search.max_resources:
         steps.append(
-            f"Train longer: the best net had all {search.max_resources} epochs, and was "
+            f"Train longer: the best net had all {search.max_resources} epochs and was "
             f"still gaining. Try max_epochs={2 * search.max_resources}."
         )
     steps += _steps_at_edges(found)

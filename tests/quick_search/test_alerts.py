@@ -48,7 +48,9 @@ def test_a_column_that_is_a_function_of_numbers_to_predict_is_named():
 def test_whole_numbers_that_never_repeat_are_called_ids():
     frame = FRAME.assign(customer=RNG.permutation(10 * N)[:N])
     (found,) = alerts(frame)
-    assert found.startswith("Another whole number in every row, as ids have: 'customer'")
+    assert found.startswith(
+        "Another whole number in every row, as ids have: 'customer'"
+    )
     assert alerts(FRAME.assign(age=RNG.integers(18, 80, N))) == []
 
 

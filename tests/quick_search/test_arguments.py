@@ -58,9 +58,9 @@ def test_sizes_are_lists_of_whole_numbers():
 def test_ways_are_known_ones():
     assert ways_of("clip") == ["clip"]
     assert ways_of(("clip", "standard")) == ["clip", "standard"]
-    with pytest.raises(ValueError, match="numbers must be some of .* got 'log'"):
+    with pytest.raises(ValueError, match=r"numbers must be some of .* got 'log'"):
         ways_of(["clip", "log"])
-    with pytest.raises(TypeError, match="numbers must be some of .* got 3"):
+    with pytest.raises(TypeError, match=r"numbers must be some of .* got 3"):
         ways_of(3)
 
 
@@ -68,7 +68,7 @@ def test_the_first_of_several_scores_chooses():
     assert score_to_refit(None, None) is None
     assert score_to_refit(None, ["f1", "accuracy"]) == "f1"
     assert score_to_refit("accuracy", ["f1", "accuracy"]) == "accuracy"
-    with pytest.raises(ValueError, match="refit must be .* got 'r2'"):
+    with pytest.raises(ValueError, match=r"refit must be .* got 'r2'"):
         score_to_refit("r2", ["f1", "accuracy"])
     with pytest.raises(ValueError, match=r"scoring must name a score, got \[\]"):
         score_to_refit(None, [])

@@ -10,7 +10,9 @@ from sklearn.preprocessing import StandardScaler
 from skact.quick_search.numbers import WAYS, NumberEncoder, ways_that_differ
 
 RNG = np.random.default_rng(0)
-COLUMNS = np.column_stack([RNG.normal(5, 3, 200), RNG.lognormal(0, 3, 200), np.arange(200) % 3])
+COLUMNS = np.column_stack(
+    [RNG.normal(5, 3, 200), RNG.lognormal(0, 3, 200), np.arange(200) % 3]
+)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -49,7 +51,9 @@ def test_one_outlier_moves_the_others_hardly():
         calm, moved = (NumberEncoder(way).fit_transform(one)[1:] for one in (X, wild))
         # all but the ends, whose ranks the outlier has changed
         assert np.quantile(np.abs(calm - moved), 0.99) < 0.1, way
-    calm, moved = (NumberEncoder("standard").fit_transform(one)[1:] for one in (X, wild))
+    calm, moved = (
+        NumberEncoder("standard").fit_transform(one)[1:] for one in (X, wild)
+    )
     assert np.abs(calm - moved).max() > 0.5  # so an outlier is what the others are for
 
 
@@ -103,10 +107,12 @@ def test_any_numbers_are_encoded(way, X):
 
 
 def test_what_cannot_be_encoded_is_named():
-    with pytest.raises(ValueError, match="numbers must be one of .* got 'log'"):
+    with pytest.raises(ValueError, match=r"numbers must be one of .* got 'log'"):
         NumberEncoder("log").fit(COLUMNS)
     encoder = NumberEncoder("clip").fit(COLUMNS)
-    with pytest.raises(ValueError, match="2 features, but NumberEncoder is expecting 3"):
+    with pytest.raises(
+        ValueError, match=r"2 features, but NumberEncoder is expecting 3"
+    ):
         encoder.transform(COLUMNS[:, :2])
     with pytest.raises(ValueError, match="infinity"):
         encoder.transform(np.full((1, 3), np.inf))
@@ -116,5 +122,7 @@ def test_ways_are_tried_only_where_they_differ():
     assert ways_that_differ(None) == ["standard"]
     assert ways_that_differ(COLUMNS[:, 2:]) == ["standard"]
     assert ways_that_differ(COLUMNS) == ["clip", "quantile", "piecewise"]
-    wide = RNG.normal(size=(50, 100))  # 1,600 inputs more would cost more than they give
+    wide = RNG.normal(
+        size=(50, 100)
+    )  # 1,600 inputs more would cost more than they give
     assert ways_that_differ(wide) == ["clip", "quantile"]

@@ -1,4 +1,4 @@
-"""A pipeline of the search: weights reach the net, y is standardised inside the fold."""
+"""A pipeline of the search: weights reach the net, y is standardised in the fold."""
 
 import numpy as np
 import pandas as pd

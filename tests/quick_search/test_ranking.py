@@ -27,7 +27,8 @@ def test_each_candidate_stands_once_at_its_best_score(found):
             for params, score in zip(
                 results["params"], results["mean_test_score"], strict=True
             )
-            if params["net__activation"] == row.activation and params["net__lr"] == row.lr
+            if params["net__activation"] == row.activation
+            and params["net__lr"] == row.lr
         ]
         assert row.score == max(same)
 

@@ -106,9 +106,7 @@ def test_numbers_are_predicted_in_their_own_units() -> None:
     assert text.startswith("Regression: y holds 214 different whole numbers; if they")
     assert "scored by R2" in text
     # a score with a unit has that of y
-    found = search(
-        data, target, scoring="neg_root_mean_squared_error", cv=2, **OPTIONS
-    )
+    found = search(data, target, scoring="neg_root_mean_squared_error", cv=2, **OPTIONS)
     assert found.best_score_ < -40
 
 

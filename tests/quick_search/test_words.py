@@ -15,6 +15,7 @@ from skact.quick_search.words import (
 )
 
 SCORES = np.array([0.90, 0.91, 0.92])
+MORE = np.array([0.02, 0.021, 0.019])
 PARAMS = {
     "activation": "silu",
     "depth": 2,
@@ -75,8 +76,8 @@ def test_an_average_that_does_not_help_is_not_taken_and_one_that_does_is():
     ("trees", "text"),
     [
         (SCORES, "HistGradientBoosting scores the same."),
-        (SCORES + [0.02, 0.021, 0.019], "HistGradientBoosting scores 0.93, 0.02 more."),
-        (SCORES - [0.02, 0.021, 0.019], "HistGradientBoosting scores 0.89, 0.02 less."),
+        (SCORES + MORE, "HistGradientBoosting scores 0.93, 0.02 more."),
+        (SCORES - MORE, "HistGradientBoosting scores 0.89, 0.02 less."),
         (SCORES[::-1] + 0.001, "0.001 more, which may be chance."),
     ],
 )
@@ -85,7 +86,10 @@ def test_trees_are_compared_with_the_winner(trees, text):
 
 
 def comparison(*columns):
-    scores = {f"split{i}_test_score": list(row) for i, row in enumerate(zip(*columns, strict=True))}
+    scores = {
+        f"split{i}_test_score": list(row)
+        for i, row in enumerate(zip(*columns, strict=True))
+    }
     names = ["silu", "relu", "tanh"][: len(columns)]
     means = [float(np.mean(column)) for column in columns]
     return compare(
