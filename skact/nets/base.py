@@ -29,6 +29,7 @@ from skact.nets.batch_loss import WeightedLosses
 from skact.nets.divergence import check_loss, check_weights
 from skact.nets.eligibility import plan_fit
 from skact.nets.engine_loop import EngineLoop
+from skact.nets.input_scale import warn_if_unscaled
 from skact.nets.inputs import read_inputs
 from skact.nets.loop import Loop
 from skact.nets.mlp_attributes import MLPAttributes
@@ -190,6 +191,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
                     self, X, y, sample_weight, reset=reset, classes=classes
                 )
                 if reset:
+                    warn_if_unscaled(rows.X, getattr(self, "feature_names_in_", None))
                     self.initialize()
                 else:
                     components.check_can_train_on(self)

@@ -44,12 +44,12 @@ class ActMLP(LabelNet, NeuralNetClassifier):
     norm : {"batch", "layer"} or None, default=None
         Normalisation before each hidden activation. The statistics of "batch" count
         each row once, whatever its `sample_weight` and `class_weight`.
-    init : {"auto", "torch"}, default="auto"
-        "auto" scales initial weights to suit the activation
-        (:func:`skact.activation_gain`), "torch" is what ``nn.Linear`` does.
+    init : {"torch", "auto"}, default="torch"
+        Initial weights as those of ``nn.Linear``, or "auto": scaled to suit the
+        activation (:func:`skact.activation_gain`), for networks of many layers.
     optimizer : {"sgd", "adam", "adamw"} or torch.optim class, default="adam"
         A class gets `lr`, a non-zero `weight_decay`, and ``optimizer__*``.
-    lr : float, default=0.01
+    lr : float, default=0.002
         Learning rate.
     lr_schedule : {"cosine", "one_cycle", "linear", "exponential"} or None, default=None
         The rate of each step, as torch's schedulers compute it. It falls to 0
@@ -163,9 +163,9 @@ class ActMLP(LabelNet, NeuralNetClassifier):
         output_activation: Any = None,
         dropout: float = 0.0,
         norm: str | None = None,
-        init: str = "auto",
+        init: str = "torch",
         optimizer: Any = "adam",
-        lr: float = 0.01,
+        lr: float = 0.002,
         lr_schedule: str | None = None,
         warmup: float | None = None,
         momentum: float = 0.9,
@@ -257,9 +257,9 @@ class ActMLPBinary(LabelNet, NeuralNetBinaryClassifier):
         output_activation: Any = None,
         dropout: float = 0.0,
         norm: str | None = None,
-        init: str = "auto",
+        init: str = "torch",
         optimizer: Any = "adam",
-        lr: float = 0.01,
+        lr: float = 0.002,
         lr_schedule: str | None = None,
         warmup: float | None = None,
         momentum: float = 0.9,
@@ -368,9 +368,9 @@ class ActMLPRegressor(BaseNet, NeuralNetRegressor):
         output_activation: Any = None,
         dropout: float = 0.0,
         norm: str | None = None,
-        init: str = "auto",
+        init: str = "torch",
         optimizer: Any = "adam",
-        lr: float = 0.01,
+        lr: float = 0.002,
         lr_schedule: str | None = None,
         warmup: float | None = None,
         momentum: float = 0.9,
