@@ -60,8 +60,8 @@ class UnscaledInputWarning(UserWarning):
     >>> with warnings.catch_warnings(record=True) as found:
     ...     warnings.simplefilter("always", UnscaledInputWarning)
     ...     net = ActMLP(max_epochs=1).fit(X, y)
-    >>> str(found[0].message).partition(",")[0]
-    'X is not scaled: values of column 12 are about 1
+    >>> print(str(found[0].message).partition(". ")[0])
+    X is not scaled: values are about 1,000 in column 12, about 100 in column 4
     """
 
 

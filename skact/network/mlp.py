@@ -14,7 +14,7 @@ from skact.activations.modules import activation_name
 from skact.noise import LEVELS, Noise, NoisyModule
 
 NORMS = ("batch", "layer")
-INITS = ("torch", "auto")
+INITS = ("auto", "torch")
 _ROWS_TO_CHECK = 12  # of what activations are tried with
 
 
@@ -123,11 +123,11 @@ class MLP(nn.Module):
     norm : {"batch", "layer"} or None, default=None
         Normalisation before each hidden activation.
     init : {"torch", "auto"}, default="torch"
-        "torch" does what ``nn.Linear`` does: weights are uniform within
-        1 / sqrt(fan_in). "auto", for networks of many layers, draws the weights of a layer from a uniform distribution with standard
-        deviation gain / sqrt(fan_in), with the gain of the layer's activation
-        (:func:`skact.activation_gain`; He et al. 2015, arXiv:1502.01852). Biases are
-        uniform within 1 / sqrt(fan_in) in both.
+        "torch" draws the weights of a layer as ``nn.Linear`` does, uniform within
+        1 / sqrt(fan_in), so the signal shrinks from layer to layer. "auto" gives them
+        the standard deviation gain / sqrt(fan_in), with the gain of the layer's
+        activation (:func:`skact.activation_gain`; He et al. 2015, arXiv:1502.01852).
+        Biases are uniform within 1 / sqrt(fan_in) in both.
     dtype : torch.dtype, default=torch.float32
         Dtype of parameters and input. A seed gives the same weights, rounded.
     seed : int or None, default=None

@@ -1,0 +1,106 @@
+"""A warning for columns whose scale keeps a network from learning.
+
+Weights begin near 1 / sqrt(columns), and a step of Adam moves each of them by about
+`lr`. So a column of thousands drowns the others, and one of thousandths is not heard.
+"""
+
+import re
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from skact.exceptions import UnscaledInputWarning
+
+# benchmarks/defaults.py: standardised columns times 100 cost .01 to .37 of the score on
+# eight tables, times .01 up to .13. A percentage is no such column; a pixel of 0 to 255
+# is, and some around 100 in scikit-learn's estimator checks must not be.
+TOO_LARGE = 150.0
+TOO_SMALL = 0.01
+_ROWS = 1_000  # so many tell the scale, and a fit of more rows looks no longer
+_NAMED = 3  # columns
+_CALLER_OF_FIT = 6  # frames above the warning
+
+# texts that were shown; Python forgets them whenever scikit-learn sets filters anew,
+# as it does for each fit of a search
+_shown: set[str] = set()
+
+
+def warn_if_unscaled(X: Any, columns: Sequence[str] | None = None) -> None:
+    """Warn if columns of X are far from scaled; name them, and say what to do.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d) or CSR matrix
+        Finite.
+    columns : sequence of str or None, default=None
+        Names of the columns.
+
+    Warns
+    -----
+    UnscaledInputWarning
+        If the root mean square of a column is above 150, or below 0.01 though most of
+        its values are not 0. So columns of zeros and ones are scaled, however rare the
+        ones, and so are pixels from 0 to 1.
+    """
+    rows = X[:: -(-X.shape[0] // _ROWS)]
+    sizes = _root_mean_squares(rows)
+    unscaled = sizes > TOO_LARGE
+    small = np.flatnonzero((sizes < TOO_SMALL) & (sizes > 0))
+    if small.size:
+        n_values = np.asarray((rows[:, small] != 0).sum(axis=0)).ravel()
+        unscaled[small] = n_values > rows.shape[0] / 2
+    if unscaled.any():
+        _warn_once(_describe(sizes, np.flatnonzero(unscaled), columns))
+
+
+def _root_mean_squares(rows: Any) -> np.ndarray:
+    """Return that of each column: infinite, where a square is too large."""
+    with np.errstate(over="ignore"):
+        if sp.issparse(rows):
+            squares = np.asarray(rows.multiply(rows).sum(axis=0)).ravel()
+        else:
+            squares = np.einsum("ij,ij->j", rows, rows)
+    return np.sqrt(squares / rows.shape[0])
+
+
+def _describe(
+    sizes: np.ndarray, unscaled: np.ndarray, columns: Sequence[str] | None
+) -> str:
+    """Name the columns farthest from 1; folds of one table give the same text."""
+    with np.errstate(over="ignore"):
+        powers = np.rint(np.log10(sizes[unscaled].astype(float)))
+        typical = 10**powers
+    named = []
+    for i in np.argsort(-abs(powers), kind="stable")[:_NAMED]:
+        column = unscaled[i] if columns is None else repr(columns[unscaled[i]])
+        named.append(f"{typical[i]:,.15g} in column {column}")
+    more = len(unscaled) - len(named)
+    others = f" and in {more} more column{'s' * (more > 1)}" if more else ""
+    return (
+        f"X is not scaled: values are about {', about '.join(named)}{others}. A "
+        f"network learns little from such columns. Scale them in a pipeline: "
+        f"make_pipeline(StandardScaler(), net)."
+    )
+
+
+def _warn_once(text: str) -> None:
+    """Warn; where Python's filters would show a text once, so in all fits of a search.
+
+    Filters such as "error" and "always" meet every fit.
+    """
+    if text in _shown and _action_for(text) in ("default", "module", "once"):
+        return
+    _shown.add(text)
+    warnings.warn(text, UnscaledInputWarning, stacklevel=_CALLER_OF_FIT)
+
+
+def _action_for(text: str) -> str:
+    """Return what the filters of warnings, which scikit-learn reads too, say of it."""
+    for action, pattern, kind, *_ in warnings.filters:
+        has_text = pattern is None or re.match(pattern, text)
+        if has_text and issubclass(UnscaledInputWarning, kind):
+            return action
+    return "default"
