@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skact import ActMLP, ActMLPRegressor, DivergedError
+from skact import ActMLP, ActMLPRegressor, DivergedError, UnscaledInputWarning
 from skact.nets.divergence import (
     check_loss,
     check_weights,
@@ -52,8 +52,11 @@ def test_weights_that_overflow_in_the_very_last_step_are_found(diabetes):
         random_state=0,
         dropout=0.1,
     )
-    with pytest.raises(
-        DivergedError, match="the weights became NaN or infinite in epoch 1"
+    with (
+        pytest.raises(
+            DivergedError, match="the weights became NaN or infinite in epoch 1"
+        ),
+        pytest.warns(UnscaledInputWarning),
     ):
         net.fit(X * 1e3, y)
 
