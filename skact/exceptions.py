@@ -51,6 +51,11 @@ class UnscaledInputWarning(UserWarning):
     ``StandardScaler`` in front of the net. A search gives the warning once, and not for
     each of its fits.
 
+    Parameters
+    ----------
+    message : str
+        Which columns are far from scaled, and what to do.
+
     Examples
     --------
     >>> import warnings
@@ -63,6 +68,9 @@ class UnscaledInputWarning(UserWarning):
     >>> print(str(found[0].message).partition(". ")[0])
     X is not scaled: values are about 1,000 in column 12, about 100 in column 4
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
 
 
 def copy_error(error: Exception) -> Exception:

@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor, UnscaledInputWarning, fused
-from skact.nets import input_scale
-from skact.nets.input_scale import warn_if_unscaled
+from skact.parameters import input_scale
+from skact.parameters.input_scale import some_rows, warn_if_unscaled
 
 NORMAL = np.random.default_rng(0).normal(size=(3_000, 4))
 Y = (NORMAL[:, 0] > 0).astype(int)
@@ -73,7 +73,7 @@ def test_each_net_names_the_column_and_the_remedy(net, loop):
 )
 def test_what_is_far_from_one_is_named_the_farthest_first(X, about):
     with pytest.warns(UnscaledInputWarning, match=f"values are about {about}"):
-        warn_if_unscaled(X)
+        warn_if_unscaled(ActMLP(), X)
 
 
 @pytest.mark.parametrize(
@@ -103,19 +103,13 @@ def test_what_is_far_from_one_is_named_the_farthest_first(X, about):
     ],
 )
 def test_ordinary_columns_are_scaled(X):
-    warn_if_unscaled(X)  # warnings are errors
+    warn_if_unscaled(ActMLP(), X)  # warnings are errors
 
 
-def test_many_rows_are_looked_at_no_longer_than_a_thousand(monkeypatch):
-    """Only some rows are read, spread over all of them."""
-    seen = []
-    monkeypatch.setattr(
-        input_scale, "_root_mean_squares", lambda rows: seen.append(rows) or np.ones(4)
-    )
-    for n_rows in (1, 999, 1_000, 1_001, 3_000):
-        warn_if_unscaled(NORMAL[:n_rows])
-    assert [len(rows) for rows in seen] == [1, 999, 1_000, 501, 1_000]
-    np.testing.assert_array_equal(seen[-1], NORMAL[::3])
+def test_a_thousand_rows_spread_over_all_tell_the_scale():
+    read = {n: len(range(n)[some_rows(n)]) for n in (1, 999, 1_000, 1_001, 3_000)}
+    assert read == {1: 1, 999: 999, 1_000: 1_000, 1_001: 501, 3_000: 1_000}
+    assert range(3_000)[some_rows(3_000)] == range(0, 3_000, 3)
 
 
 def search(n_jobs=None):

@@ -19,7 +19,7 @@ from skact.exceptions import UnscaledInputWarning
 # is, and some around 100 in scikit-learn's estimator checks must not be.
 TOO_LARGE = 150.0
 TOO_SMALL = 0.01
-_ROWS = 1_000  # so many tell the scale, and a fit of more rows looks no longer
+_ROWS = 1_000  # a fit of more looks no longer
 _NAMED = 3  # columns
 _CALLER_OF_FIT = 6  # frames above the warning
 
@@ -28,15 +28,20 @@ _CALLER_OF_FIT = 6  # frames above the warning
 _shown: set[str] = set()
 
 
-def warn_if_unscaled(X: Any, columns: Sequence[str] | None = None) -> None:
+def some_rows(n_rows: int) -> slice:
+    """Return at most a thousand rows, spread over all, which tell the scale of all."""
+    return slice(None, None, -(-n_rows // _ROWS))
+
+
+def warn_if_unscaled(net: Any, rows: Any) -> None:
     """Warn if columns of X are far from scaled; name them, and say what to do.
 
     Parameters
     ----------
-    X : ndarray of shape (n, d) or CSR matrix
-        Finite.
-    columns : sequence of str or None, default=None
-        Names of the columns.
+    net : BaseNet
+        Knows the names of the columns, if they have any.
+    rows : ndarray of shape (n, d) or CSR matrix
+        `some_rows` of X, finite.
 
     Warns
     -----
@@ -45,7 +50,6 @@ def warn_if_unscaled(X: Any, columns: Sequence[str] | None = None) -> None:
         its values are not 0. So columns of zeros and ones are scaled, however rare the
         ones, and so are pixels from 0 to 1.
     """
-    rows = X[:: -(-X.shape[0] // _ROWS)]
     sizes = _root_mean_squares(rows)
     unscaled = sizes > TOO_LARGE
     small = np.flatnonzero((sizes < TOO_SMALL) & (sizes > 0))
@@ -53,7 +57,8 @@ def warn_if_unscaled(X: Any, columns: Sequence[str] | None = None) -> None:
         n_values = np.asarray((rows[:, small] != 0).sum(axis=0)).ravel()
         unscaled[small] = n_values > rows.shape[0] / 2
     if unscaled.any():
-        _warn_once(_describe(sizes, np.flatnonzero(unscaled), columns))
+        names = getattr(net, "feature_names_in_", None)
+        _warn_once(_describe(sizes, np.flatnonzero(unscaled), names))
 
 
 def _root_mean_squares(rows: Any) -> np.ndarray:
@@ -67,7 +72,7 @@ def _root_mean_squares(rows: Any) -> np.ndarray:
 
 
 def _describe(
-    sizes: np.ndarray, unscaled: np.ndarray, columns: Sequence[str] | None
+    sizes: np.ndarray, unscaled: np.ndarray, names: Sequence[str] | None
 ) -> str:
     """Name the columns farthest from 1; folds of one table give the same text."""
     with np.errstate(over="ignore"):
@@ -75,7 +80,7 @@ def _describe(
         typical = 10**powers
     named = []
     for i in np.argsort(-abs(powers), kind="stable")[:_NAMED]:
-        column = unscaled[i] if columns is None else repr(columns[unscaled[i]])
+        column = unscaled[i] if names is None else repr(names[unscaled[i]])
         named.append(f"{typical[i]:,.15g} in column {column}")
     more = len(unscaled) - len(named)
     others = f" and in {more} more column{'s' * (more > 1)}" if more else ""
