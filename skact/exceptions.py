@@ -66,7 +66,7 @@ class UnscaledInputWarning(UserWarning):
     ...     warnings.simplefilter("always", UnscaledInputWarning)
     ...     net = ActMLP(max_epochs=1).fit(X, y)
     >>> print(str(found[0].message).partition(". ")[0])
-    X is not scaled: values are about 1,000 in column 12, about 100 in column 4
+    X is not scaled: values are about 1,000 in column 12
     """
 
     def __init__(self, message: str) -> None:
