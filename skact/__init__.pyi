@@ -18,7 +18,7 @@ from .analysis.finding import Finding
 from .backend.context import fused
 from .callbacks.activation_monitor import ActivationMonitor
 from .callbacks.training_log import TrainingLog
-from .exceptions import DivergedError
+from .exceptions import DivergedError, UnscaledInputWarning
 from .nets.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from .network.mlp import MLP
 from .quick_search.result import SearchResult
@@ -54,6 +54,7 @@ __all__ = [
     "SearchResult",
     "TrainingDisplay",
     "TrainingLog",
+    "UnscaledInputWarning",
     "activation_distributions",
     "activation_gain",
     "activation_grid",

@@ -1,4 +1,4 @@
-"""The errors of skact that are neither ``ValueError`` nor ``TypeError``."""
+"""The errors of skact that are neither ``ValueError`` nor ``TypeError``; a warning."""
 
 import copy
 
@@ -41,6 +41,36 @@ class DivergedError(FloatingPointError):
 
     def __reduce__(self) -> tuple:  # worker processes pickle errors
         return type(self), (self.args[0], self.epoch)
+
+
+class UnscaledInputWarning(UserWarning):
+    """Columns of X are far from scaled, and a network learns little from them.
+
+    Given by ``fit`` of every estimator of skact, if the root mean square of a column is
+    above 150, or below 0.01 though most of its values are not 0. Put a
+    ``StandardScaler`` in front of the net. A search gives the warning once, and not for
+    each of its fits.
+
+    Parameters
+    ----------
+    message : str
+        Which columns are far from scaled, and what to do.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from sklearn.datasets import load_wine
+    >>> from skact import ActMLP, UnscaledInputWarning
+    >>> X, y = load_wine(return_X_y=True)
+    >>> with warnings.catch_warnings(record=True) as found:
+    ...     warnings.simplefilter("always", UnscaledInputWarning)
+    ...     net = ActMLP(max_epochs=1).fit(X, y)
+    >>> print(str(found[0].message).partition(". ")[0])
+    X is not scaled: values are about 1,000 in column 12
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
 
 
 def copy_error(error: Exception) -> Exception:

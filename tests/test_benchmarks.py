@@ -17,10 +17,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 import common
 import cross_validation
+import defaults
 import floor
 import grid_search
 import honest_compare
 import loaders
+import many_nets
 import peers
 import published
 import real_nets
@@ -497,3 +499,40 @@ def test_compare_is_simulated_beside_what_it_was():
     assert {row["less"] for row in rows} == {0.0, 0.011, 0.05, 0.2}
     (seeds,) = honest_compare.seeds_of_one_net(1, (3,), ("iris",))
     assert (seeds["table"], seeds["searches"]) == ("iris", 1)
+
+
+# ---------------------------------------------------------------------- defaults
+
+
+def test_a_network_learns_from_training_rows_alone_how_to_prepare_rows():
+    data = loaders.bundled_tables()["diabetes"]
+    split = defaults.split_rows(data, seed=0, rows=100)
+    assert split.X.shape == split.X_test.shape == (100, 10)
+    np.testing.assert_allclose(split.X.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose([split.y.mean(), split.y.std()], [0, 1], atol=1e-12)
+    assert abs(split.X_test.mean(axis=0)).max() > 0.01
+
+
+def test_a_quick_run_compares_dtypes_of_the_same_nets(monkeypatch, tmp_path, capsys):
+    arguments = defaults.argument_parser("", defaults.SECTIONS).parse_args(
+        ["--quick", "--only", "dtype", "--results", str(tmp_path)]
+    )
+    monkeypatch.setattr(defaults, "load_tables", lambda quick: _small_tables())
+    defaults.main(arguments)
+    assert "score by dtype" in capsys.readouterr().out
+    found = json.loads((tmp_path / "defaults.quick.json").read_text())["dtype"]
+    scores = found["score by dtype"]
+    assert scores["index"] == ["breast_cancer"]
+    assert min(scores["data"][0][:2]) > 0.8
+
+
+def _small_tables():
+    return {"breast_cancer": loaders.bundled_tables()["breast_cancer"]}
+
+
+def test_many_nets_are_the_same_in_the_block_before_they_are_timed():
+    split = defaults.split_rows(loaders.bundled_tables()["digits"], seed=0, rows=100)
+    section = many_nets.measure("digits", split, epochs=2, repeats=1)
+    assert section.notes == []
+    assert len(section.rows) == 2 * len(many_nets.recipes(2))
+    assert all(row.median > 0 for row in section.rows)

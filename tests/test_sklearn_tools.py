@@ -30,7 +30,7 @@ from torch import nn
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor
 
-NET = ActMLP(max_epochs=10, width=16, random_state=0)
+NET = ActMLP(max_epochs=10, lr=0.01, width=16, random_state=0)
 
 
 def test_pipeline_and_grid_search_over_activation_width_and_lr(digits):
@@ -145,7 +145,10 @@ def test_learning_and_validation_curves(digits):
 
 def test_voting_is_between_the_nets(digits):
     X, y = digits
-    nets = [("relu", NET), ("tanh", ActMLP("tanh", max_epochs=10, random_state=1))]
+    nets = [
+        ("relu", NET),
+        ("tanh", ActMLP("tanh", max_epochs=10, lr=0.01, random_state=1)),
+    ]
     voting = VotingClassifier(nets, voting="soft", n_jobs=2).fit(X, y)
     mean = np.mean([net.predict_proba(X) for net in voting.estimators_], axis=0)
     np.testing.assert_allclose(voting.predict_proba(X), mean)
@@ -161,7 +164,10 @@ def test_bagging_gives_each_net_its_own_seed(digits):
 def test_stacking(digits):
     X, y = digits
     stack = StackingClassifier(
-        [("relu", NET), ("linear", ActMLP(depth=0, max_epochs=10, random_state=0))],
+        [
+            ("relu", NET),
+            ("linear", ActMLP(depth=0, max_epochs=10, lr=0.01, random_state=0)),
+        ],
         final_estimator=LogisticRegression(),
         cv=2,
     )
@@ -176,7 +182,7 @@ def test_calibration(method, cancer):
 
 
 @pytest.mark.parametrize(
-    "net", [NET, ActMLPBinary(max_epochs=10, width=16, random_state=0)]
+    "net", [NET, ActMLPBinary(max_epochs=10, lr=0.01, width=16, random_state=0)]
 )
 def test_one_versus_rest(net, iris):
     X, y = iris
@@ -195,7 +201,7 @@ def test_permutation_importance_finds_the_column_that_matters(iris):
 
 def test_thresholds_are_scikit_learns(cancer):
     X, y = cancer
-    net = ActMLPBinary(max_epochs=10, random_state=0)
+    net = ActMLPBinary(max_epochs=10, lr=0.01, random_state=0)
     strict = FixedThresholdClassifier(
         net, threshold=0.9, response_method="predict_proba"
     )
@@ -205,7 +211,7 @@ def test_thresholds_are_scikit_learns(cancer):
 
 def test_a_target_transformer_scales_y(diabetes):
     X, y = diabetes
-    net = ActMLPRegressor(max_epochs=60, width=16, random_state=0)
+    net = ActMLPRegressor(max_epochs=60, lr=0.01, width=16, random_state=0)
     scaled = TransformedTargetRegressor(net, transformer=StandardScaler())
     assert scaled.fit(X, 1000 + 50 * y).score(X, 1000 + 50 * y) > 0.5
 

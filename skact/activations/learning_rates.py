@@ -29,6 +29,6 @@ def recommended_lr(activation: Any, optimizer: str = "adam") -> float:
     --------
     >>> from skact.activations.learning_rates import recommended_lr
     >>> recommended_lr("relu"), recommended_lr("sigmoid") / recommended_lr("relu") > 5
-    (0.003, True)
+    (0.002, True)
     """
     return rate_of_name(activation_name(activation), optimizer)

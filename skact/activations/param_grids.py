@@ -43,7 +43,7 @@ def activation_grid(
         factor of 30 around the recommended rate of the activation.
     lr : float, default=None
         The best rate of "relu" for the data, if it is known; all other rates scale with
-        it. None: .003 for "adam", .03 for "sgd".
+        it. None: .002 for "adam", .03 for "sgd".
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
         The optimizer of the rates. It is not part of the grid.
     prefix : str, default=""
@@ -77,8 +77,8 @@ def activation_grid(
     >>> from skact import activation_grid
     >>> for part in activation_grid(["relu", "tanh"], n_lr=2, width=[32]):
     ...     print(part["activation"], [f"{lr:.2g}" for lr in part["lr"]], part["width"])
-    ['relu'] ['0.00055', '0.016'] [32]
-    ['tanh'] ['0.00093', '0.028'] [32]
+    ['relu'] ['0.00037', '0.011'] [32]
+    ['tanh'] ['0.00062', '0.019'] [32]
     """
     if not (isinstance(n_lr, int | np.integer) and n_lr >= 1):
         raise ValueError(f"n_lr must be an int >= 1, got {n_lr!r}.")
@@ -111,7 +111,7 @@ def activation_distributions(
     activations : list of activation specs, default=None
         None: relu, leaky_relu, elu, selu, gelu, silu, mish and tanh.
     lr : float, default=None
-        The best rate of "relu" for the data; None: .003 for "adam", .03 for "sgd".
+        The best rate of "relu" for the data; None: .002 for "adam", .03 for "sgd".
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
         The optimizer of the rates.
     prefix : str, default=""
@@ -155,7 +155,7 @@ def suggest_activation(
     activations : list of str, default=None
         Names, because Optuna stores its choices; None as in :func:`activation_grid`.
     lr : float, default=None
-        The best rate of "relu" for the data; None: .003 for "adam", .03 for "sgd".
+        The best rate of "relu" for the data; None: .002 for "adam", .03 for "sgd".
     optimizer : {"adam", "adamw", "sgd"}, default="adam"
         The optimizer of the rates.
     prefix : str, default=""

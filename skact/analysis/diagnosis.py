@@ -205,7 +205,7 @@ def diagnose(obj: Any, X: Any = None, y: Any = None) -> Diagnosis:
     >>> found
     <Diagnosis: high lr>
     >>> found.findings[0][1].advice
-    'Try lr=0.003.'
+    'Try lr=0.002.'
     """
     frame = obj if isinstance(obj, pd.DataFrame) else to_frame(obj, level="epoch")
     schema = schema_of_frame(frame, "epoch")

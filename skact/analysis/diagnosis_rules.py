@@ -115,8 +115,8 @@ def faults_of_start(evidence: Evidence) -> Iterator[Finding]:
         "initial weights",
         evidence,
         reason,
-        "Start from the weights of init='auto', without an Initializer.",
-        {"init": "auto"},
+        "Start from the weights of init='torch', without an Initializer.",
+        {"init": "torch"},
         preact_std_1=spread,
     )
 

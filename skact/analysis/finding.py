@@ -28,9 +28,9 @@ class Finding:
 
     Examples
     --------
-    >>> change = {"lr": 0.003}
-    >>> print(Finding("high lr", "lr 5 is high", "Try lr=0.003.", change, 1.0, {}))
-    lr 5 is high. Try lr=0.003.
+    >>> change = {"lr": 0.002}
+    >>> print(Finding("high lr", "lr 5 is high", "Try lr=0.002.", change, 1.0, {}))
+    lr 5 is high. Try lr=0.002.
     """
 
     cause: str

@@ -122,11 +122,12 @@ class MLP(nn.Module):
         nearest of 1/65536, ..., 65535/65536 is used.
     norm : {"batch", "layer"} or None, default=None
         Normalisation before each hidden activation.
-    init : {"auto", "torch"}, default="auto"
-        "auto" draws the weights of a layer from a uniform distribution with standard
-        deviation gain / sqrt(fan_in), with the gain of the layer's activation
-        (:func:`skact.activation_gain`; He et al. 2015, arXiv:1502.01852); "torch" does
-        what ``nn.Linear`` does. Biases are uniform within 1 / sqrt(fan_in) in both.
+    init : {"torch", "auto"}, default="torch"
+        "torch" draws the weights of a layer as ``nn.Linear`` does, uniform within
+        1 / sqrt(fan_in), so the signal shrinks from layer to layer. "auto" gives them
+        the standard deviation gain / sqrt(fan_in), with the gain of the layer's
+        activation (:func:`skact.activation_gain`; He et al. 2015, arXiv:1502.01852).
+        Biases are uniform within 1 / sqrt(fan_in) in both.
     dtype : torch.dtype, default=torch.float32
         Dtype of parameters and input. A seed gives the same weights, rounded.
     seed : int or None, default=None
@@ -156,7 +157,7 @@ class MLP(nn.Module):
         output_activation: Any = None,
         dropout: float = 0.0,
         norm: str | None = None,
-        init: str = "auto",
+        init: str = "torch",
         dtype: torch.dtype = torch.float32,
         seed: int | None = None,
     ) -> None:

@@ -98,8 +98,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     Numbers and booleans are encoded by a :class:`NumberEncoder`; gaps get a middle
     value. Dates become year, month, day, weekday, hour and days since 1970; durations
-    become days. Categories become a column each; one that is missing is a category, too.
-    Free text is hashed, word by word. Ids and constants are dropped.
+    become days. Categories become a column each; a missing one is a category, too. Free
+    text is hashed, word by word. Ids and constants are dropped.
 
     Parameters
     ----------

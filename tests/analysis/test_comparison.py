@@ -227,7 +227,7 @@ def test_names_of_a_pipeline_s_grid_are_known() -> None:
 
 def test_a_metric_can_be_named() -> None:
     scoring = ["accuracy", "neg_log_loss"]
-    net = ActMLP(max_epochs=3, random_state=0)
+    net = ActMLP(max_epochs=3, lr=0.01, init="auto", random_state=0)
     grid = {"activation": ["relu", "tanh"]}
     search = GridSearchCV(net, grid, cv=3, scoring=scoring, refit="neg_log_loss")
     search.fit(X, y)

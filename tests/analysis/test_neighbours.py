@@ -18,7 +18,7 @@ PARAMS = {
         (lr, activation) for lr in (0.1, 0.01, 0.001) for activation in ("relu", "tanh")
     )
 }
-LOWER = Finding("high lr", "lr is high", "Try lr=0.003.", {"lr": 0.003}, 1.0, {})
+LOWER = Finding("high lr", "lr is high", "Try lr=0.002.", {"lr": 0.002}, 1.0, {})
 OF_NET = {"lr": "lr", "activation": "activation"}
 
 

@@ -18,7 +18,7 @@ from skact.analysis.unusual_settings import (
 STUCK = [1.0] * 4
 LEARNED = [0.9, 0.02, 0.01, 0.01]
 FALLING = [1.0, 0.9, 0.8, 0.7]
-USUAL = {"activation": "relu", "optimizer": "adam", "lr": 0.003, "momentum": 0.9}
+USUAL = {"activation": "relu", "optimizer": "adam", "lr": 0.002, "momentum": 0.9}
 
 
 def evidence(params: dict[str, Any], losses: list[float], **columns: Any) -> Evidence:
@@ -34,9 +34,9 @@ def causes(params: dict[str, Any], losses: list[float], **columns: Any) -> list[
 SGD = {"optimizer": "sgd", "lr": 0.03}
 UNUSUAL: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "momentum": ({**SGD, "momentum": 0.99}, "momentum", {"momentum": 0.9}),
-    "high lr": ({"lr": 0.5}, "high lr", {"lr": 0.003}),
+    "high lr": ({"lr": 0.5}, "high lr", {"lr": 0.002}),
     "high lr of SGD": ({**SGD, "lr": 3.0}, "high lr", {"lr": 0.03}),
-    "low lr": ({"lr": 1e-5}, "low lr", {"lr": 0.003}),
+    "low lr": ({"lr": 1e-5}, "low lr", {"lr": 0.002}),
     "dropout": ({"dropout": 0.8}, "dropout", {"dropout": 0.2}),
     "penalty": ({"weight_decay": 0.5}, "weight decay", {"weight_decay": 2e-4}),
     "decay": (

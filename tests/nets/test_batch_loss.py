@@ -205,7 +205,7 @@ class ChoosesFromTuple(OfTuples):
 def test_a_module_that_returns_a_tuple_trains_as_in_skorch(early_stopping, iris):
     X, y = iris
     params = {"early_stopping": early_stopping, "max_epochs": 20, "random_state": 0}
-    net = ChoosesFromTuple(**params).fit(X, y)
+    net = ChoosesFromTuple(lr=0.01, **params).fit(X, y)
     outputs, inputs = net.forward(X)
     assert torch.equal(inputs, torch.from_numpy(X))
     assert np.array_equal(net.predict(X), outputs.argmax(1).numpy())

@@ -96,7 +96,7 @@ def test_the_network_is_built_from_the_parameters_and_the_data():
 @pytest.mark.parametrize(
     ("params", "expected"),
     [
-        ({"optimizer": "sgd"}, {"momentum": 0.9, "nesterov": False, "lr": 0.01}),
+        ({"optimizer": "sgd"}, {"momentum": 0.9, "nesterov": False, "lr": 0.002}),
         ({"optimizer": "sgd", "optimizer__momentum": 0.5}, {"momentum": 0.5}),
         ({"optimizer": "adamw"}, {"weight_decay": 0.0}),
         ({"optimizer": torch.optim.AdamW}, {"weight_decay": 0.01}),

@@ -102,6 +102,8 @@ def test_what_a_checkpoint_saved_trains_on_as_if_never_stopped(
     options = {"dirname": tmp_path}
     if kind is Checkpoint:
         options["monitor"] = None  # save after each epoch
+    # the loss falls in each epoch: which loss was the best, skorch begins anew
+    params = {"lr": 0.01, **params}
     whole = fit(max_epochs=5, dropout=0.2, **params)
     fit([kind(**options)], max_epochs=2, dropout=0.2, **params)
     other = ActMLP(**{**net_params, "max_epochs": 3, "dropout": 0.2, **params})

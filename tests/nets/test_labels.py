@@ -31,8 +31,8 @@ def two_classes(X, y):
 )
 def test_labels_of_any_kind_come_back_as_they_went_in(net, labels, iris, same):
     X, codes = two_classes(*iris)
-    plain = net(max_epochs=20, random_state=0).fit(X, codes)
-    named = net(max_epochs=20, random_state=0).fit(X, labels[codes])
+    plain = net(max_epochs=20, lr=0.01, random_state=0).fit(X, codes)
+    named = net(max_epochs=20, lr=0.01, random_state=0).fit(X, labels[codes])
     assert same(plain, named)
     np.testing.assert_array_equal(named.classes_, labels)
     np.testing.assert_array_equal(named.predict(X), labels[plain.predict(X)])

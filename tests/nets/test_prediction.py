@@ -243,7 +243,9 @@ def test_nan_is_found_in_any_part_of_large_input_and_overflow_is_none(
 @pytest.mark.parametrize("kind", [ActMLP, ActMLPBinary])
 def test_a_row_for_which_the_network_gives_nan_gets_no_label(kind):
     table = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
-    net = kind(max_epochs=2, random_state=0).fit(table, np.arange(24) % 2)
+    # weights of such a size that products of a row overflow to both infinities
+    net = kind(max_epochs=2, lr=0.01, init="auto", random_state=0)
+    net.fit(table, np.arange(24) % 2)
     table[5] = 3e38
     message = r"gives NaN for 1 of 24 rows \(the first is row 5\)"
     with pytest.warns(RuntimeWarning, match=message):
@@ -260,7 +262,8 @@ def test_a_row_for_which_the_network_gives_nan_gets_no_label(kind):
 
 def test_a_regressor_that_predicts_nan_says_so():
     table = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
-    net = ActMLPRegressor(max_epochs=2, random_state=0).fit(table, table[:, 0])
+    net = ActMLPRegressor(max_epochs=2, lr=0.01, init="auto", random_state=0)
+    net.fit(table, table[:, 0])
     table[5] = 3e38
     with pytest.warns(RuntimeWarning, match="ActMLPRegressor gives NaN for 1 of 24"):
         assert np.isnan(net.predict(table)[5])

@@ -317,7 +317,7 @@ def test_optimizer_parameters_reach_the_optimizer_also_by_group(named):
         max_epochs=1,
     ).fit(*named)
     output, rest = net.optimizer_.param_groups
-    assert (output["lr"], rest["lr"], rest["momentum"]) == (0.5, 0.01, 0.3)
+    assert (output["lr"], rest["lr"], rest["momentum"]) == (0.5, 0.002, 0.3)
     assert len(output["params"]) == 2
 
 

@@ -31,15 +31,15 @@ OPTIMIZERS = {
     ),
     "adam": (
         {"optimizer": "adam", "optimizer__betas": (0.8, 0.99), "weight_decay": 0.01},
-        lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.99), weight_decay=0.01),
+        lambda p: torch.optim.Adam(p, lr=0.002, betas=(0.8, 0.99), weight_decay=0.01),
     ),
     "adamw": (
         {"optimizer": "adamw", "weight_decay": 0.1},
-        lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
+        lambda p: torch.optim.AdamW(p, lr=0.002, weight_decay=0.1),
     ),
     "adamw without decay": (
         {"optimizer": "adamw"},
-        lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0),
+        lambda p: torch.optim.AdamW(p, lr=0.002, weight_decay=0),
     ),
     "a class": (
         {
@@ -47,7 +47,7 @@ OPTIMIZERS = {
             "optimizer__alpha": 0.9,
             "weight_decay": 0.01,
         },
-        lambda p: torch.optim.RMSprop(p, lr=0.01, alpha=0.9, weight_decay=0.01),
+        lambda p: torch.optim.RMSprop(p, lr=0.002, alpha=0.9, weight_decay=0.01),
     ),
     "SGD as a class": (
         {"optimizer": torch.optim.SGD, "lr": 0.05, "optimizer__momentum": 0.95},

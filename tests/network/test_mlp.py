@@ -102,7 +102,8 @@ def test_float32_starts_from_the_float64_network_rounded():
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "silu", "selu"])
 def test_auto_init_has_the_standard_deviation_that_suits_the_activation(activation):
-    linear = MLP(200, 3, hidden=(500,), activation=activation, seed=0).hidden[0].linear
+    mlp = MLP(200, 3, hidden=(500,), activation=activation, init="auto", seed=0)
+    linear = mlp.hidden[0].linear
     expected = activation_gain(activation) / math.sqrt(200)
     assert linear.weight.std().item() == pytest.approx(expected, rel=0.02)
 
@@ -110,7 +111,8 @@ def test_auto_init_has_the_standard_deviation_that_suits_the_activation(activati
 def test_auto_init_keeps_the_signal_alive_through_many_layers():
     x = torch.randn(200, 100)
     for activation in ("relu", "tanh", "selu", "gelu"):
-        mlp = MLP(100, 1, hidden=(100,) * 12, activation=activation, seed=0)
+        hidden = (100,) * 12
+        mlp = MLP(100, 1, hidden=hidden, activation=activation, init="auto", seed=0)
         with torch.no_grad():
             for layer in mlp.hidden:
                 x_out = layer(x)
@@ -119,8 +121,8 @@ def test_auto_init_keeps_the_signal_alive_through_many_layers():
         x = torch.randn(200, 100)
 
 
-def test_torch_init_has_the_distribution_of_nn_linear():
-    linear = MLP(200, 3, hidden=(500,), init="torch", seed=0).hidden[0].linear
+def test_the_default_init_has_the_distribution_of_nn_linear():
+    linear = MLP(200, 3, hidden=(500,), seed=0).hidden[0].linear
     reference = nn.Linear(200, 500)
     bound = 1 / math.sqrt(200)
     for parameter in (linear.weight, linear.bias):

@@ -553,7 +553,7 @@ def test_parameters_that_differ_tell_several_nets_apart() -> None:
     frame = to_frame(pipes)
     names = ["model", "activation", "lr", "epoch", "train_loss"]
     assert list(frame)[:5] == names
-    assert frame["lr"].tolist() == [0.01] * 2 + [0.1] * 2 + [0.01] * 2
+    assert frame["lr"].tolist() == [0.002] * 2 + [0.1] * 2 + [0.002] * 2
     assert frame["activation"].tolist() == ["relu"] * 4 + ["tanh"] * 2
     assert to_hiplot(pipes).colorby in ("lr", "activation")
 

@@ -16,7 +16,7 @@ CHANGES = {
     "output_activation": "tanh",
     "width": 9,
     "depth": 2,
-    "init": "torch",
+    "init": "auto",
     "dropout": 0.1,
     "norm": "layer",
     "lr": 0.02,
@@ -188,6 +188,7 @@ def golden_loss(options):
     X = np.stack([np.sin(i), np.cos(3 * i), (i % 7) / 7], axis=1)
     y = X @ [1.0, -2.0, 0.5]
     settings = {"width": 8, "batch_size": 16, "max_epochs": 5, "random_state": 0}
+    settings |= {"lr": 0.01, "init": "auto"}
     net = ActMLPRegressor(**{**settings, "dtype": "float64", **options})
     return net.fit(X, y).history_[-1, "train_loss"]
 
