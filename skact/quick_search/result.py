@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,9 @@ class SearchResult:
         has the scores of its best candidate, as in the ranking.
         """
         defaults = {"test_ratio": self.ratio, "select": "best"}
-        return compare(self._frame_of_best(), by, **defaults | options)
+        found = compare(self._frame_of_best(), by, **defaults | options)
+        is_own = "metric" not in options  # of a frame it is only "score"
+        return replace(found, metric_name=self.score_name) if is_own else found
 
     def _frame_of_best(self) -> pd.DataFrame:
         """Return the folds of each candidate, at its best number of epochs."""
@@ -187,8 +190,8 @@ class SearchResult:
     @property
     def verdict(self) -> str:
         """Who won, and whether that is more than chance."""
-        said = [*sentences_on_winner(self), *sentences_on_activations(self)]
-        return " ".join(said)
+        said = sentences_on_winner(self), sentences_on_activations(self)
+        return "\n".join(" ".join(sentences) for sentences in said if sentences)
 
     @property
     def next_steps(self) -> list[str]:
@@ -210,9 +213,7 @@ class SearchResult:
         return f"<SearchResult: {name}, {self.score_name} {self.best_score_:.4g}>"
 
     def __str__(self) -> str:
-        text = self._table().to_string(
-            index=False, na_rep="", float_format=lambda value: f"{value:.4g}"
-        )
+        text = self._table().to_string(index=False)
         steps = "\n".join(f"- {step}" for step in self.next_steps)
         return (
             f"{self._describe_search()}{self._describe_columns()}\n\n"
@@ -222,7 +223,7 @@ class SearchResult:
 
     def _repr_html_(self) -> str:
         # the name of a column or an activation may contain markup
-        table = self._table().style.format(precision=4, na_rep="", escape="html")
+        table = self._table().style.format(escape="html")
         steps = "".join(f"<li>{html.escape(step)}</li>" for step in self.next_steps)
         words = f"{self._describe_rest()}\n{self.verdict}{self._describe_budget()}"
         head = self._describe_search() + self._describe_columns()
@@ -232,14 +233,20 @@ class SearchResult:
         )
 
     def _table(self) -> pd.DataFrame:
-        """Return the best rows of the ranking, and all that are no nets."""
+        """Return the best rows of the ranking, and all that are no nets, as texts."""
         table = self.ranking_
         shown = table[(table.index < _ROWS_SHOWN) | (table["model"] != NET)]
-        return shown
+        places = {name: ".4f" if name in ("score", "std") else "g" for name in shown}
+        return pd.DataFrame(
+            {
+                name: [_text_of(value, places[name]) for value in shown[name]]
+                for name in shown
+            }
+        )
 
     def _describe_rest(self) -> str:
         n = len(self.ranking_) - len(self._table())
-        return f"\n... {n} more nets: found.ranking_" if n else ""
+        return f"\n... {n} more net{'s' * (n != 1)}: found.ranking_" if n else ""
 
     def _describe_search(self) -> str:
         """Name the task, the score, and the number of candidates and folds."""
@@ -283,6 +290,13 @@ def _name_of_winner(found: SearchResult, model: str) -> str:
         return model
     best = found.best_params_
     return f"{short_name(best['activation'])}, {best['depth']} x {best['width']}"
+
+
+def _text_of(value: Any, places: str) -> str:
+    """Return a cell as text; a whole number in a column with gaps is one."""
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:{places}}"
+    return "" if value is None else str(value)
 
 
 def _in_html(text: str) -> str:
