@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from skact.quick_search.pipelines import SearchPipeline
 
 TRIVIAL, LINEAR, TREES = "majority or mean", "linear model", "HistGradientBoosting"
+_ROWS_OF_THREADS = 20_000
 _MOST_ITERATIONS = 300  # of the linear model: more hardly moves a score
 
 
@@ -56,8 +57,9 @@ def score_baselines(
     pipeline = SearchPipeline([("columns", columns), ("net", first)])
     grid = {"net": [*models.values()]}
     search = GridSearchCV(pipeline, grid, scoring=scoring, cv=cv, refit=False)
-    # trees share out loops of microseconds: on a busy machine threads wait for threads
-    with threadpool_limits(1), warnings.catch_warnings():
+    # of few rows trees share out loops of microseconds, and threads wait for threads
+    n_threads = 1 if len(y) < _ROWS_OF_THREADS else None
+    with threadpool_limits(n_threads), warnings.catch_warnings():
         for kind in (ConvergenceWarning, FitFailedWarning, UserWarning):
             warnings.simplefilter("ignore", kind)
         search.fit(X, y, **fit_params)

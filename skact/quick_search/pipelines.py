@@ -112,6 +112,8 @@ def average_of(pipeline: Any, members: Sequence[Mapping[str, Any]]) -> Any:
     from sklearn.ensemble import VotingClassifier, VotingRegressor
 
     nets = [clone(pipeline).set_params(**params) for params in members]
+    for one in nets:  # these fits are no candidates, which the log of a search is of
+        one["net"].set_callbacks()
     named = [(f"net{i}", one) for i, one in enumerate(nets, 1)]
     if isinstance(pipeline, StandardisedPipeline):
         return VotingRegressor(named)

@@ -31,7 +31,7 @@ from skact.quick_search.arguments import (
     sizes_of,
     ways_of,
 )
-from skact.quick_search.baselines import make_baselines, score_baselines
+from skact.quick_search.baselines import TRIVIAL, make_baselines, score_baselines
 from skact.quick_search.folds import SharedFolds, SharedTransformer
 from skact.quick_search.numbers import ways_that_differ
 from skact.quick_search.pipelines import average_of, make_columns, make_pipeline
@@ -49,7 +49,7 @@ from skact.quick_search.targets import (
 
 # epochs: enough for so many steps, within these limits
 _STEPS_TO_TRAIN, _FEWEST_EPOCHS, _MOST_EPOCHS = 4_000, 16, 160
-_ROWS_OF_LARGE_BATCHES = 20_000
+_ROWS_OF_LARGE_BATCHES = 20_000  # and of baselines that take long
 _ROWS_OF_THREE_FOLDS = 2_500  # with so many rows, three folds say as much as five
 _DEFAULTS = {"dtype": "float32", "optimizer": "adamw", "init": "torch"}
 
@@ -146,8 +146,9 @@ def search(
     budget : float or None, default=None
         Seconds in which to end. Candidates are tried in random order, as many as time
         allows, and the result says how many. One chunk of candidates is tried always. A
-        second call with the same `checkpoint` goes on with what is left. None: all
-        candidates.
+        second call with the same `checkpoint` goes on with what is left. With more than
+        20,000 rows no time is spent on the linear model and gradient boosting. None:
+        all candidates.
     **parameters : dict
         More parameters of the net, such as ``early_stopping=True``. Those given here
         are not searched, as ``dropout=0.2``.
@@ -218,6 +219,8 @@ def search(
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     fit_params = weights | ({} if groups is None else {"groups": groups})
     models = make_baselines(X, y, is_regression=task == "regression")
+    if budget is not None and len(y) > _ROWS_OF_LARGE_BATCHES:
+        models = {TRIVIAL: models[TRIVIAL]}
     baselines = score_baselines(X, y, columns, models, fit_params=fit_params, **options)
     found = RoundsSearchCV(
         _share_columns(pipeline, SharedFolds(), dtype_name(net.dtype)),
@@ -333,6 +336,7 @@ def _unshare_columns(found: RoundsSearchCV, columns: Any) -> None:
     found.estimator.set_params(columns=columns)
     best = found.best_estimator_
     best.set_params(columns=best["columns"].transformer_)
+    best["net"].set_callbacks()  # else a pickle of it would hold the log of all fits
 
 
 def _try_average(

@@ -1,5 +1,6 @@
 """One call from data to an answer."""
 
+import pickle
 import subprocess
 import sys
 
@@ -301,3 +302,21 @@ def test_a_splitter_of_ones_own_may_read_columns_and_loses_no_search():
     once = search(frame, frame["a"] > 0, cv=Once(), **options)
     assert once.best_score_ == found.best_score_
     assert once.compare().means.equals(found.compare().means)
+
+
+def test_what_predicts_is_small_and_holds_no_log():
+    found = search(X, y, cv=2, **OPTIONS | {"n_candidates": 4, "max_epochs": 8})
+    for model in (found.best_estimator_, found.search_.best_estimator_):
+        data = pickle.dumps(model)
+        assert len(data) < 200_000
+        again = pickle.loads(data)
+        assert (again.predict(X) == model.predict(X)).all()
+        assert b"TrainingLog" not in data
+    assert len(found.to_frame("epoch")) > 0
+
+
+def test_a_budget_is_not_spent_on_baselines_of_many_rows():
+    rng = np.random.default_rng(0)
+    many = rng.normal(size=(20_100, 2))
+    found = search(many, many[:, 0] > 0, cv=2, budget=0.001, **OPTIONS)
+    assert set(found.baselines_) == {"majority or mean"}
