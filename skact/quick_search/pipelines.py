@@ -1,12 +1,11 @@
 """The pipelines that a search fits: from the user's columns to a net, or an average."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from sklearn.base import RegressorMixin, clone
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -93,28 +92,3 @@ def make_pipeline(columns: Any, model: Any, *, is_regression: bool) -> SearchPip
     """Return a pipeline; of a regression, one that standardises y when it is fitted."""
     kind = StandardisedPipeline if is_regression else SearchPipeline
     return kind([("columns", columns), ("net", model)])
-
-
-def average_of(pipeline: Any, members: Sequence[Mapping[str, Any]]) -> Any:
-    """Return an average of nets: of probabilities, or of numbers.
-
-    Parameters
-    ----------
-    pipeline : estimator
-        As from `make_pipeline`.
-    members : sequence of dict
-        The parameters of each, as in ``cv_results_``.
-
-    Returns
-    -------
-    VotingClassifier or VotingRegressor
-    """
-    from sklearn.ensemble import VotingClassifier, VotingRegressor
-
-    nets = [clone(pipeline).set_params(**params) for params in members]
-    for one in nets:  # these fits are no candidates, which the log of a search is of
-        one["net"].set_callbacks()
-    named = [(f"net{i}", one) for i, one in enumerate(nets, 1)]
-    if isinstance(pipeline, StandardisedPipeline):
-        return VotingRegressor(named)
-    return VotingClassifier(named, voting="soft")

@@ -44,8 +44,8 @@ class SearchResult:
         The average of the best nets, fitted on all rows, if it won.
     members : sequence of dict
         The parameters of the nets in the average.
-    average_scores : ndarray or None
-        The scores of the average on each fold; None: there was none to try.
+    averages : dict of int to ndarray
+        The scores of averages on each fold, by the number of their nets.
     baselines : dict
         The scores on each fold of models that are no nets.
     task : str
@@ -66,7 +66,9 @@ class SearchResult:
         member of an average.
     ranking_ : DataFrame
         All that was tried, the best first.
-    search_, log_, report_, average_, members_, average_scores_, baselines_, alerts_
+    average_scores_ : ndarray or None
+        The scores of the best average on each fold; None: there was none to try.
+    search_, log_, report_, average_, members_, baselines_, alerts_
         The parameters.
 
     Examples
@@ -89,7 +91,7 @@ class SearchResult:
         *,
         average: Any,
         members: Sequence[Mapping[str, Any]],
-        average_scores: np.ndarray | None,
+        averages: Mapping[int, np.ndarray],
         baselines: Mapping[str, np.ndarray],
         task: str,
         alerts: Sequence[str],
@@ -97,19 +99,18 @@ class SearchResult:
     ) -> None:
         self.search_, self.log_, self.report_ = search, log, report
         self.average_, self.members_ = average, [*members]
-        self.average_scores_, self.baselines_ = average_scores, dict(baselines)
+        self.average_scores_ = averages.get(len(self.members_))
+        self.baselines_ = dict(baselines)
         self.task, self.alerts_, self.ratio = task, [*alerts], test_ratio
         self.best_estimator_ = search.best_estimator_ if average is None else average
         self.best_score_ = float(search.best_score_)
-        if average is not None and average_scores is not None:
-            self.best_score_ = float(average_scores.mean())
+        if average is not None:
+            self.best_score_ = float(averages[len(self.members_)].mean())
         self.best_params_ = {
             name.rpartition("__")[2]: value
             for name, value in search.best_params_.items()
         }
-        others = {}
-        if average_scores is not None:
-            others[f"average of {len(members)} nets"] = average_scores
+        others = {f"average of {n} nets": s for n, s in averages.items()}
         others |= {f"{name} (baseline)": s for name, s in self.baselines_.items()}
         self.ranking_ = rank_models(search, others)
 

@@ -6,14 +6,13 @@ import inspect
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
+from sklearn.model_selection import KFold, StratifiedKFold
 
 from skact.analysis.fold_lists import ratio_of_folds
 from skact.backend.context import fused
@@ -31,10 +30,11 @@ from skact.quick_search.arguments import (
     sizes_of,
     ways_of,
 )
+from skact.quick_search.averages import average_of, best_size, score_averages
 from skact.quick_search.baselines import TRIVIAL, make_baselines, score_baselines
 from skact.quick_search.folds import SharedFolds, SharedTransformer
 from skact.quick_search.numbers import ways_that_differ
-from skact.quick_search.pipelines import average_of, make_columns, make_pipeline
+from skact.quick_search.pipelines import make_columns, make_pipeline
 from skact.quick_search.result import SearchResult
 from skact.quick_search.rounds import RoundsSearchCV
 from skact.quick_search.space import OTHERS, draw_candidates, sizes_to_try
@@ -64,7 +64,7 @@ def search(
     width: int | Sequence[int] | None = None,
     depth: int | Sequence[int] | None = None,
     numbers: str | Sequence[str] | None = None,
-    average: int = 5,
+    average: int = 8,
     cv: Any = None,
     scoring: Any = None,
     refit: str | None = None,
@@ -117,9 +117,10 @@ def search(
         as a normal distribution. "piecewise": "clip", and the position in each of 16
         bins between quantiles. None: all but "standard", if there are columns of more
         than 10 different numbers.
-    average : int, default=5
-        How many of the best nets to average. The average is taken if it scores better
-        on the folds than the best net. 1: no average.
+    average : int, default=8
+        How many of the best nets to average at most; averages of the best 3 and 5 are
+        tried, too. The best average is taken if it scores better on the folds than the
+        best net. 1: no average.
     cv : int, splitter or None, default=None
         As in ``GridSearchCV``; None: 5 shuffled folds, or 3 of more than 2,500 rows.
     scoring : str, callable, list, dict or None, default=None
@@ -237,12 +238,11 @@ def search(
     with fused(progress=progress, checkpoint=checkpoint) as session:
         folds = found.estimator["columns"].folds
         found.fit(X if reads_rows(scoring) else folds.share(X), y, **fit_params)
-        members = [
-            found.cv_results_["params"][i] for i in found.rank_candidates()[:average]
-        ]
-        mean = _try_average(found, members, X, y, fit_params)
-        best = None
-        if mean is not None and mean.mean() > found.best_score_:
+        ranked = found.rank_candidates()[:average]
+        members = [found.cv_results_["params"][i] for i in ranked]
+        averages = score_averages(found, members, X, y, fit_params)
+        members, best = members[: best_size(averages)], None
+        if members and averages[len(members)].mean() > found.best_score_:
             best = average_of(pipeline, members).fit(X, y, **weights)
     _unshare_columns(found, columns)
     return SearchResult(
@@ -251,7 +251,7 @@ def search(
         session.report,
         average=best,
         members=members,
-        average_scores=mean,
+        averages=averages,
         baselines=baselines,
         task=f"{task.capitalize()}: {reason}",
         alerts=find_alerts(X, y, task, baselines, found.best_score_),
@@ -337,38 +337,6 @@ def _unshare_columns(found: RoundsSearchCV, columns: Any) -> None:
     best = found.best_estimator_
     best.set_params(columns=best["columns"].transformer_)
     best["net"].set_callbacks()  # else a pickle of it would hold the log of all fits
-
-
-def _try_average(
-    found: RoundsSearchCV,
-    members: Sequence[Mapping[str, Any]],
-    X: Any,
-    y: np.ndarray,
-    fit_params: Mapping[str, Any],
-) -> np.ndarray | None:
-    """Return the score of an average of nets on each fold; None: there is none.
-
-    The fits are those of the search, which this block of `fused()` still has.
-    """
-    net = found.estimator["net"]
-    by_label = isinstance(getattr(net, "class_weight", None), Mapping)
-    if len(members) < 2 or y.ndim > 1 or by_label:  # scikit-learn averages neither
-        return None
-    search = GridSearchCV(
-        average_of(found.estimator, members),
-        {},
-        scoring=found.scoring,
-        cv=found.cv,
-        refit=False,
-        error_score=np.nan,
-    )
-    with suppress(ValueError):  # a score that the average has not, such as a method
-        search.fit(X, y, **fit_params)
-        metric = found.refit if isinstance(found.refit, str) else "score"
-        names = [f"split{i}_test_{metric}" for i in range(search.n_splits_)]
-        scores = np.array([search.cv_results_[name][0] for name in names], dtype=float)
-        return scores if np.isfinite(scores).all() else None
-    return None
 
 
 def _ratio_of(cv: Any, X: Any, y: np.ndarray, groups: Any) -> float | None:

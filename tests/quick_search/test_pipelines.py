@@ -10,9 +10,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import StandardScaler
 
-from skact import ActMLP, ActMLPRegressor
 from skact.quick_search.numbers import NumberEncoder
-from skact.quick_search.pipelines import average_of, make_columns, make_pipeline
+from skact.quick_search.pipelines import make_columns, make_pipeline
 from skact.quick_search.tables import TableEncoder
 
 X, y = load_iris(return_X_y=True)
@@ -49,30 +48,6 @@ def test_weights_reach_the_model(is_regression):
     assert weighted.mean() > plain.mean()
     once_more = clone(pipe).fit(data, target, weights).predict(data)
     assert (once_more == weighted).all()
-
-
-def test_an_average_is_the_mean_of_what_its_members_say():
-    net = ActMLP(max_epochs=3, width=8, random_state=0)
-    pipe = make_pipeline(NumberEncoder(), net, is_regression=False)
-    members = [
-        {"net__activation": "relu", "columns__numbers": "clip", "net__max_epochs": 2},
-        {"net__activation": "tanh", "columns__numbers": "standard"},
-    ]
-    found = average_of(pipe, members).fit(X, y)
-    alone = [clone(pipe).set_params(**one).fit(X, y) for one in members]
-    expected = np.mean([one.predict_proba(X) for one in alone], axis=0)
-    assert np.array_equal(found.predict_proba(X), expected)
-    assert set(pipe.get_params()["net__activation"]) == set("relu")  # not changed
-
-
-def test_an_average_of_numbers_is_in_the_units_of_y():
-    net = ActMLPRegressor(max_epochs=3, width=8, random_state=0)
-    pipe = make_pipeline(NumberEncoder(), net, is_regression=True)
-    members = [{"net__activation": "relu"}, {"net__activation": "tanh"}]
-    found = average_of(pipe, members).fit(XR, yr).predict(XR)
-    alone = [clone(pipe).set_params(**one).fit(XR, yr).predict(XR) for one in members]
-    assert np.allclose(found, np.mean(alone, axis=0))
-    assert 100 < found.mean() < 200
 
 
 def test_the_transformer_suits_the_table():

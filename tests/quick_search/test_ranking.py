@@ -38,6 +38,7 @@ def test_the_best_stands_first_and_other_models_are_marked(found):
     assert (np.diff(table["score"]) <= 0).all()
     others = set(table["model"]) - {NET}
     assert others == {
+        "average of 3 nets",
         "average of 4 nets",
         "majority or mean (baseline)",
         "linear model (baseline)",
