@@ -27,9 +27,9 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-bench: $(READY)  ## all benchmarks: tables, and benchmarks/results/*.json; an hour and a half
+bench: $(READY)  ## all benchmarks: tables, and benchmarks/results/*.json; three hours
 	for name in single_fit grid_search real_nets resume scaling cross_validation training_log learning_rates \
-	    honest_compare diagnosis strong pages; do \
+	    honest_compare diagnosis defaults many_nets strong pages; do \
 	  $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 $(READY): pyproject.toml constraints.txt

@@ -37,7 +37,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skact import ActMLP, ActMLPRegressor, UnscaledInputWarning, fused
-from skact.activations.learning_rates import RATE_FACTORS
+from skact.activations.rate_table import RATE_FACTORS
 
 ROWS = 3_000
 # of 0.5 to 1.5 times the rate of MLPClassifier, with as many or half its epochs

@@ -31,6 +31,7 @@ import scaling
 import scaling_child
 import searches
 import single_fit
+import strong
 from common import Row, Section
 from floor import Product, Work
 from peers import PEERS, Task
@@ -536,3 +537,79 @@ def test_many_nets_are_the_same_in_the_block_before_they_are_timed():
     assert section.notes == []
     assert len(section.rows) == 2 * len(many_nets.recipes(2))
     assert all(row.median > 0 for row in section.rows)
+
+
+# ---------------------------------------------------------------------- strong
+
+
+def _strong(monkeypatch, tmp_path, *arguments):
+    monkeypatch.setattr(
+        sys, "argv", ["strong.py", *arguments, "--results", str(tmp_path)]
+    )
+    strong.main()
+
+
+@pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer:sklearn.exceptions.ConvergenceWarning"
+)
+def test_models_of_a_table_are_scored_on_one_split_and_the_targets_are_told(
+    monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr(strong, "peers", lambda: dict(_PEERS))
+    _strong(monkeypatch, tmp_path, "--quick")
+    content = json.loads((tmp_path / "strong.quick.json").read_text())
+    tables = {section["name"]: section["rows"] for section in content["sections"]}
+    assert set(tables) == {"wine", "diabetes"}
+    for rows in tables.values():
+        assert {row["peer"] for row in rows} == set(_PEERS)
+        scores = {row["peer"]: row["more"]["scores"] for row in rows}
+        assert all(set(found) == {"0"} for found in scores.values())
+        assert scores[strong.TREES]["0"] > scores[strong.TRIVIAL]["0"]
+    printed = capsys.readouterr().out
+    assert f"Target: above {strong.TREES} on half of the tables" in printed
+    # what is known is not run again, and stays
+    monkeypatch.setattr(strong, "peers", lambda: {strong.TRIVIAL: _refuse})
+    _strong(monkeypatch, tmp_path, "--quick")
+    again = json.loads((tmp_path / "strong.quick.json").read_text())
+    for section in again["sections"]:
+        assert {row["peer"] for row in section["rows"]} == set(_PEERS)
+
+
+_PEERS = {
+    strong.TRIVIAL: strong.trivial_score,
+    strong.UNTUNED: strong.untuned_score,
+    strong.TREES: strong.trees_score,
+    strong.OURS: strong.search_score,
+}
+
+
+def _refuse(data, split):
+    raise AssertionError("run again")
+
+
+def test_scores_are_normalised_between_the_trivial_and_the_best(tmp_path):
+    rows = {
+        strong.TRIVIAL: 0.5,
+        strong.UNTUNED: 0.7,
+        strong.TREES: 0.9,
+        strong.PEER: 0.8,
+        strong.OURS: 0.85,
+    }
+    sections = [
+        {
+            "name": name,
+            "rows": [
+                {"peer": peer, "seconds": [9.0], "more": {"scores": {"0": score}}}
+                for peer, score in rows.items()
+            ],
+        }
+        for name in ("a", "b")
+    ]
+    (tmp_path / "strong.json").write_text(json.dumps({"sections": sections}))
+    text = strong.overview(SimpleNamespace(results=tmp_path, quick=False))
+    assert (
+        "| **mean, normalised** | 0.0000 | 0.5000 |  | 1.0000 | 0.7500 | 0.8750 | |"
+        in text
+    )
+    assert "on 0 of 2." in text
+    assert "below on 0 of 2 (none)." in text
