@@ -1,4 +1,4 @@
-"""What is wrong with a table, as far as its scores can tell: leaks, ids, no signal."""
+"""What looks wrong with a table: columns that tell y by themselves, and ids."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from skact.quick_search.baselines import TRIVIAL
 from skact.quick_search.column_kinds import kind_of_column
 
 _NEARLY_ALL = 0.995  # accuracy, or R2, of one column alone
@@ -14,33 +13,21 @@ _MOST_ROWS, _MOST_COLUMNS, _MOST_LEAVES = 2_000, 300, 32
 _FEWEST_ROWS = 100
 
 
-def find_alerts(
-    X: Any, y: np.ndarray, task: str, baselines: dict[str, np.ndarray], best: float
-) -> list[str]:
-    """Return sentences about columns that look like y, or like ids, and about scores.
+def find_alerts(X: Any, y: np.ndarray, task: str) -> list[str]:
+    """Return sentences about columns that look like y, or like ids.
 
     Parameters
     ----------
     X : DataFrame or array of shape (n_samples, n_features)
     y : ndarray of shape (n_samples,)
     task : {"classification", "regression"}
-    baselines : dict
-        Scores of other models on each fold.
-    best : float
-        The score of the winner.
 
     Returns
     -------
     list of str
         Most important first; a sparse X has no columns to look at.
     """
-    found = []
-    if TRIVIAL in baselines and best <= float(np.mean(baselines[TRIVIAL])) + 1e-9:
-        constant = "the majority class" if task == "classification" else "the mean of y"
-        found.append(
-            f"Nothing is better than always predicting {constant}: these columns do "
-            f"not tell y, or the folds are too different."
-        )
+    found: list[str] = []
     if sp.issparse(X) or len(y) < _FEWEST_ROWS:
         return found
     frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))

@@ -11,7 +11,6 @@ from skact.quick_search.numbers import WAYS
 
 _HOW_TO_TRY = {
     "activation": "activations=[...]",
-    "lr": "n_lr=..., or activation_grid(lr=...) and a search of your own",
     "hidden": "width=[...] and depth=[...]",
 }
 
@@ -54,6 +53,23 @@ def sizes_of(name: str, value: Any, low: int) -> list[int] | None:
     for one in values:
         check_whole(name, one, low)
     return [int(one) for one in values]
+
+
+def rates_of(value: Any) -> list[float] | None:
+    """Return learning rates as a list; a number is a list of one."""
+    if value is None:
+        return None
+    values = [value] if isinstance(value, Real) else value
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"lr must be a number or a list of numbers, got {value!r}.")
+    values = list(values)
+    for one in values:
+        is_number = isinstance(one, Real) and not isinstance(one, bool)
+        if not is_number or not 0 < float(one) < float("inf"):
+            raise ValueError(f"lr must hold finite numbers > 0, got {one!r}.")
+    if not values:
+        raise ValueError(f"lr must name at least one number, got {value!r}.")
+    return [float(one) for one in values]
 
 
 def ways_of(value: Any) -> list[str]:

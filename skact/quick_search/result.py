@@ -122,9 +122,13 @@ class SearchResult:
         """Predict class probabilities with the best estimator."""
         return self.best_estimator_.predict_proba(as_table(X))
 
-    def score(self, X: Any, y: Any) -> float:
-        """Return the accuracy, or R2, of the best estimator on other rows."""
-        return float(self.best_estimator_.score(as_table(X), y))
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the score that chose the winner, of the winner on other rows."""
+        scorer: Any = self.search_.scorer_
+        if isinstance(scorer, dict):
+            scorer = scorer[self.search_.refit]
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return float(scorer(self.best_estimator_, as_table(X), y, **weights))
 
     def to_frame(self, level: str = "candidate") -> pd.DataFrame:
         """Return a frame of candidates, folds or epochs by :func:`~skact.to_frame`."""
@@ -152,11 +156,16 @@ class SearchResult:
         place = {row: i for i, row in enumerate(self.search_.rank_candidates())}
         frame = frame[frame["candidate"].isin(place)]
         order = frame["candidate"].map(place).sort_values(kind="stable").index
-        return frame.loc[order].drop(columns=["iter", "n_resources"])
+        return frame.loc[order]
 
     def diagnose(self) -> Diagnosis:
-        """Find candidates that train badly by :func:`~skact.diagnose`."""
-        return diagnose(self.search_)
+        """Find candidates that train badly by :func:`~skact.diagnose`.
+
+        Each candidate at the number of epochs that scores best.
+        """
+        found, best = diagnose(self.search_), set(self.search_.rank_candidates())
+        kept = [one for one in found.findings if one[0].get("candidate") in best]
+        return replace(found, findings=kept)
 
     def plot(self, **options: Any) -> SearchDisplay:
         """Draw scores against learning rates by :class:`~skact.SearchDisplay`.
@@ -168,9 +177,15 @@ class SearchResult:
     def plot_curves(self, **options: Any) -> TrainingDisplay:
         """Draw the training of the best candidate of each activation.
 
-        By :class:`~skact.TrainingDisplay`.
+        By :class:`~skact.TrainingDisplay`; each candidate at its best number of epochs.
         """
-        return TrainingDisplay.from_estimator(self.search_, **options)
+        frame = to_frame(self.search_, "epoch")
+        shown: dict[str, int] = {}
+        params = self.search_.cv_results_["params"]
+        for row in self.search_.rank_candidates():
+            shown.setdefault(repr(params[row]["net__activation"]), row)
+        rows = frame[frame["candidate"].isin(shown.values())]
+        return TrainingDisplay.from_estimator(rows, **{"by": "activation"} | options)
 
     @property
     def columns_(self) -> pd.DataFrame:
@@ -186,7 +201,8 @@ class SearchResult:
     def comparison(self) -> Comparison | None:
         """The comparison of activations; None if there is only one activation."""
         names = self.to_frame().get("activation", pd.Series(dtype=object))
-        return self.compare() if names.nunique() > 1 else None
+        can_compare = names.nunique() > 1 and self.search_.n_splits_ > 1
+        return self.compare() if can_compare else None
 
     @property
     def verdict(self) -> str:
@@ -206,7 +222,9 @@ class SearchResult:
         if isinstance(search.refit, str):
             return search.refit
         usual = "accuracy" if is_classifier(search.estimator) else "R2"
-        return usual if search.scoring is None else short_name(search.scoring)
+        if search.scoring is None or isinstance(search.scoring, str):
+            return search.scoring or usual
+        return short_name(search.scoring)
 
     def __repr__(self) -> str:
         model = NET if self.average_ is None else self.ranking_["model"].iloc[0]
@@ -253,9 +271,11 @@ class SearchResult:
         """Name the task, the score, and the number of candidates and folds."""
         n, search = len(self.search_.rank_candidates()), self.search_
         rounds = ", ".join(f"{number} for {n}" for n, number in search.rounds_)
+        candidates = f"{n} candidate{'s' * (n != 1)}"
+        folds = f"{search.n_splits_} fold{'s' * (search.n_splits_ != 1)}"
         return (
-            f"{self.task}\n{n} candidate{'s' * (n != 1)} on {search.n_splits_} folds, "
-            f"scored by {self.score_name}; in rounds of epochs: {rounds}."
+            f"{self.task}\n{candidates} on {folds}, scored by {self.score_name}; in "
+            f"rounds of epochs: {rounds}."
         )
 
     def _describe_columns(self) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
-from skact._sklearn import HALVING_ITERATION, is_of_failed_fits
+from skact._sklearn import is_of_failed_fits
 
 _FACTOR = 2  # epochs of a round over those of the round before
 _MOST_ROUNDS = 4
@@ -25,8 +25,9 @@ _WARM_UP, _FIRST_CHUNK = 1, 4
 _SHARE_OF_CHUNK = 0.5  # of the seconds that are left to the round
 _MOST_GROWTH = 4  # a chunk may be this many times as large as the one before
 _FEWEST_AT_END = 3
-# a fit alone takes about this share of the time of a candidate on all its folds
-_SHARE_OF_REFIT = 0.5
+# a fit alone takes about this share of the time of a candidate on all its folds; those
+# of an average train together, and for fewer epochs
+_SHARE_OF_REFIT, _SHARE_OF_MEMBER = 0.5, 0.1
 
 
 class RoundsSearchCV(GridSearchCV):
@@ -82,10 +83,13 @@ class RoundsSearchCV(GridSearchCV):
         self, evaluate_candidates: Callable[..., Any], *, callback_ctx: Any
     ) -> None:
         """Evaluate candidates in rounds, until the last round or the deadline."""
-        context = callback_ctx.subcontext(task_name="search", max_subtasks=None)
+        context = callback_ctx.subcontext(
+            task_name="search", max_subtasks=None, sequential_subtasks=False
+        )
         context.call_on_fit_task_begin(estimator=self)
         waiting = list(ParameterGrid(self.param_grid))
-        self.n_candidates_, self.rounds_ = len(waiting), []
+        self.n_candidates_ = len(waiting)
+        self.rounds_: list[tuple[int, int]] = []
         clock = None
         if math.isfinite(self.deadline):
             order = np.random.default_rng(self.random_state).permutation(len(waiting))
@@ -95,20 +99,14 @@ class RoundsSearchCV(GridSearchCV):
         for number, n_epochs in enumerate(rounds):
             if clock is not None:
                 clock.begin_round(n_epochs - trained, len(rounds) - number)
-            of_round = context.subcontext(
-                task_name=HALVING_ITERATION,
-                max_subtasks=None,
-                sequential_subtasks=False,
-            ).call_on_fit_task_begin(estimator=self)
             this = _Round(
                 evaluate_candidates,
-                of_round,
-                {"iter": number, "n_resources": n_epochs},
+                context,
                 {self.resource: n_epochs},
                 self.n_splits_,
+                sum(n for _, n in self.rounds_),
             )
             tried, found = self._run_round(waiting, this, clock)
-            of_round.call_on_fit_task_end(estimator=self)
             if not tried:
                 break
             self.rounds_.append((n_epochs, len(tried)))
@@ -183,34 +181,33 @@ class _Round:
     evaluate_candidates : callable
         That of scikit-learn.
     context : CallbackContext
-        Of the round.
-    about : dict
-        Columns of ``cv_results_`` with one value for all candidates of the round.
+        Of the search: its tasks are numbered through all rounds.
     params : dict
         Parameters of all its candidates.
     n_splits : int
         Tasks of a candidate.
+    n_before : int
+        Candidates of the rounds before.
     """
 
     def __init__(
         self,
         evaluate_candidates: Callable[..., Any],
         context: Any,
-        about: dict[str, Any],
         params: dict[str, Any],
         n_splits: int,
+        n_before: int,
     ) -> None:
         self._evaluate_candidates, self._context = evaluate_candidates, context
-        self._about, self._params, self._n_splits = about, params, n_splits
+        self._params, self._n_splits, self._n_before = params, n_splits, n_before
         self._first = 0  # number of the first task of the chunk
         self._made: dict[int, Any] = {}  # a chunk that failed comes again
 
     def evaluate(self, chunk: Sequence[dict[str, Any]], n_before: int) -> Any:
         """Evaluate candidates, of which so many of the round stand before."""
-        self._first = n_before * self._n_splits
+        self._first = (self._n_before + n_before) * self._n_splits
         return self._evaluate_candidates(
             [{**one, **self._params} for one in chunk],
-            more_results={k: [v] * len(chunk) for k, v in self._about.items()},
             callback_ctx=self,
         )
 
@@ -228,7 +225,8 @@ class _Clock:
 
     def __init__(self, deadline: float, max_epochs: int, n_refits: int) -> None:
         self._deadline = deadline
-        self._epochs_of_refits = n_refits * max_epochs
+        share = _SHARE_OF_REFIT + _SHARE_OF_MEMBER * (n_refits - 1)
+        self._epochs_of_refits = share * max_epochs
         self._pace = 0.0  # seconds of an epoch of a candidate; 0: not known
         self._epochs, self._most = 1, _WARM_UP
         self._is_warm = False
@@ -242,7 +240,7 @@ class _Clock:
 
     @property
     def _seconds_of_refit(self) -> float:
-        return _SHARE_OF_REFIT * self._pace * self._epochs_of_refits
+        return self._pace * self._epochs_of_refits
 
     def count_affordable(self) -> int:
         """Return how many candidates the next chunk may have; 0: time is over."""

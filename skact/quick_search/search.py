@@ -25,6 +25,7 @@ from skact.quick_search.arguments import (
     check_arguments,
     check_parameters,
     check_whole,
+    rates_of,
     reads_rows,
     score_to_refit,
     sizes_of,
@@ -61,6 +62,7 @@ def search(
     activations: Iterable[Any] | None = None,
     n_candidates: int = 64,
     n_lr: int = 3,
+    lr: float | Sequence[float] | None = None,
     width: int | Sequence[int] | None = None,
     depth: int | Sequence[int] | None = None,
     numbers: str | Sequence[str] | None = None,
@@ -105,7 +107,9 @@ def search(
     n_candidates : int, default=64
         How many candidates to draw; all, if there are fewer.
     n_lr : int, default=3
-        Number of learning rates for each activation.
+        Number of learning rates for each activation, around its own.
+    lr : float, sequence of float or None, default=None
+        Learning rates to try instead, the same for all activations.
     width : int, sequence of int or None, default=None
         Numbers of units in each hidden layer to try. None: 128 to 512, or 64 and 128 of
         fewer than 1,000 rows.
@@ -209,6 +213,7 @@ def search(
         n_candidates,
         activations,
         n_lr=n_lr,
+        lr=rates_of(lr),
         n_steps=n_steps,
         optimizer=given["optimizer"],
         sizes=sizes_to_try(depths, widths, len(y)),
@@ -254,7 +259,7 @@ def search(
         averages=averages,
         baselines=baselines,
         task=f"{task.capitalize()}: {reason}",
-        alerts=find_alerts(X, y, task, baselines, found.best_score_),
+        alerts=find_alerts(X, y, task),
         test_ratio=_ratio_of(cv, X, y, groups),
     )
 

@@ -52,6 +52,7 @@ def draw_candidates(
     activations: Iterable[Any] | None,
     *,
     n_lr: int,
+    lr: Sequence[float] | None = None,
     n_steps: int,
     optimizer: Any,
     sizes: Sequence[tuple[int, int]],
@@ -71,6 +72,8 @@ def draw_candidates(
         None: the default of :func:`~skact.activation_grid`.
     n_lr : int
         Learning rates for each activation.
+    lr : list of float or None
+        Rates to try instead, for all activations.
     n_steps : int
         Steps of the longest training, which decide about the rates.
     optimizer : object
@@ -104,6 +107,8 @@ def draw_candidates(
         lr=_RATE_OF_LONG_TRAINING if long and name.lower() != "sgd" else None,
         optimizer=name,
     )
+    if lr is not None:
+        n_lr, grids = len(lr), [{**grid, "lr": [*lr]} for grid in grids]
     others = {"size": sizes, **others}
     n_others = math.prod(map(len, others.values()))
     n_each = _share_out(n_candidates, [n_lr * n_others] * len(grids))

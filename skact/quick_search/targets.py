@@ -167,7 +167,10 @@ def check_rows_of_classes(y: np.ndarray, n_splits: Any) -> None:
     if len(rare):
         raise ValueError(
             f"Class {rare[0]} has {counts.min()} rows, fewer than the {n_splits} folds:"
-            f" use a smaller cv, or drop or join the class."
+            f" use a smaller cv, or drop or join the class"
+            + ", or pass task='regression' if the order of numbers counts."
+            * (y.dtype.kind in "iuf")
+            + "." * (y.dtype.kind not in "iuf")
         )
 
 

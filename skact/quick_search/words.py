@@ -3,54 +3,73 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from skact.analysis.pair_verdicts import BETTER, EQUIVALENT, UNDECIDED
+from skact.analysis.pair_verdicts import BETTER, UNDECIDED
 from skact.analysis.paired_tests import paired_test
-from skact.quick_search.baselines import TREES, TRIVIAL
+from skact.naming import short_name
+from skact.quick_search.baselines import LINEAR, TRIVIAL
 from skact.quick_search.ranking import scores_of_row
 
-_WORDS_ON_PAIRS = {
-    BETTER: "Worse",
-    EQUIVALENT: "Practically the same",
-    UNDECIDED: "Not told from it by these folds",
-}
+_ALPHA = 0.05
+_HOPELESS = 0.3  # of the difference that folds can tell: no number of folds will do
 
 
 def sentences_on_winner(found: Any) -> list[str]:
-    """Say which model won, by how much, and whether that is more than chance."""
-    score, params = found.score_name, _name_of_net(found.best_params_)
-    alone = scores_of_row(found.search_, found.search_.best_index_)
-    if found.average_ is None:
-        said = [f"The best net is {params}: {score} {found.best_score_:.4g}."]
-        if found.average_scores_ is not None:
-            mean = float(found.average_scores_.mean())
-            said.append(
-                f"An average of the {len(found.members_)} best nets is not better "
-                f"({mean:.4g}), so the net stays alone."
-            )
-    else:
+    """Say which net is best, and how other models compare with it."""
+    n, params = len(found.members_), _name_of_net(found.best_params_)
+    scores, own = _scores_of_winner(found), found.best_score_
+    score = f"{found.score_name} {own:.4g}"
+    single = f"the net {params}"
+    winner = single if found.average_ is None else f"the average of the {n} best nets"
+    name, rival = _best_baseline(found)
+    if rival is not None and rival.mean() > own:
+        doubt = _doubt(rival - scores, found)
         said = [
-            f"The average of the {len(found.members_)} best nets wins: {score} "
-            f"{found.best_score_:.4g}. The best net alone is {params}: "
-            f"{alone.mean():.4g}."
+            f"The best model is no net: {name} scores {rival.mean():.4g}. Of nets, "
+            f"{winner} is best: {score}, {rival.mean() - own:.2g} less{doubt}."
         ]
-    scores = alone if found.average_ is None else found.average_scores_
-    trees = found.baselines_.get(TREES)
-    if trees is not None:
-        said.append(_sentence_on_trees(scores, trees, found.ratio))
+    else:
+        said = [f"Best is {winner}: {score}."]
+        if rival is not None:
+            doubt = _doubt(scores - rival, found)
+            said.append(
+                f"{name} scores {rival.mean():.4g}, {own - rival.mean():.2g} less"
+                f"{doubt}."
+            )
+    if found.average_ is not None:
+        alone = scores_of_row(found.search_, found.search_.best_index_).mean()
+        said.append(f"Alone, {single} is best: {alone:.4g}.")
+    elif found.average_scores_ is not None:
+        mean = float(found.average_scores_.mean())
+        said.append(f"An average of the {n} best nets is not better ({mean:.4g}).")
     return said
 
 
-def _sentence_on_trees(scores: Any, trees: Any, ratio: float | None) -> str:
-    difference = float(np.mean(scores) - np.mean(trees))
-    size = f"{abs(difference):.2g}"
-    if abs(difference) < 1e-12:
-        return f"{TREES} scores the same."
-    p = paired_test(scores - trees, ratio or 1 / len(scores)).p
-    way = "more" if difference < 0 else "less"
-    chance = "" if p < 0.05 else ", which may be chance"
-    return f"{TREES} scores {np.mean(trees):.4g}, {size} {way}{chance}."
+def _scores_of_winner(found: Any) -> np.ndarray:
+    if found.average_ is not None:
+        return found.average_scores_
+    return scores_of_row(found.search_, found.search_.best_index_)
+
+
+def _best_baseline(found: Any) -> tuple[str, np.ndarray | None]:
+    """Return the model that is no net, and not trivial, with the best mean score."""
+    others = {k: v for k, v in found.baselines_.items() if k != TRIVIAL}
+    if not others:
+        return "", None
+    name = max(others, key=lambda one: others[one].mean())
+    return name[0].upper() + name[1:], others[name]
+
+
+def _is_beyond_chance(differences: np.ndarray, found: Any) -> bool:
+    """Whether differences of scores on the folds are told from 0, and above it."""
+    if len(differences) < 2 or differences.mean() <= 0:
+        return False
+    ratio = found.ratio or 1 / (len(differences) - 1)
+    return paired_test(differences, ratio).p < _ALPHA
+
+
+def _doubt(differences: np.ndarray, found: Any) -> str:
+    return "" if _is_beyond_chance(differences, found) else ", which may be chance"
 
 
 def sentences_on_activations(found: Any) -> list[str]:
@@ -60,72 +79,122 @@ def sentences_on_activations(found: Any) -> list[str]:
         return []
     frame = comparison.frame
     of_best = frame[frame["a"] == comparison.means.index[0]]
-    said = [comparison.headline]
-    for verdict, words in _WORDS_ON_PAIRS.items():
-        rows = of_best[of_best["verdict"] == verdict]
-        listed = [f"{row.b} ({row.difference:.2g} less)" for row in rows.itertuples()]
-        if listed:
-            said.append(f"{words}: {', '.join(listed)}.")
-    return said
+    rows = of_best[of_best["verdict"] == BETTER]
+    listed = [f"{row.b} ({row.difference:.2g} less)" for row in rows.itertuples()]
+    worse = [f"Worse: {', '.join(listed)}."] if listed else []
+    return [comparison.headline, *worse]
 
 
 def sentences_on_next_steps(found: Any) -> list[str]:
-    """Say what to do next, and why."""
-    steps = []
-    best, search = found.best_params_, found.search_
-    trivial = found.baselines_.get(TRIVIAL)
-    trees = found.baselines_.get(TREES)
-    if trees is not None and np.mean(trees) > found.best_score_:
-        steps.append(
-            f"Look at {TREES}: trees are better on this table so far. Columns made of "
-            f"others, such as ratios, help nets more than trees."
-        )
-    if best["max_epochs"] == search.max_resources:
-        steps.append(
-            f"Train longer: the best net had all {search.max_resources} epochs and was "
-            f"still gaining. Try max_epochs={2 * search.max_resources}."
-        )
-    steps += _steps_at_edges(found)
+    """Say what to do next, and why.
+
+    Advice is given only where the folds tell a difference from chance.
+    """
+    steps = _steps_on_other_models(found)
+    steps += [*_steps_on_epochs(found), *_steps_at_edges(found)]
     comparison = found.comparison
-    if comparison is not None and not _is_decided(comparison.frame):
+    if comparison is not None and comparison.frame["verdict"].iloc[0] == UNDECIDED:
+        first = comparison.frame.iloc[0]
+        needed = (first["high"] - first["low"]) / 2
+        if first["difference"] > _HOPELESS * needed:
+            steps.append(
+                f"If the activation matters to you, take more folds, as in "
+                f"RepeatedStratifiedKFold: {first['a']} and {first['b']} differ by "
+                f"{first['difference']:.2g}, and {needed:.2g} is needed."
+            )
+    if not steps:
         steps.append(
-            f"If the activation matters to you, use more folds: {search.n_splits_} "
-            f"cannot part {comparison.means.index[0]} from "
-            f"{comparison.means.index[1]}. If not, take the winner."
-        )
-    if not steps and trivial is not None:
-        steps.append(
-            "Use it: nothing at the edge of what was tried asks for more. "
-            "found.predict(new_rows) predicts."
+            "Use it: found.predict(new_rows). Nothing that was tried asks for more."
         )
     return steps
 
 
-def _is_decided(frame: pd.DataFrame) -> bool:
-    """Whether the best activation is told from the second, or is the same."""
-    return frame["verdict"].iloc[0] != UNDECIDED
+def _steps_on_other_models(found: Any) -> list[str]:
+    scores, trivial = _scores_of_winner(found), found.baselines_.get(TRIVIAL)
+    steps = []
+    if trivial is not None and not _is_beyond_chance(scores - trivial, found):
+        steps.append(
+            f"First look at the columns: always predicting the majority or the mean "
+            f"scores {trivial.mean():.4g}, and no net is shown to be better than that."
+        )
+    name, rival = _best_baseline(found)
+    if rival is not None and rival.mean() > scores.mean():
+        if name.lower() == LINEAR:
+            steps.append("Take the linear model: it is simpler, and not worse.")
+        elif _is_beyond_chance(rival - scores, found):
+            steps.append(
+                f"Take {name}: it is better on this table. New columns made of others, "
+                f"such as ratios, may help nets more."
+            )
+    return steps
+
+
+def _steps_on_epochs(found: Any) -> list[str]:
+    """Say that the best net would go on gaining, or has begun to learn by heart."""
+    search, best = found.search_, found.search_.best_index_
+    params = dict(search.cv_results_["params"][best])
+    epochs = params.pop(search.resource)
+    of_rounds = {
+        one[search.resource]: i
+        for i, one in enumerate(search.cv_results_["params"])
+        if {k: v for k, v in one.items() if k != search.resource} == params
+    }
+    scores = {n: scores_of_row(search, i) for n, i in sorted(of_rounds.items())}
+    before, last = [n for n in scores if n < epochs], max(scores)
+    if epochs == search.max_resources and before:
+        gain = scores[epochs] - scores[before[-1]]
+        if _is_beyond_chance(gain, found):
+            return [
+                f"Train longer: the last round, from {before[-1]} to {epochs} epochs, "
+                f"still gained {gain.mean():.2g}. Try max_epochs={2 * epochs}."
+            ]
+    loss = scores[epochs] - scores[last]
+    if last > epochs and _is_beyond_chance(loss, found):
+        return [
+            f"The best net learns by heart after {epochs} epochs: {last} epochs score "
+            f"{loss.mean():.2g} less. Stronger dropout may help: try dropout=0.5."
+        ]
+    return []
 
 
 def _steps_at_edges(found: Any) -> list[str]:
-    """Return advice on a rate, or a width, that is the last that was tried."""
+    """Return advice on a rate, or a width, at the edge, if it beats the one before."""
     best, table = found.best_params_, found.ranking_
-    nets = table[table["activation"] == _text(best["activation"])]
+    activation = _text(best["activation"])
     steps = []
-    rates = sorted(nets["lr"].dropna().unique())
-    if len(rates) > 1 and best["lr"] in (rates[0], rates[-1]):
-        is_highest = best["lr"] == rates[-1]
-        way, other = ("highest", "higher") if is_highest else ("lowest", "lower")
-        steps.append(
-            f"Try a {other} learning rate: {best['lr']:g} is the {way} that was tried "
-            f"for {_text(best['activation'])}."
-        )
+    rates = sorted(table["lr"][table["activation"] == activation].unique())
+    if best["lr"] in (rates[0], rates[-1]) and len(rates) > 1:
+        way, factor = ("higher", 2) if best["lr"] == rates[-1] else ("lower", 1 / 2)
+        near = rates[-2] if way == "higher" else rates[1]
+        if _is_beyond_chance(_gain_over(found, activation=activation, lr=near), found):
+            steps.append(
+                f"Try a {way} learning rate: activations=[{activation!r}], "
+                f"lr=[{best['lr']:g}, {factor * best['lr']:.2g}]. {best['lr']:g} is "
+                f"the last that was tried, and better than {near:g}."
+            )
     widths = sorted(table["width"].dropna().unique())
     if len(widths) > 1 and best["width"] == widths[-1]:
-        steps.append(
-            f"Try wider layers: {best['width']} is the widest that was tried; "
-            f"width=[{best['width']}, {2 * best['width']}]."
-        )
+        near = int(widths[-2])
+        if _is_beyond_chance(_gain_over(found, width=near), found):
+            steps.append(
+                f"Try wider layers: width=[{best['width']}, {2 * best['width']}]. "
+                f"{best['width']} is the last that was tried, and better than {near}."
+            )
     return steps
+
+
+def _gain_over(found: Any, **values: Any) -> np.ndarray:
+    """Return the best net's scores less those of the best one with these values."""
+    search = found.search_
+    own = scores_of_row(search, search.best_index_)
+    for row in search.rank_candidates():
+        params = {
+            name.rpartition("__")[2]: value
+            for name, value in search.cv_results_["params"][row].items()
+        }
+        if all(_text(params[name]) == _text(value) for name, value in values.items()):
+            return own - scores_of_row(search, row)
+    return np.zeros(1)
 
 
 def _name_of_net(params: dict[str, Any]) -> str:
@@ -139,8 +208,6 @@ def _name_of_net(params: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    from skact.naming import short_name
-
     if isinstance(value, float):
         return f"{value:g}"
     return value if isinstance(value, str) else short_name(value)

@@ -8,6 +8,7 @@ from skact import ActMLP
 from skact.quick_search.arguments import (
     check_arguments,
     check_parameters,
+    rates_of,
     reads_rows,
     score_to_refit,
     sizes_of,
@@ -64,6 +65,18 @@ def test_ways_are_known_ones():
         ways_of(3)
 
 
+def test_rates_are_positive_numbers():
+    assert rates_of(None) is None
+    assert rates_of(0.1) == [0.1]
+    assert rates_of((np.float32(0.5), 1)) == [0.5, 1.0]
+    for wrong in (0, -1.0, [0.1, np.nan], [np.inf], [True], ["0.1"], []):
+        with pytest.raises(ValueError, match="lr must"):
+            rates_of(wrong)
+    for wrong in ("0.1", object()):
+        with pytest.raises(TypeError, match="lr must be a number or a list"):
+            rates_of(wrong)
+
+
 def test_the_first_of_several_scores_chooses():
     assert score_to_refit(None, None) is None
     assert score_to_refit(None, ["f1", "accuracy"]) == "f1"
@@ -77,8 +90,8 @@ def test_the_first_of_several_scores_chooses():
 def test_parameters_of_the_net_are_known_or_nearly():
     own = ["width", "depth", "X", "y", "parameters"]
     check_parameters(ActMLP(), {"dropout": 0.1, "callbacks": None}, own)
-    with pytest.raises(TypeError, match="lr is tried by the search: give it n_lr"):
-        check_parameters(ActMLP(), {"lr": 0.1}, own)
+    with pytest.raises(TypeError, match="hidden is tried by the search: give it"):
+        check_parameters(ActMLP(), {"hidden": (8,)}, own)
     with pytest.raises(TypeError, match="'widht'; did you mean 'width'"):
         check_parameters(ActMLP(), {"widht": 3}, own)
     with pytest.raises(TypeError, match="callbacks must be a list, got 'disable'"):

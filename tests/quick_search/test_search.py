@@ -11,6 +11,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 from skact import ActMLP, SearchResult, search
@@ -197,7 +198,7 @@ def test_a_bar_is_shown_if_there_can_be_one() -> None:
 
 
 def test_what_the_search_tries_cannot_be_given_once() -> None:
-    for name, value in {"lr": 0.1, "activation": "relu", "hidden": (8,)}.items():
+    for name, value in {"activation": "relu", "hidden": (8,)}.items():
         with pytest.raises(TypeError, match=f"{name} is tried by the search: give it"):
             search(X, y, **{name: value})
     with pytest.raises(TypeError, match="callbacks must be a list, got 'disable'"):
@@ -250,6 +251,55 @@ def test_several_scores_are_shown_and_the_first_one_decides() -> None:
 def test_keywords_are_checked_before_training(options: dict, message: str) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         search(X, y, **options)
+
+
+def test_rates_may_be_given() -> None:
+    options = OPTIONS | {"activations": ["relu", "tanh"], "n_candidates": 4}
+    found = search(X, y, cv=2, depth=1, lr=[0.01, 0.1], **options)
+    assert set(found.ranking_["lr"].dropna()) == {0.01, 0.1}
+
+
+def test_one_fold_is_printed_without_a_comparison() -> None:
+    rows = np.random.default_rng(0).permutation(150)
+    options = OPTIONS | {"activations": ["relu", "tanh"], "n_candidates": 2}
+    found = search(X, y, cv=[(rows[:100], rows[100:])], **options)
+    assert found.comparison is None
+    assert "on 1 fold, scored by accuracy" in str(found)
+
+
+def test_the_score_of_other_rows_is_the_score_that_was_asked_for() -> None:
+    is_last = y == 2
+    found = search(X, is_last, scoring="roc_auc", cv=2, **OPTIONS)
+    proba = found.predict_proba(X)[:, 1]
+    assert found.score(X, is_last) == roc_auc_score(is_last, proba)
+    weights = np.arange(150.0)
+    expected = roc_auc_score(is_last, proba, sample_weight=weights)
+    assert found.score(X, is_last, sample_weight=weights) == expected
+    plain = search(X, y, cv=2, **OPTIONS)
+    assert plain.score(X, y) == (plain.predict(X) == y).mean()
+
+
+def test_a_class_of_few_rows_of_numbers_may_be_a_regression() -> None:
+    few = np.r_[y[:149], 9]
+    with pytest.raises(ValueError, match="or pass task='regression'"):
+        search(X, few, cv=3, **OPTIONS)
+
+
+def test_tables_have_the_best_first_whatever_its_round(found: SearchResult) -> None:
+    ranks = found.to_frame()["rank_test_score"]
+    assert (np.diff(ranks) >= 0).all()
+    assert not {"iter", "n_resources"} & set(found.to_frame())
+
+
+def test_curves_are_those_of_the_ranking(found: SearchResult) -> None:
+    with mpl.rc_context({"backend": "Agg"}):
+        drawn = found.plot_curves(metrics="train_loss").curves
+    longest = drawn.groupby("group")["epoch"].max()
+    nets = found.ranking_[found.ranking_["model"] == "net"]
+    best = nets.drop_duplicates("activation").set_index("activation")["max_epochs"]
+    for name, n_epochs in best.items():
+        (label,) = [label for label in longest.index if str(label).startswith(name)]
+        assert longest[label] == n_epochs
 
 
 def test_a_numpy_integer_is_a_width() -> None:
