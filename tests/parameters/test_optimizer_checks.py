@@ -57,10 +57,10 @@ def test_an_option_of_one_group_stays_in_that_group():
 
 def test_new_groups_wait_for_the_next_fit_and_a_net_cannot_train_on_with_them():
     net = a_net().fit(X, Y).set_params(optimizer__param_groups=OUTPUT)
-    assert rates_of(net) == [0.01]
+    assert rates_of(net) == [0.002]
     with pytest.raises(ValueError, match="built with optimizer__param_groups=None"):
         net.partial_fit(X, Y)
-    assert rates_of(net.fit(X, Y)) == [0.5, 0.01]
+    assert rates_of(net.fit(X, Y)) == [0.5, 0.002]
 
 
 @pytest.mark.parametrize(
