@@ -7,96 +7,105 @@ import pandas as pd
 import pytest
 
 from skact import compare
-from skact.quick_search.baselines import TREES, TRIVIAL
+from skact.quick_search.baselines import LINEAR, TREES, TRIVIAL
 from skact.quick_search.words import (
     sentences_on_activations,
     sentences_on_next_steps,
     sentences_on_winner,
 )
 
-SCORES = np.array([0.90, 0.91, 0.92])
-MORE = np.array([0.02, 0.021, 0.019])
-PARAMS = {
-    "activation": "silu",
-    "depth": 2,
-    "width": 128,
-    "lr": 0.0015,
-    "max_epochs": 32,
-}
+SCORES = np.array([0.90, 0.91, 0.92, 0.93])
+SURE = np.array([0.02, 0.021, 0.019, 0.02])  # as a difference: told from chance
+LUCK = np.array([0.05, -0.06, 0.05, -0.03])
+NET = {"activation": "silu", "depth": 2, "width": 128, "lr": 0.0015, "max_epochs": 32}
+NAME = "the net silu, 2 x 128, lr 0.0015, max_epochs 32"
 
 
-def result(**changed):
-    """A result as `search` makes it, of numbers that a test can choose."""
-    results = {f"split{i}_test_score": [score] for i, score in enumerate(SCORES)}
-    search = SimpleNamespace(
-        cv_results_=results, best_index_=0, n_splits_=3, refit=True, max_resources=64
-    )
-    table = pd.DataFrame(
-        {
-            "activation": ["silu", "silu", "silu", "relu"],
-            "lr": [0.0015, 0.0003, 0.008, 0.0015],
-            "width": [128, 128, 256, 128],
+class Search:
+    """A search as `RoundsSearchCV` leaves it, of rows that a test can choose."""
+
+    refit, resource, n_splits_ = True, "net__max_epochs", len(SCORES)
+
+    def __init__(self, rows, max_resources):
+        self.max_resources = max_resources
+        params = [{f"net__{k}": v for k, v in one.items()} for one, _ in rows]
+        scores = np.array([of_row for _, of_row in rows])
+        self.cv_results_ = {"params": params} | {
+            f"split{i}_test_score": scores[:, i] for i in range(self.n_splits_)
         }
-    )
+        self.order = np.argsort(-scores.mean(1), kind="stable").tolist()
+        self.best_index_ = self.order[0]
+
+    def rank_candidates(self):
+        return self.order
+
+
+def result(*others, net=NET, **changed):
+    """A result whose best net is `net`, beside other (params, scores)."""
+    search = Search([(net, SCORES), *others], changed.pop("max_resources", 64))
+    table = pd.DataFrame([net, *(params for params, _ in others)])
     facts = {
         "search_": search,
         "ranking_": table,
         "score_name": "accuracy",
-        "best_params_": PARAMS,
-        "best_score_": 0.91,
+        "best_params_": net,
+        "best_score_": float(SCORES.mean()),
         "members_": [{}] * 5,
         "average_": None,
         "average_scores_": None,
         "baselines_": {},
         "comparison": None,
-        "ratio": 0.5,
+        "ratio": 1 / 3,
     }
     return SimpleNamespace(**facts | changed)
 
 
 def test_the_net_is_named_with_its_score():
-    (found,) = sentences_on_winner(result())
-    assert found == (
-        "The best net is silu, 2 x 128, lr 0.0015, max_epochs 32: accuracy 0.91."
-    )
+    assert sentences_on_winner(result()) == [f"Best is {NAME}: accuracy 0.915."]
 
 
 def test_an_average_that_does_not_help_is_not_taken_and_one_that_does_is():
     found = sentences_on_winner(result(average_scores_=SCORES - 0.01))
-    assert found[1] == (
-        "An average of the 5 best nets is not better (0.9), so the net stays alone."
-    )
-    won = result(average_=object(), average_scores_=SCORES + 0.01, best_score_=0.92)
-    (found,) = sentences_on_winner(won)
-    assert found.startswith("The average of the 5 best nets wins: accuracy 0.92. The")
-    assert found.endswith("silu, 2 x 128, lr 0.0015, max_epochs 32: 0.91.")
+    assert found[-1] == "An average of the 5 best nets is not better (0.905)."
+    better = {"average_scores_": SCORES + 0.01, "best_score_": 0.925}
+    first, last = sentences_on_winner(result(average_=object(), **better))
+    assert first == "Best is the average of the 5 best nets: accuracy 0.925."
+    assert last == f"Alone, {NAME} is best: 0.915."
 
 
 @pytest.mark.parametrize(
-    ("trees", "text"),
+    ("name", "scores", "text"),
     [
-        (SCORES, "HistGradientBoosting scores the same."),
-        (SCORES + MORE, "HistGradientBoosting scores 0.93, 0.02 more."),
-        (SCORES - MORE, "HistGradientBoosting scores 0.89, 0.02 less."),
-        (SCORES[::-1] + 0.001, "0.001 more, which may be chance."),
+        (TREES, SCORES - SURE, "HistGradientBoosting scores 0.895, 0.02 less."),
+        (TREES, SCORES - LUCK - 0.01, "0.0125 less, which may be chance."),
+        (LINEAR, SCORES - SURE, "Linear model scores 0.895, 0.02 less."),
+        (
+            LINEAR,
+            SCORES + SURE,
+            "The best model is no net: Linear model scores 0.935. Of nets, "
+            f"{NAME} is best: accuracy 0.915, 0.02 less.",
+        ),
+        (TREES, SCORES + LUCK + 0.01, "less, which may be chance."),
     ],
 )
-def test_trees_are_compared_with_the_winner(trees, text):
-    assert sentences_on_winner(result(baselines_={TREES: trees}))[-1].endswith(text)
+def test_the_strongest_other_model_is_compared_with_the_best_net(name, scores, text):
+    weak = {TRIVIAL: SCORES - 0.4, "other": SCORES - 0.3}
+    found = sentences_on_winner(result(baselines_={**weak, name: scores}))
+    if "0.0125" in text:
+        text = text.replace("0.0125", f"{0.01 + LUCK.mean():.2g}")
+    assert " ".join(found).endswith(text)
+    assert "wins" not in " ".join(found)
 
 
 def comparison(*columns):
-    scores = {
-        f"split{i}_test_score": list(row)
-        for i, row in enumerate(zip(*columns, strict=True))
-    }
-    names = ["silu", "relu", "tanh"][: len(columns)]
+    splits = enumerate(zip(*columns, strict=True))
     means = [float(np.mean(column)) for column in columns]
+    names = ["silu", "relu", "tanh"][: len(columns)]
     return compare(
         {
             "param_activation": names,
             "params": [{"activation": name} for name in names],
-            **scores,
+            **{f"split{i}_test_score": list(row) for i, row in splits},
             "mean_test_score": means,
             "rank_test_score": np.argsort(np.argsort(-np.array(means))) + 1,
         },
@@ -108,37 +117,74 @@ def test_activations_are_parted_as_the_comparison_parts_them():
     rng = np.random.default_rng(0)
     first = 0.9 + 0.01 * rng.normal(size=10)
     worse = first - 0.1 + 0.001 * rng.normal(size=10)
-    open_ = first - 0.005 + 0.02 * rng.normal(size=10)
-    found = sentences_on_activations(result(comparison=comparison(first, worse, open_)))
-    text = " ".join(found)
+    near = first - 0.005 + 0.02 * rng.normal(size=10)
+    found = sentences_on_activations(result(comparison=comparison(first, worse, near)))
     assert "silu scores best of 3 values of activation" in found[0]
-    assert "Worse: relu (0.1 less)." in text
-    assert "Not told from it by these folds: tanh" in text
+    assert found[1:] == ["Worse: relu (0.1 less)."]
     assert sentences_on_activations(result()) == []
 
 
-def test_next_steps_come_from_the_edges_of_what_was_tried():
-    steps = sentences_on_next_steps(result(baselines_={TRIVIAL: SCORES - 0.4}))
+def test_with_nothing_to_ask_for_the_model_is_to_be_used():
+    steps = sentences_on_next_steps(result(baselines_={TRIVIAL: SCORES - SURE * 9}))
     assert steps == [
-        "Use it: nothing at the edge of what was tried asks for more. "
-        "found.predict(new_rows) predicts."
+        "Use it: found.predict(new_rows). Nothing that was tried asks for more."
     ]
-    edge = PARAMS | {"lr": 0.008, "width": 256, "max_epochs": 64}
-    steps = sentences_on_next_steps(result(best_params_=edge))
-    assert steps[0].startswith("Train longer: the best net had all 64 epochs")
-    assert "Try a higher learning rate: 0.008 is the highest" in steps[1]
-    assert "Try wider layers: 256 is the widest" in steps[2]
-    low = sentences_on_next_steps(result(best_params_=PARAMS | {"lr": 0.0003}))
-    assert "Try a lower learning rate" in low[0]
 
 
-def test_trees_that_are_better_come_first():
-    steps = sentences_on_next_steps(result(baselines_={TREES: SCORES + 0.01}))
-    assert steps[0].startswith("Look at HistGradientBoosting")
+def test_a_net_that_may_be_no_better_than_the_majority_is_said_first():
+    steps = sentences_on_next_steps(result(baselines_={TRIVIAL: SCORES - LUCK}))
+    assert steps[0].startswith("First look at the columns: always predicting the")
 
 
-def test_activations_that_cannot_be_parted_ask_for_folds():
-    first = np.array([0.9, 0.91, 0.92])
-    undecided = comparison(first, first[::-1] - 0.001)
-    (step,) = sentences_on_next_steps(result(comparison=undecided))
-    assert step.startswith("If the activation matters to you, use more folds: 3 cannot")
+def test_a_linear_model_that_is_as_good_is_to_be_taken():
+    (step,) = sentences_on_next_steps(result(baselines_={LINEAR: SCORES + 0.001}))
+    assert step.startswith("Take the linear model")
+
+
+def test_trees_are_to_be_taken_only_if_they_are_shown_to_be_better():
+    (step,) = sentences_on_next_steps(result(baselines_={TREES: SCORES + SURE}))
+    assert step.startswith("Take HistGradientBoosting")
+    (step,) = sentences_on_next_steps(result(baselines_={TREES: SCORES + LUCK + 0.01}))
+    assert step.startswith("Use it")
+
+
+def test_longer_training_is_advised_only_where_the_last_round_gained():
+    full = NET | {"max_epochs": 64}
+    for before, gains in ((SCORES - SURE, True), (SCORES - LUCK - 0.01, False)):
+        found = result((NET, before), net=full)
+        steps = sentences_on_next_steps(found)
+        text = "the last round, from 32 to 64 epochs, still gained 0.02. Try max_epochs"
+        assert (text in steps[0]) == gains
+
+
+def test_a_net_that_learns_by_heart_is_said():
+    later = (NET | {"max_epochs": 64}, SCORES - SURE)
+    (step,) = sentences_on_next_steps(result(later))
+    assert step.startswith("The best net learns by heart after 32 epochs: 64 epochs")
+    assert "0.02 less" in step
+
+
+def test_edges_are_advised_against_only_where_they_are_better_than_what_is_near():
+    high = NET | {"lr": 0.008}
+    step = sentences_on_next_steps(result((NET, SCORES - SURE), net=high))[0]
+    assert "activations=['silu'], lr=[0.008, 0.016]" in step
+    low = NET | {"lr": 0.0003}
+    step = sentences_on_next_steps(result((NET, SCORES - SURE), net=low))[0]
+    assert "lower learning rate" in step
+    assert "lr=[0.0003, 0.00015]" in step
+    wide = NET | {"width": 256}
+    step = sentences_on_next_steps(result((NET, SCORES - SURE), net=wide))[0]
+    assert "width=[256, 512]" in step
+    for net in (high, low, wide):
+        steps = sentences_on_next_steps(result((NET, SCORES - LUCK - 0.01), net=net))
+        assert steps[0].startswith("Use it")
+
+
+def test_more_folds_are_advised_only_where_they_can_help():
+    rng = np.random.default_rng(1)
+    noise = 0.02 * rng.normal(size=10)
+    far = comparison(SCORES.mean() + noise, SCORES.mean() - 0.025 + noise[::-1])
+    step = sentences_on_next_steps(result(comparison=far))[0]
+    assert step.startswith("If the activation matters to you, take more folds")
+    near = comparison(SCORES.mean() + noise, SCORES.mean() - 1e-4 + noise[::-1])
+    assert sentences_on_next_steps(result(comparison=near))[0].startswith("Use it")
