@@ -222,7 +222,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if list(frame.columns) != names and len(set(names)) == len(names):
             missing = [name for name in names if name not in frame.columns]
             if missing:
-                raise ValueError(f"X lacks columns that the search had: {missing}.")
+                has_none = isinstance(frame.columns, pd.RangeIndex)
+                raise ValueError(
+                    f"X lacks columns that the search had: {missing}."
+                    + " It has no names: pass a frame." * has_none
+                )
             frame = frame.loc[:, frame.columns.isin(names)]
             places = [list(frame.columns).index(name) for name in names]
             frame = frame.iloc[:, places]

@@ -200,3 +200,9 @@ def test_bytes_are_words_and_numbers() -> None:
 def test_what_is_no_table_is_refused(X, message) -> None:
     with pytest.raises(ValueError, match=message):
         as_table(X)
+
+
+def test_an_array_in_place_of_a_frame_is_told_what_it_lacks() -> None:
+    encoder = TableEncoder().fit(pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 5.0]}))
+    with pytest.raises(ValueError, match=r"had: .'a', 'b'.. It has no names: pass a"):
+        encoder.transform(np.zeros((1, 2)))
