@@ -42,8 +42,9 @@ class NumberEncoder(TransformerMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> X = np.array([[0.0], [1.0], [2.0], [1e6]])
-    >>> NumberEncoder("clip").fit_transform(X).round(2).tolist()
-    [[-0.0], [-0.0], [0.0], [2.41]]
+    >>> clipped = NumberEncoder("clip").fit_transform(X)
+    >>> bool(0 < clipped[2, 0] < 1e-5), bool(2 < clipped[3, 0] < 3)
+    (True, True)
     """
 
     def __init__(self, numbers: str = "standard") -> None:

@@ -43,7 +43,7 @@ def params_of_trial(trial: Any) -> dict[str, Any]:
     >>> from skact import ActMLP, params_of_trial
     >>> best_params = {"activation": "tanh", "lr_tanh": 0.01, "width": 8}
     >>> ActMLP(**params_of_trial(best_params))
-    ActMLP(activation='tanh', width=8)
+    ActMLP(activation='tanh', lr=0.01, width=8)
     """
     params = getattr(trial, "params", trial)
     if not isinstance(params, Mapping):

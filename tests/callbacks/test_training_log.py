@@ -190,7 +190,7 @@ def test_the_page_has_a_curve_for_each_candidate_and_fold() -> None:
     assert len(experiment.datapoints) == 4 * 2 * 3
     assert len(roots) == 4 * 2
     assert experiment.enabledDisplays[0] == "XY"
-    assert experiment.colorby == "lr"  # it tells more of the ends than the activation
+    assert experiment.colorby == "activation"  # what was searched, though lr tells more
 
 
 def test_a_log_that_was_pickled_has_its_fits() -> None:

@@ -406,7 +406,7 @@ def test_a_fit_that_diverges_says_what_it_says_on_skorchs_loop(lr, params):
     net = assert_as_on_skorchs_loop(y=3 * NUMBERS, cls=ActMLPRegressor, **params)
     with pytest.raises(DivergedError):
         net.fit(X, 3 * NUMBERS)
-    fresh = ActMLPRegressor(**BASE).fit(X, NUMBERS)
+    fresh = ActMLPRegressor(lr=0.01, **BASE).fit(X, NUMBERS)
     again = net.set_params(lr=0.01, optimizer="adam", early_stopping=False)
     assert_equal(weights(again.partial_fit(X, NUMBERS)), weights(fresh))
 
