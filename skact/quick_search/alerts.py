@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from scipy.stats import rankdata
 
 from skact.quick_search.column_kinds import kind_of_column
 
 _NEARLY_ALL = 0.995  # accuracy, or R2, of one column alone
-_MOST_ROWS, _MOST_COLUMNS, _MOST_LEAVES = 2_000, 300, 32
+_MOST_ROWS, _MOST_COLUMNS, _MOST_LEAVES = 2_000, 300, 64
 _FEWEST_ROWS = 100
 
 
@@ -75,10 +76,11 @@ def _sentence_on_leak(column: pd.Series, y: np.ndarray, task: str) -> str:
 
 
 def _codes_of(column: pd.Series) -> np.ndarray | None:
-    """Return numbers as they are, and codes of categories; None for other columns."""
+    """Return ranks of numbers, and codes of categories; None for other columns."""
     kind = kind_of_column(column)
     if kind == "number" and column.dtype.kind in "iufb":
-        return column.to_numpy(dtype=np.float64)
+        # ranks, because trees take no number that is too large for float32
+        return rankdata(column.to_numpy(dtype=np.float64), "dense", nan_policy="omit")
     if kind == "category":
         return pd.factorize(column.astype(object).map(str))[0].astype(float)
     return None

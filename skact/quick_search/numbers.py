@@ -11,6 +11,7 @@ WAYS = ("standard", "clip", "quantile", "piecewise")
 _N_BINS = 16
 _FEW_VALUES = 10  # a column of fewer different numbers is not cut into bins
 _CLIP = 3.0
+_HUGE = 1e150
 _MOST_INPUTS = 1_000  # of piecewise-linear columns
 
 
@@ -87,7 +88,9 @@ class NumberEncoder(TransformerMixin, BaseEstimator):
             scaled = np.nan_to_num(self.scaler_.transform(X), nan=0.0)
             return scaled.astype(np.float32)
         filled = self._fill(X)
-        near = (filled - self.center_) / self.scale_
+        with np.errstate(over="ignore"):
+            near = (filled - self.center_) / self.scale_
+        near = np.clip(near, -_HUGE, _HUGE)  # its square is finite
         clipped = near / np.sqrt(1 + (near / _CLIP) ** 2)
         many, bins = filled[:, self.many_], []
         if self.numbers == "quantile" and len(self.many_):

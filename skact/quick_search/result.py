@@ -68,7 +68,7 @@ class SearchResult:
         All that was tried, the best first.
     average_scores_ : ndarray or None
         The scores of the best average on each fold; None: there was none to try.
-    search_, log_, report_, average_, members_, baselines_, alerts_
+    search_, log_, report_, average_, members_, baselines_, task_, alerts_, test_ratio_
         The parameters.
 
     Examples
@@ -101,7 +101,7 @@ class SearchResult:
         self.average_, self.members_ = average, [*members]
         self.average_scores_ = averages.get(len(self.members_))
         self.baselines_ = dict(baselines)
-        self.task, self.alerts_, self.ratio = task, [*alerts], test_ratio
+        self.task_, self.alerts_, self.test_ratio_ = task, [*alerts], test_ratio
         self.best_estimator_ = search.best_estimator_ if average is None else average
         self.best_score_ = float(search.best_score_)
         if average is not None:
@@ -144,7 +144,7 @@ class SearchResult:
         Each candidate counts at the number of epochs that scores best, and each value
         has the scores of its best candidate, as in the ranking.
         """
-        defaults = {"test_ratio": self.ratio, "select": "best"}
+        defaults = {"test_ratio": self.test_ratio_, "select": "best"}
         found = compare(self._frame_of_best(), by, **defaults | options)
         is_own = "metric" not in options  # of a frame it is only "score"
         return replace(found, metric_name=self.score_name) if is_own else found
@@ -274,7 +274,7 @@ class SearchResult:
         candidates = f"{n} candidate{'s' * (n != 1)}"
         folds = f"{search.n_splits_} fold{'s' * (search.n_splits_ != 1)}"
         return (
-            f"{self.task}\n{candidates} on {folds}, scored by {self.score_name}; in "
+            f"{self.task_}\n{candidates} on {folds}, scored by {self.score_name}; in "
             f"rounds of epochs: {rounds}."
         )
 

@@ -166,7 +166,9 @@ def search(
     Notes
     -----
     The score of the winner is the best of many on the same folds, so new rows may score
-    a little lower.
+    a little lower. Fits that :func:`~skact.fused` cannot find again, with
+    ``random_state=None`` or an activation that is code of your own, are trained anew in
+    each round, and for each average.
 
     Raises
     ------
@@ -220,6 +222,8 @@ def search(
         others=others,
         random_state=random_state,
     )
+    alerts = find_alerts(X, y, task)
+    block = fused(progress=_shows_bar(progress), checkpoint=checkpoint)
     pipeline = make_pipeline(columns, net, is_regression=task == "regression")
     options = {"scoring": scoring, "refit": refit or True, "cv": cv}
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -238,9 +242,7 @@ def search(
         random_state=random_state,
         **options,
     )
-    if progress is None:
-        progress = importlib.util.find_spec("rich") is not None
-    with fused(progress=progress, checkpoint=checkpoint) as session:
+    with block as session:
         folds = found.estimator["columns"].folds
         found.fit(X if reads_rows(scoring) else folds.share(X), y, **fit_params)
         ranked = found.rank_candidates()[:average]
@@ -259,9 +261,15 @@ def search(
         averages=averages,
         baselines=baselines,
         task=f"{task.capitalize()}: {reason}",
-        alerts=find_alerts(X, y, task),
+        alerts=alerts,
         test_ratio=_ratio_of(cv, X, y, groups),
     )
+
+
+def _shows_bar(progress: bool | None) -> bool:
+    if progress is None:
+        return importlib.util.find_spec("rich") is not None
+    return progress
 
 
 def _folds_of(

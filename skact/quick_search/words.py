@@ -6,6 +6,7 @@ import numpy as np
 
 from skact.analysis.pair_verdicts import BETTER, UNDECIDED
 from skact.analysis.paired_tests import paired_test
+from skact.analysis.score_steps import step_of_scores
 from skact.naming import short_name
 from skact.quick_search.baselines import LINEAR, TRIVIAL
 from skact.quick_search.ranking import scores_of_row
@@ -23,7 +24,7 @@ def sentences_on_winner(found: Any) -> list[str]:
     winner = single if found.average_ is None else f"the average of the {n} best nets"
     name, rival = _best_baseline(found)
     if rival is not None and rival.mean() > own:
-        doubt = _doubt(rival - scores, found)
+        doubt = _doubt(rival, scores, found)
         said = [
             f"The best model is no net: {name} scores {rival.mean():.4g}. Of nets, "
             f"{winner} is best: {score}, {rival.mean() - own:.2g} less{doubt}."
@@ -31,7 +32,7 @@ def sentences_on_winner(found: Any) -> list[str]:
     else:
         said = [f"Best is {winner}: {score}."]
         if rival is not None:
-            doubt = _doubt(scores - rival, found)
+            doubt = _doubt(scores, rival, found)
             said.append(
                 f"{name} scores {rival.mean():.4g}, {own - rival.mean():.2g} less"
                 f"{doubt}."
@@ -60,16 +61,21 @@ def _best_baseline(found: Any) -> tuple[str, np.ndarray | None]:
     return name[0].upper() + name[1:], others[name]
 
 
-def _is_beyond_chance(differences: np.ndarray, found: Any) -> bool:
-    """Whether differences of scores on the folds are told from 0, and above it."""
+def _is_better(scores: np.ndarray, others: np.ndarray, found: Any) -> bool:
+    """Whether scores on the folds are higher than others, and not by chance.
+
+    As `compare` tells it: no surer than the steps of the score allow.
+    """
+    differences = scores - others
     if len(differences) < 2 or differences.mean() <= 0:
         return False
-    ratio = found.ratio or 1 / (len(differences) - 1)
-    return paired_test(differences, ratio).p < _ALPHA
+    ratio = found.test_ratio_ or 1 / (len(differences) - 1)
+    step = step_of_scores(np.array([scores, others]))
+    return paired_test(differences, ratio, step=step).p < _ALPHA
 
 
-def _doubt(differences: np.ndarray, found: Any) -> str:
-    return "" if _is_beyond_chance(differences, found) else ", which may be chance"
+def _doubt(scores: np.ndarray, others: np.ndarray, found: Any) -> str:
+    return "" if _is_better(scores, others, found) else ", which may be chance"
 
 
 def sentences_on_activations(found: Any) -> list[str]:
@@ -112,7 +118,7 @@ def sentences_on_next_steps(found: Any) -> list[str]:
 def _steps_on_other_models(found: Any) -> list[str]:
     scores, trivial = _scores_of_winner(found), found.baselines_.get(TRIVIAL)
     steps = []
-    if trivial is not None and not _is_beyond_chance(scores - trivial, found):
+    if trivial is not None and not _is_better(scores, trivial, found):
         steps.append(
             f"First look at the columns: always predicting the majority or the mean "
             f"scores {trivial.mean():.4g}, and no net is shown to be better than that."
@@ -121,7 +127,7 @@ def _steps_on_other_models(found: Any) -> list[str]:
     if rival is not None and rival.mean() > scores.mean():
         if name.lower() == LINEAR:
             steps.append("Take the linear model: it is simpler, and not worse.")
-        elif _is_beyond_chance(rival - scores, found):
+        elif _is_better(rival, scores, found):
             steps.append(
                 f"Take {name}: it is better on this table. New columns made of others, "
                 f"such as ratios, may help nets more."
@@ -141,15 +147,15 @@ def _steps_on_epochs(found: Any) -> list[str]:
     }
     scores = {n: scores_of_row(search, i) for n, i in sorted(of_rounds.items())}
     before, last = [n for n in scores if n < epochs], max(scores)
-    if epochs == search.max_resources and before:
-        gain = scores[epochs] - scores[before[-1]]
-        if _is_beyond_chance(gain, found):
-            return [
-                f"Train longer: the last round, from {before[-1]} to {epochs} epochs, "
-                f"still gained {gain.mean():.2g}. Try max_epochs={2 * epochs}."
-            ]
-    loss = scores[epochs] - scores[last]
-    if last > epochs and _is_beyond_chance(loss, found):
+    shorter = scores[before[-1] if before else epochs]
+    if epochs == search.max_resources and _is_better(scores[epochs], shorter, found):
+        gain = scores[epochs] - shorter
+        return [
+            f"Train longer: the last round, from {before[-1]} to {epochs} epochs, "
+            f"still gained {gain.mean():.2g}. Try max_epochs={2 * epochs}."
+        ]
+    if last > epochs and _is_better(scores[epochs], scores[last], found):
+        loss = scores[epochs] - scores[last]
         return [
             f"The best net learns by heart after {epochs} epochs: {last} epochs score "
             f"{loss.mean():.2g} less. Stronger dropout may help: try dropout=0.5."
@@ -160,22 +166,26 @@ def _steps_on_epochs(found: Any) -> list[str]:
 def _steps_at_edges(found: Any) -> list[str]:
     """Return advice on a rate, or a width, at the edge, if it beats the one before."""
     best, table = found.best_params_, found.ranking_
+    own = scores_of_row(found.search_, found.search_.best_index_)
     activation = _text(best["activation"])
     steps = []
     rates = sorted(table["lr"][table["activation"] == activation].unique())
     if best["lr"] in (rates[0], rates[-1]) and len(rates) > 1:
         way, factor = ("higher", 2) if best["lr"] == rates[-1] else ("lower", 1 / 2)
         near = rates[-2] if way == "higher" else rates[1]
-        if _is_beyond_chance(_gain_over(found, activation=activation, lr=near), found):
+        if _is_better(own, _scores_with(found, activation=activation, lr=near), found):
+            which = ""
+            if isinstance(best["activation"], str):
+                which = f"activations=[{activation!r}], "
             steps.append(
-                f"Try a {way} learning rate: activations=[{activation!r}], "
+                f"Try a {way} learning rate: {which}"
                 f"lr=[{best['lr']:g}, {factor * best['lr']:.2g}]. {best['lr']:g} is "
                 f"the last that was tried, and better than {near:g}."
             )
     widths = sorted(table["width"].dropna().unique())
     if len(widths) > 1 and best["width"] == widths[-1]:
         near = int(widths[-2])
-        if _is_beyond_chance(_gain_over(found, width=near), found):
+        if _is_better(own, _scores_with(found, width=near), found):
             steps.append(
                 f"Try wider layers: width=[{best['width']}, {2 * best['width']}]. "
                 f"{best['width']} is the last that was tried, and better than {near}."
@@ -183,18 +193,17 @@ def _steps_at_edges(found: Any) -> list[str]:
     return steps
 
 
-def _gain_over(found: Any, **values: Any) -> np.ndarray:
-    """Return the best net's scores less those of the best one with these values."""
+def _scores_with(found: Any, **values: Any) -> np.ndarray:
+    """Return the scores of the best net that has these values."""
     search = found.search_
-    own = scores_of_row(search, search.best_index_)
     for row in search.rank_candidates():
         params = {
             name.rpartition("__")[2]: value
             for name, value in search.cv_results_["params"][row].items()
         }
         if all(_text(params[name]) == _text(value) for name, value in values.items()):
-            return own - scores_of_row(search, row)
-    return np.zeros(1)
+            return scores_of_row(search, row)
+    raise LookupError(f"no net has {values}")
 
 
 def _name_of_net(params: dict[str, Any]) -> str:

@@ -60,5 +60,12 @@ def test_arrays_have_columns_too_and_sparse_ones_are_not_looked_at():
     assert alerts(csr_array(X)) == []
 
 
+def test_numbers_too_large_for_a_tree_raise_no_error():
+    frame = FRAME.assign(huge=FRAME["a"] * 1e300, gaps=FRAME["a"].mask(Y == 1))
+    assert [text for text in alerts(frame) if "huge" in text] == []
+    (found,) = alerts(FRAME.assign(huge=np.where(Y == 1, 1e300, -1e300)))
+    assert "Column 'huge' alone tells y" in found
+
+
 def test_the_only_column_may_tell_y():
     assert alerts(FRAME[["a"]].assign(a=Y)) == []

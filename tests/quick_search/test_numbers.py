@@ -43,6 +43,14 @@ def test_clipped_numbers_keep_their_order_within_three_of_the_middle():
     assert found[2] == pytest.approx((1.0 - 1.5) / 2.5, abs=0.01)
 
 
+def test_a_huge_number_is_at_the_limit_and_not_in_the_middle():
+    X = np.array([[-1e300], [0.0], [1e-300], [2e-300], [3e-300], [1e200]])
+    found = NumberEncoder("clip").fit_transform(X)[:, 0]
+    assert found[0] == -3
+    assert found[-1] == 3
+    assert (np.diff(found) >= 0).all()
+
+
 def test_one_outlier_moves_the_others_hardly():
     X = RNG.normal(size=(500, 1))
     wild = X.copy()

@@ -55,7 +55,7 @@ def result(*others, net=NET, **changed):
         "average_scores_": None,
         "baselines_": {},
         "comparison": None,
-        "ratio": 1 / 3,
+        "test_ratio_": 1 / 3,
     }
     return SimpleNamespace(**facts | changed)
 
@@ -95,6 +95,17 @@ def test_the_strongest_other_model_is_compared_with_the_best_net(name, scores, t
         text = text.replace("0.0125", f"{0.01 + LUCK.mean():.2g}")
     assert " ".join(found).endswith(text)
     assert "wins" not in " ".join(found)
+
+
+def test_folds_that_agree_by_chance_are_no_proof():
+    """Of accuracies on 30 rows: one row more on each of three folds is nothing."""
+    scores, others = np.full(4, 25 / 30), np.full(4, 24 / 30)
+    found = result(baselines_={TREES: others})
+    found.search_.cv_results_ |= {
+        f"split{i}_test_score": scores[i : i + 1] for i in range(4)
+    }
+    found.best_score_ = 25 / 30
+    assert sentences_on_winner(found)[-1].endswith("less, which may be chance.")
 
 
 def comparison(*columns):
