@@ -28,6 +28,7 @@ SHAPES = ["sigmoid", "tanh", "leaky_relu(0.2)", "silu"]
 
 
 def main() -> None:
+    """Search the digits once, and draw the displays of it."""
     mpl.use("Agg")
     X, y = load_digits(return_X_y=True)
     log = TrainingLog()
