@@ -66,23 +66,19 @@ def test_averages_of_three_five_and_the_most_are_scored_without_training():
     assert best.mean() == pytest.approx(max(means[name] for name in names))
 
 
-def test_the_score_of_an_average_is_that_of_its_members_on_the_folds():
-    found = search(X, y, n_candidates=4, average=3, **OPTIONS)
-    pipe = found.search_.estimator
+@pytest.mark.parametrize("size", [3, 5])
+def test_the_score_of_an_average_is_that_of_its_members_on_the_folds(size):
+    found = search(X, y, n_candidates=5, average=5, **OPTIONS)
+    pipe, results = found.search_.estimator, found.search_.cv_results_
+    best = [results["params"][i] for i in found.search_.rank_candidates()[:size]]
     expected = []
     for train, test in _folds():
-        mean = np.mean(
-            [
-                clone(pipe)
-                .set_params(**one)
-                .fit(X[train], y[train])
-                .predict_proba(X[test])
-                for one in found.members_
-            ],
-            axis=0,
-        )
+        nets = [clone(pipe).set_params(**one).fit(X[train], y[train]) for one in best]
+        mean = np.mean([one.predict_proba(X[test]) for one in nets], axis=0)
         expected.append((mean.argmax(1) == y[test]).mean())
-    assert found.average_scores_ == pytest.approx(expected)
+    shown = found.ranking_.set_index("model").loc[f"average of {size} nets"]
+    assert shown["score"] == pytest.approx(np.mean(expected))
+    assert shown["std"] == pytest.approx(np.std(expected))
 
 
 def _folds():

@@ -29,6 +29,22 @@ def test_the_net_learns_a_standardised_y_and_answers_in_its_units():
     assert not is_classifier(pipe)
 
 
+class SeesY(Ridge):
+    """Remembers the y that it was given."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.seen_ = np.asarray(y)
+        return super().fit(X, y, sample_weight)
+
+
+def test_the_net_sees_y_of_mean_0_and_deviation_1_of_its_own_rows():
+    pipe = make_pipeline(NumberEncoder(), SeesY(), is_regression=True)
+    for rows in (slice(0, 100), slice(100, 400)):
+        seen = clone(pipe).fit(XR[rows], yr[rows])[-1].seen_
+        assert seen.mean() == pytest.approx(0, abs=1e-9)
+        assert seen.std() == pytest.approx(1)
+
+
 def test_several_columns_of_y_are_standardised_one_by_one():
     both = np.column_stack([yr, 1e6 * yr + 7])
     pipe = make_pipeline(NumberEncoder(), Ridge(), is_regression=True).fit(XR, both)

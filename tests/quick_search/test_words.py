@@ -97,15 +97,14 @@ def test_the_strongest_other_model_is_compared_with_the_best_net(name, scores, t
     assert "wins" not in " ".join(found)
 
 
-def test_folds_that_agree_by_chance_are_no_proof():
-    """Of accuracies on 30 rows: one row more on each of three folds is nothing."""
-    scores, others = np.full(4, 25 / 30), np.full(4, 24 / 30)
-    found = result(baselines_={TREES: others})
-    found.search_.cv_results_ |= {
-        f"split{i}_test_score": scores[i : i + 1] for i in range(4)
-    }
-    found.best_score_ = 25 / 30
-    assert sentences_on_winner(found)[-1].endswith("less, which may be chance.")
+@pytest.mark.parametrize(("n_more", "doubt"), [(1, True), (3, False)])
+def test_folds_that_agree_are_as_sure_as_the_steps_of_an_accuracy(n_more, doubt):
+    """Of 30 rows a fold: one more on each of four is nothing, three more are."""
+    scores, others = np.full(4, 25 / 30), np.full(4, (25 - n_more) / 30)
+    found = result(baselines_={TREES: others}, best_score_=25 / 30)
+    found.search_.cv_results_ |= {f"split{i}_test_score": scores[:1] for i in range(4)}
+    text = sentences_on_winner(found)[-1]
+    assert text.endswith("less, which may be chance.") == doubt
 
 
 def comparison(*columns):
