@@ -66,7 +66,7 @@ def test_the_scores_of_a_row_have_its_mean(found):
 
 
 def test_the_comparison_has_the_scores_of_the_ranking(found):
-    """Each activation at its best candidate, though other folds might choose another."""
+    """Each activation at its best candidate, though folds might choose another."""
     compared = found.compare().scores
     for name in ("relu", "tanh"):
         row = next(
