@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.utils import check_random_state
 
 from skact.analysis.fold_lists import ratio_of_folds
 from skact.backend.context import fused
@@ -72,7 +73,7 @@ def search(
     refit: str | None = None,
     task: str | None = None,
     max_epochs: int | None = None,
-    random_state: int | None = 0,
+    random_state: Any = 0,
     progress: bool | None = None,
     groups: Any = None,
     sample_weight: Any = None,
@@ -137,7 +138,7 @@ def search(
     max_epochs : int or None, default=None
         Epochs of the last round; those before have half, a quarter and an eighth. None:
         enough for 4,000 steps, but from 16 to 160.
-    random_state : int or None, default=0
+    random_state : int, RandomState or None, default=0
         Seed of the candidates, the folds and all nets.
     progress : bool or None, default=None
         Whether to show a progress bar, which needs rich. None: if rich is installed.
@@ -196,6 +197,9 @@ def search(
     y, task, reason = read_target(y, task)
     check_lengths(X, y, sample_weight=sample_weight, groups=groups)
     read_sample_weight(sample_weight, len(y))  # raises, before all folds do
+    if random_state is not None and not isinstance(random_state, Integral):
+        # a generator would give each round other folds
+        random_state = int(check_random_state(random_state).randint(2**31 - 1))
     cv = _folds_of(cv, X, y, groups, task=task, seed=random_state)
     if task == "classification":
         check_scores(scoring, y)

@@ -64,7 +64,7 @@ def read_target(y: Any, task: str | None) -> tuple[np.ndarray, str, str]:
     elif values.ndim == 2:
         raise ValueError("y of several columns can only be searched as a regression.")
     elif len(np.unique(values)) < 2:
-        raise ValueError(f"y has one class only: {values[0]!r}.")
+        raise ValueError(f"y has one class only: {values[:1].tolist()[0]!r}.")
     return values, task, reason
 
 
@@ -165,9 +165,10 @@ def check_rows_of_classes(y: np.ndarray, n_splits: Any) -> None:
     labels, counts = np.unique(y, return_counts=True)
     rare = labels[counts < n_splits]
     if len(rare):
+        n = int(counts.min())
         raise ValueError(
-            f"Class {rare[0]} has {counts.min()} rows, fewer than the {n_splits} folds:"
-            f" use a smaller cv, or drop or join the class"
+            f"Class {rare[0]} has {n} row{'s' * (n != 1)}, fewer than the {n_splits} "
+            f"folds: use a smaller cv, or drop or join the class"
             + ", or pass task='regression' if the order of numbers counts."
             * (y.dtype.kind in "iuf")
             + "." * (y.dtype.kind not in "iuf")

@@ -370,3 +370,15 @@ def test_a_budget_is_not_spent_on_baselines_of_many_rows():
     many = rng.normal(size=(20_100, 2))
     found = search(many, many[:, 0] > 0, cv=2, budget=0.001, **OPTIONS)
     assert set(found.baselines_) == {"majority or mean"}
+
+
+def test_a_generator_as_seed_gives_every_round_the_same_folds():
+    options = OPTIONS | {"n_candidates": 4, "max_epochs": 8}
+    one, two = (
+        search(X, y, random_state=np.random.RandomState(3), **options) for _ in range(2)
+    )
+    assert one.ranking_.equals(two.ranking_)
+    folds = [list(one.search_.cv.split(X, y)) for _ in range(2)]
+    for first, again in zip(*folds, strict=True):
+        assert (first[1] == again[1]).all()
+    assert one.report_.continued > 0  # a fit of a round goes on from the one before

@@ -45,7 +45,7 @@ def test_a_target_that_cannot_be_learned_is_refused() -> None:
         read_target(["a", "a"], None)
     with pytest.raises(ValueError, match="several columns"):
         read_target(np.ones((3, 2)), "classification")
-    with pytest.raises(ValueError, match="Class b has 1 rows, fewer than the 3 folds"):
+    with pytest.raises(ValueError, match="Class b has 1 row, fewer than the 3 folds"):
         check_rows_of_classes(np.array(["a"] * 5 + ["b"]), 3)
 
 
