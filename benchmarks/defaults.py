@@ -1,4 +1,4 @@
-"""The figures behind the defaults: `init`, `lr`, `dtype`, and when X is not scaled.
+"""The figures behind the defaults: `init`, `lr`, `dtype`; X or y not scaled.
 
     SKACT_DATA=<folder> python benchmarks/defaults.py    # fourteen tables
     python benchmarks/defaults.py --quick                # bundled tables, little work
@@ -46,6 +46,7 @@ EPOCHS = (50, 100)
 OLD = {"init": "auto", "lr": 0.01}  # the defaults until 2026-11-27
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "silu", "gelu", "selu", "sigmoid")
 FACTORS = (0.001, 0.01, 0.1, 1, 10, 100, 1000)
+FACTORS_OF_Y = (0.001, 0.01, 0.1, 1, 10, 100, 300, 1_000, 10_000)
 
 
 class Split(NamedTuple):
@@ -234,11 +235,32 @@ def compare_scales(tables: dict[str, Table], quick: bool) -> Iterator[tuple]:
         yield f"score lost when {what} of the columns is multiplied", lost
 
 
+def compare_scales_of_y(tables: dict[str, Table], quick: bool) -> Iterator[tuple]:
+    """Numbers to predict that are not scaled."""
+    found = []
+    for name, data in tables.items():
+        if data.task != "numbers":
+            continue
+        split = split_rows(data, 0, 300 if quick else ROWS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnscaledInputWarning)
+            for factor in FACTORS_OF_Y:
+                times = split._replace(y=split.y * factor, y_test=split.y_test * factor)
+                one = fit_and_score(times, {"dtype": "float32"}, 0)
+                found.append({"table": name, "factor": factor, "R2": one["score"]})
+    frame = pd.DataFrame(found)
+    yield (
+        "R2 when y is multiplied; below 0 counts as 0",
+        frame.pivot_table(index="table", columns="factor", values="R2"),
+    )
+
+
 SECTIONS = {
     "training": compare_training,
     "init": compare_inits,
     "dtype": compare_dtypes,
     "scale": compare_scales,
+    "scale_of_y": compare_scales_of_y,
 }
 
 

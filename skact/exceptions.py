@@ -44,12 +44,14 @@ class DivergedError(FloatingPointError):
 
 
 class UnscaledInputWarning(UserWarning):
-    """Columns of X are far from scaled, and a network learns little from them.
+    """X or y is far from scaled, and a network learns little from it.
 
     Given by ``fit`` of every estimator of skact, if the root mean square of a column is
-    above 150, or below 0.01 though most of its values are not 0. Put a
-    ``StandardScaler`` in front of the net. A search gives the warning once, and not for
-    each of its fits.
+    above 150, or below 0.01 though most of its values are not 0: put a
+    ``StandardScaler`` in front of the net. And by ``ActMLPRegressor.fit``, if y is
+    above 500, or its deviation below 0.02: wrap the net in a
+    ``TransformedTargetRegressor``. A search gives the warning once, and not for each
+    of its fits.
 
     Parameters
     ----------

@@ -207,7 +207,7 @@ def diagnose(obj: Any, X: Any = None, y: Any = None) -> Diagnosis:
     >>> found.findings[0][1].advice
     'Try lr=0.002.'
     """
-    frame = obj if isinstance(obj, pd.DataFrame) else to_frame(obj, level="epoch")
+    frame = obj if isinstance(obj, pd.DataFrame) else _epochs_of(obj)
     schema = schema_of_frame(frame, "epoch")
     if "epoch" not in schema.ids:
         raise ValueError("obj must have epochs: a frame needs the column 'epoch'.")
@@ -242,6 +242,17 @@ def diagnose(obj: Any, X: Any = None, y: Any = None) -> Diagnosis:
         findings += [(where, _at_stake(one, key, neighbours)) for one in kept]
     findings.sort(key=lambda one: -one[1].cost)
     return Diagnosis(findings, _describe_what_was_read(frame))
+
+
+def _epochs_of(obj: Any) -> pd.DataFrame:
+    try:
+        return to_frame(obj, level="epoch")
+    except ValueError as error:
+        start, said = "level='epoch': ", str(error)
+        if not said.startswith(start):
+            raise
+        # the user has not asked for a level
+        raise ValueError(f"diagnose needs epochs: {said[len(start) :]}") from None
 
 
 def _sources_of(obj: Any, frame: pd.DataFrame) -> dict[Any, Any]:

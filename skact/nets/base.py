@@ -43,7 +43,7 @@ from skact.parameters.blame import blame, blame_for_batch, blaming
 from skact.parameters.callback_checks import check_callbacks, check_scorers
 from skact.parameters.callback_errors import blame_callbacks, explain_missing_scores
 from skact.parameters.fit_params import FitOptions, read_fit_params
-from skact.parameters.input_scale import some_rows, warn_if_unscaled
+from skact.parameters.input_scale import warn_of_scales
 from skact.parameters.loader_options import check_loader, loader_options
 from skact.parameters.optimizer_checks import OPTIMIZER_PARAMETERS
 from skact.parameters.rows import Rows
@@ -191,7 +191,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
                     self, X, y, sample_weight, reset=reset, classes=classes
                 )
                 if reset:
-                    warn_if_unscaled(self, rows.X[some_rows(len(rows))])
+                    warn_of_scales(self, rows)
                     self.initialize()
                 else:
                     components.check_can_train_on(self)

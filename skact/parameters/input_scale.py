@@ -1,7 +1,9 @@
-"""A warning for columns whose scale keeps a network from learning.
+"""A warning for columns, or a y, whose scale keeps a network from learning.
 
 Weights begin near 1 / sqrt(columns), and a step of Adam moves each of them by about
 `lr`. So a column of thousands drowns the others, and one of thousandths is not heard.
+The way to a y of thousands is long, and the first outputs are far from one of
+thousandths.
 """
 
 import re
@@ -11,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from torch import nn
 
 from skact.exceptions import UnscaledInputWarning
 
@@ -19,9 +22,13 @@ from skact.exceptions import UnscaledInputWarning
 # is, and some around 100 in scikit-learn's estimator checks must not be.
 TOO_LARGE = 150.0
 TOO_SMALL = 0.01
+# standardised y times a factor, on four tables: R2 is lower by .04 to .10 times 300, .07
+# to .14 times 1,000; by .2 and more times .01
+TOO_LARGE_Y = 500.0
+TOO_SMALL_Y = 0.02
 _ROWS = 1_000  # a fit of more looks no longer
 _NAMED = 3  # columns
-_CALLER_OF_FIT = 6  # frames above the warning
+_CALLER_OF_FIT = 7  # frames above the warning
 
 # texts that were shown; Python forgets them whenever scikit-learn sets filters anew,
 # as it does for each fit of a search
@@ -31,6 +38,15 @@ _shown: set[str] = set()
 def some_rows(n_rows: int) -> slice:
     """Return at most a thousand rows, spread over all, which tell the scale of all."""
     return slice(None, None, -(-n_rows // _ROWS))
+
+
+def warn_of_scales(net: Any, rows: Any) -> None:
+    """Warn if the rows of a fit are far from scaled: see the two functions below."""
+    part = some_rows(len(rows))
+    warn_if_unscaled(net, rows.X[part])
+    is_free = net.output_activation is None  # any number can come out
+    if net.criterion is nn.MSELoss and is_free:
+        warn_if_unscaled_y(rows.targets[part])
 
 
 def warn_if_unscaled(net: Any, rows: Any) -> None:
@@ -59,6 +75,37 @@ def warn_if_unscaled(net: Any, rows: Any) -> None:
     if unscaled.any():
         names = getattr(net, "feature_names_in_", None)
         _warn_once(_describe(sizes, np.flatnonzero(unscaled), names))
+
+
+def warn_if_unscaled_y(targets: np.ndarray) -> None:
+    """Warn if numbers to predict are far from scaled, by their squared error.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n,) or (n, n_outputs)
+        Numbers, finite.
+
+    Warns
+    -----
+    UnscaledInputWarning
+        If the root mean square of an output is above 500, or its deviation below 0.02,
+        but not 0.
+    """
+    y = np.asarray(targets, dtype=float).reshape(len(targets), -1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sizes, spreads = _root_mean_squares(y), y.std(axis=0)
+    far = (sizes > TOO_LARGE_Y) | ((spreads > 0) & (spreads < TOO_SMALL_Y))
+    if far.any():
+        i = int(np.flatnonzero(far)[0])
+        is_large = sizes[i] > TOO_LARGE_Y
+        said = "values are about" if is_large else "it varies by about"
+        size = 10 ** np.rint(np.log10(sizes[i] if is_large else spreads[i]))
+        where = f" in output {i}" if y.shape[1] > 1 else ""
+        _warn_once(
+            f"y is not scaled: {said} {size:,.15g}{where}. A network takes long to "
+            f"learn it, or does not. Scale it: TransformedTargetRegressor(net, "
+            f"transformer=StandardScaler())."
+        )
 
 
 def _root_mean_squares(rows: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What looks wrong with a table: columns that tell y by themselves, and ids."""
+"""What looks wrong with a table: columns that tell y, ids, nearly one class."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from skact.quick_search.column_kinds import kind_of_column
 _NEARLY_ALL = 0.995  # accuracy, or R2, of one column alone
 _MOST_ROWS, _MOST_COLUMNS, _MOST_LEAVES = 2_000, 300, 64
 _FEWEST_ROWS = 100
+_NEARLY_ONE_CLASS = 0.9
 
 
 def find_alerts(X: Any, y: np.ndarray, task: str) -> list[str]:
@@ -46,6 +47,30 @@ def find_alerts(X: Any, y: np.ndarray, task: str) -> list[str]:
             f"{'it' if len(ids) == 1 else 'them'}, unless the numbers mean something."
         )
     return found
+
+
+def find_imbalance(y: np.ndarray, task: str, scoring: Any) -> list[str]:
+    """Return a sentence if accuracy is the score, and nearly all rows are of a class.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+    task : {"classification", "regression"}
+    scoring : str, callable, list, dict or None
+        As in ``GridSearchCV``.
+    """
+    if task != "classification" or scoring not in (None, "accuracy"):
+        return []
+    labels, counts = np.unique(y, return_counts=True)
+    share = counts.max() / len(y)
+    if share < _NEARLY_ONE_CLASS or len(labels) < 2:
+        return []
+    rest = "'roc_auc'" if len(labels) == 2 else "'roc_auc_ovr'"
+    return [
+        f"{share:.1%} of the rows are of class {labels[counts.argmax()].item()!r}, so "
+        f"accuracy says little about the others: consider scoring={rest} or "
+        f"'balanced_accuracy'."
+    ]
 
 
 def _sentence_on_leak(column: pd.Series, y: np.ndarray, task: str) -> str:

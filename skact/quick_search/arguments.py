@@ -6,12 +6,30 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import get_scorer_names
 
+from skact.parameters.hints import nearest
 from skact.quick_search.numbers import WAYS
 
 _HOW_TO_TRY = {
     "activation": "activations=[...]",
     "hidden": "width=[...] and depth=[...]",
+}
+# what others call the scores of scikit-learn
+_SCORES = {
+    "acc": "accuracy",
+    "auc": "roc_auc",
+    "bce": "neg_log_loss",
+    "cross_entropy": "neg_log_loss",
+    "log_loss": "neg_log_loss",
+    "logloss": "neg_log_loss",
+    "mae": "neg_mean_absolute_error",
+    "mean_absolute_error": "neg_mean_absolute_error",
+    "mean_squared_error": "neg_mean_squared_error",
+    "mse": "neg_mean_squared_error",
+    "pr_auc": "average_precision",
+    "rmse": "neg_root_mean_squared_error",
+    "root_mean_squared_error": "neg_root_mean_squared_error",
 }
 
 
@@ -96,6 +114,23 @@ def score_to_refit(refit: Any, scoring: Any) -> Any:
         allowed = f"None or one of {names}" if names else "None"
         raise ValueError(f"refit must be {allowed}, got {refit!r}.")
     return refit
+
+
+def check_names_of_scores(scoring: Any) -> None:
+    """Refuse names that no score has; say which one is meant."""
+    names = [scoring] if isinstance(scoring, str) else scoring
+    names = names.values() if isinstance(names, Mapping) else names
+    if not isinstance(names, Iterable):
+        return
+    known = get_scorer_names()
+    for name in names:
+        if isinstance(name, str) and name not in known:
+            meant = _SCORES.get(name.lower())
+            hint = f"; did you mean {meant!r}?" if meant else nearest(name, known)
+            raise ValueError(
+                f"scoring must name a score of sklearn.metrics.get_scorer_names(), got "
+                f"{name!r}{hint}"
+            )
 
 
 def check_parameters(

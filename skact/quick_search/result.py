@@ -27,6 +27,7 @@ from skact.visualization.search_display import SearchDisplay
 from skact.visualization.training_display import TrainingDisplay
 
 _ROWS_SHOWN = 10
+_HEADING = [("text-align", "left"), ("padding", "2px 8px")]
 
 
 class SearchResult:
@@ -172,7 +173,8 @@ class SearchResult:
 
         A line for each activation; each candidate at its best number of epochs.
         """
-        return SearchDisplay.from_estimator(self._frame_of_best(), **options)
+        named = {} if "metric" in options else {"metric_name": self.score_name}
+        return SearchDisplay.from_estimator(self._frame_of_best(), **named | options)
 
     def plot_curves(self, **options: Any) -> TrainingDisplay:
         """Draw the training of the best candidate of each activation.
@@ -243,6 +245,9 @@ class SearchResult:
     def _repr_html_(self) -> str:
         # the name of a column or an activation may contain markup
         table = self._table().style.format(escape="html")
+        table.set_properties(**{"text-align": "left", "padding": "2px 8px"})
+        table.set_properties(subset=pd.IndexSlice[:0, :], **{"font-weight": "bold"})
+        table.set_table_styles([{"selector": "th", "props": _HEADING}])
         steps = "".join(f"<li>{html.escape(step)}</li>" for step in self.next_steps)
         words = f"{self._describe_rest()}\n{self.verdict}{self._describe_budget()}"
         head = self._describe_search() + self._describe_columns()

@@ -98,7 +98,8 @@ class RoundsSearchCV(GridSearchCV):
         trained, rounds = 0, epochs_of_rounds(self.max_resources)
         for number, n_epochs in enumerate(rounds):
             if clock is not None:
-                clock.begin_round(n_epochs - trained, len(rounds) - number)
+                n_later = self.max_resources - n_epochs
+                clock.begin_round(n_epochs - trained, len(rounds) - number, n_later)
             this = _Round(
                 evaluate_candidates,
                 context,
@@ -232,11 +233,18 @@ class _Clock:
         self._is_warm = False
         self._end = deadline  # of the round
 
-    def begin_round(self, n_epochs: int, n_rounds: int) -> None:
-        """Share what is left of the time among the rounds that are left."""
-        self._epochs = n_epochs
+    def begin_round(self, n_epochs: int, n_rounds: int, n_later: int) -> None:
+        """Share what is left of the time among the rounds that are left.
+
+        If few candidates fit in a share, the round may have more, but for what one of
+        them needs to go all the way, through `n_later` epochs.
+        """
+        self._epochs, one = n_epochs, self._pace * n_epochs
         left = self._deadline - time.monotonic() - self._seconds_of_refit
-        self._end = time.monotonic() + left / n_rounds
+        spare = left - self._pace * n_later
+        spare = left if spare < one else spare  # none can go all the way
+        share = max(left / n_rounds, min(spare, _FEWEST_AT_END * one))
+        self._end = time.monotonic() + share
 
     @property
     def _seconds_of_refit(self) -> float:

@@ -21,9 +21,10 @@ from skact.callbacks.training_log import TrainingLog
 from skact.nets.estimators import ActMLP, ActMLPRegressor
 from skact.parameters.checks import dtype_name
 from skact.parameters.row_weights import read_sample_weight
-from skact.quick_search.alerts import find_alerts
+from skact.quick_search.alerts import find_alerts, find_imbalance
 from skact.quick_search.arguments import (
     check_arguments,
+    check_names_of_scores,
     check_parameters,
     check_whole,
     rates_of,
@@ -190,6 +191,7 @@ def search(
     check_arguments(n_candidates, n_lr, average, cv, progress, budget)
     widths, depths = sizes_of("width", width, 1), sizes_of("depth", depth, 0)
     refit = score_to_refit(refit, scoring)
+    check_names_of_scores(scoring)
     check_groups(groups, cv)
     if isinstance(X, pd.Series):  # to predict, it is a row
         raise ValueError("X must be a table, got a Series: pass X.to_frame().")
@@ -226,7 +228,7 @@ def search(
         others=others,
         random_state=random_state,
     )
-    alerts = find_alerts(X, y, task)
+    alerts = find_alerts(X, y, task) + find_imbalance(y, task, scoring)
     block = fused(progress=_shows_bar(progress), checkpoint=checkpoint)
     pipeline = make_pipeline(columns, net, is_regression=task == "regression")
     options = {"scoring": scoring, "refit": refit or True, "cv": cv}

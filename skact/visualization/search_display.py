@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skact.analysis.compared_metric import name_of_metric
 from skact.results.cv_results_frames import is_cv_results_frame
 from skact.results.frames import to_frame
-from skact.results.schema import MODEL, schema_of_frame
+from skact.results.schema import MODEL, schema_of_frame, score_of_metric
 from skact.visualization._matplotlib import (
     are_numbers,
     colors_of,
@@ -60,6 +61,8 @@ class SearchDisplay:
         Name of the parameter that makes the groups.
     metric : str, default="score"
         Name of the metric.
+    metric_name : str or None, default=None
+        What the axis calls it; None: `metric`.
     others : sequence of str, default=()
         Parameters over which a point is the best.
     n_folds : int, default=0
@@ -109,12 +112,14 @@ class SearchDisplay:
         x: str,
         hue: str = "",
         metric: str = "score",
+        metric_name: str | None = None,
         others: Sequence[str] = (),
         n_folds: int = 0,
         is_grid: bool = True,
         notes: Sequence[str] = (),
     ) -> None:
         self.points, self.x, self.hue, self.metric = points, x, hue, metric
+        self.metric_name = metric if metric_name is None else metric_name
         self.others, self.notes = tuple(others), tuple(notes)
         self.n_folds, self.is_grid = n_folds, is_grid
 
@@ -126,6 +131,7 @@ class SearchDisplay:
         x: str | None = None,
         hue: str | Iterable[str] | None = None,
         metric: str | None = None,
+        metric_name: str | None = None,
         ax: Any = None,
         line_kw: Mapping[str, Any] | None = None,
         bar_kw: Mapping[str, Any] | None = None,
@@ -151,6 +157,9 @@ class SearchDisplay:
             another parameter that varies, if it has few values.
         metric : str, default=None
             Name of a metric, such as ``"accuracy"``. None: the metric that ranks.
+        metric_name : str, default=None
+            What the axis calls the metric. None: its name, or what the score of the
+            estimator is, such as accuracy or R2.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; None opens a new figure.
         line_kw, bar_kw : dict, default=None
@@ -187,11 +196,14 @@ class SearchDisplay:
         notes += more + [f"mean over {p}" for p in params if p not in kept]
         others = [name for name in varying if name not in (x, *groups)]
         points, is_grid = best_points(table, x, groups, others, varying)
+        if metric_name is None:
+            metric_name = name_of_metric(search, score_of_metric(metric))
         display = cls(
             points,
             x=x,
             hue=", ".join(groups),
             metric=metric,
+            metric_name=metric_name,
             others=others,
             n_folds=n_folds,
             is_grid=is_grid,
@@ -269,9 +281,22 @@ class SearchDisplay:
             if len(values) <= _MAX_TICKS and is_apart:
                 ax.set_xticks(values, [f"{value:g}" for value in values])
                 ax.xaxis.set_minor_locator(_no_ticks())
+            elif len(values) == len(positive):
+                self._mark_decades()
         elif len(values) <= 3:
             ax.set_xticks(values, [f"{value:g}" for value in values])
         return {value: float(value) for value in values}
+
+    def _mark_decades(self) -> None:
+        """Write rates as .001, .002, .005: matplotlib's 3 x 10^-4 run together."""
+        from matplotlib.ticker import FuncFormatter, LogLocator
+
+        low, high = self.points["x"].min(), self.points["x"].max()
+        subs = (1, 2, 5) if high < 1_000 * low else (1,)
+        axis = self.ax_.xaxis
+        axis.set_major_locator(LogLocator(subs=subs))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(_no_ticks())
 
     def _place_evenly(self, values: Sequence[Any]) -> dict[Any, float]:
         """Give each value a place of its own, one beside the other."""
@@ -339,7 +364,7 @@ class SearchDisplay:
         notes = [note for note in (others, *self.notes, far_below) if note]
         ax.set_xlabel(escape_dollars("\n".join([self.x, *notes])))
         spread = f": mean ± std of {self.n_folds} folds" if self.n_folds > 1 else ""
-        ax.set_ylabel(escape_dollars(f"test {self.metric}{spread}"))
+        ax.set_ylabel(escape_dollars(f"test {self.metric_name}{spread}"))
         score = f"{best['mean']:.4g}"
         if not pd.isna(best["std"]):
             score += f" ± {best['std']:.2g}"

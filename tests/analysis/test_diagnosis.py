@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.datasets import load_diabetes, load_digits, load_wine
+from sklearn.datasets import load_diabetes, load_digits, load_iris, load_wine
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -311,6 +311,13 @@ def test_saved_results_and_frames_are_diagnosed_alike(
     expected = diagnose(search).to_frame()["cause"].tolist()
     for other in (load_results(tmp_path / "saved"), to_frame(search, "epoch")):
         assert diagnose(other).to_frame()["cause"].tolist() == expected
+
+
+def test_a_search_without_a_log_is_told_how_to_keep_one() -> None:
+    search = GridSearchCV(ActMLP(max_epochs=1), {"lr": [0.1, 0.2]}, cv=2)
+    said = "^diagnose needs epochs: GridSearchCV keeps no .*set_callbacks.TrainingLog"
+    with pytest.raises(ValueError, match=said):
+        diagnose(search.fit(*load_iris(return_X_y=True)))
 
 
 def test_several_nets_are_told_apart() -> None:

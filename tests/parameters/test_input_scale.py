@@ -13,10 +13,15 @@ from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import nn
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor, UnscaledInputWarning, fused
 from skact.parameters import input_scale
-from skact.parameters.input_scale import some_rows, warn_if_unscaled
+from skact.parameters.input_scale import (
+    some_rows,
+    warn_if_unscaled,
+    warn_if_unscaled_y,
+)
 
 NORMAL = np.random.default_rng(0).normal(size=(3_000, 4))
 Y = (NORMAL[:, 0] > 0).astype(int)
@@ -110,6 +115,46 @@ def test_a_thousand_rows_spread_over_all_tell_the_scale():
     read = {n: len(range(n)[some_rows(n)]) for n in (1, 999, 1_000, 1_001, 3_000)}
     assert read == {1: 1, 999: 999, 1_000: 1_000, 1_001: 501, 3_000: 1_000}
     assert range(3_000)[some_rows(3_000)] == range(0, 3_000, 3)
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (NORMAL[:, 0] * 2e3, "values are about 1,000. A network takes long"),
+        (NORMAL[:, 0] + 5e4, "values are about 100,000. A"),
+        (NORMAL[:, :2] * [1, 1e5], "values are about 100,000 in output 1. A"),
+        (NORMAL[:, 0] * 1e-3, "it varies by about 0.001. A"),
+        (NORMAL[:, 0] * 1e-3 + 1, "it varies by about 0.001. A"),
+        (np.full((5, 1), 1e300), "values are about inf. A"),
+    ],
+    ids=["large", "far", "output", "small", "flat", "huge"],
+)
+def test_a_y_that_is_not_scaled_is_said(y, said):
+    with pytest.warns(UnscaledInputWarning, match=f"y is not scaled: {said}") as found:
+        warn_if_unscaled_y(y)
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "y",
+    [NORMAL[:, 0], NORMAL * [1, 0.05, 100, 1], NORMAL[:, 0] * 77 + 152, np.ones(5)],
+    ids=["normal", "bounds", "diabetes", "constant"],
+)
+def test_an_ordinary_y_is_scaled(y):
+    warn_if_unscaled_y(y)  # warnings are errors
+
+
+def test_only_a_free_output_and_a_squared_error_ask_for_a_scaled_y():
+    y = np.exp(NORMAL[:90, 0]) * 2_000
+    with pytest.warns(UnscaledInputWarning, match="y is not scaled") as found:
+        ActMLPRegressor(max_epochs=1).fit(NORMAL[:90], y)
+    assert found[0].filename == __file__
+    # counts cannot be scaled, and an output of 0 to 1 has the scale of its y
+    poisson = {"criterion": nn.PoissonNLLLoss}
+    ActMLPRegressor(max_epochs=1, **poisson).fit(NORMAL[:90], y.round())
+    rates = ActMLPRegressor(max_epochs=1, output_activation="sigmoid")
+    rates.fit(NORMAL[:90], 0.01 / (1 + y))
+    ActMLPBinary(max_epochs=1).fit(NORMAL, np.arange(len(NORMAL)) < 1)
 
 
 def search(n_jobs=None):

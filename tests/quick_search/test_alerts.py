@@ -6,7 +6,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 
-from skact.quick_search.alerts import find_alerts
+from skact.quick_search.alerts import find_alerts, find_imbalance
 
 RNG = np.random.default_rng(0)
 N = 300
@@ -69,3 +69,24 @@ def test_numbers_too_large_for_a_tree_raise_no_error():
 
 def test_the_only_column_may_tell_y():
     assert alerts(FRAME[["a"]].assign(a=Y)) == []
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (np.arange(100) < 95, "95.0% of the rows are of class True"),
+        (np.repeat(["no", "yes"], [930, 70]), "93.0% of the rows are of class 'no'"),
+        (np.repeat([0, 1, 2], [96, 2, 2]), "scoring='roc_auc_ovr'"),
+    ],
+)
+def test_accuracy_of_nearly_one_class_is_said_to_say_little(y, said):
+    for scoring in (None, "accuracy"):
+        (found,) = find_imbalance(y, "classification", scoring)
+        assert said in found
+    assert find_imbalance(y, "classification", "roc_auc") == []
+    assert find_imbalance(y, "regression", None) == []
+
+
+def test_two_classes_of_many_rows_and_a_single_one_are_left_alone():
+    assert find_imbalance(np.arange(100) < 89, "classification", None) == []
+    assert find_imbalance(np.zeros(100, int), "classification", None) == []

@@ -7,6 +7,7 @@ from sklearn.metrics import make_scorer, r2_score
 from skact import ActMLP
 from skact.quick_search.arguments import (
     check_arguments,
+    check_names_of_scores,
     check_parameters,
     rates_of,
     reads_rows,
@@ -85,6 +86,27 @@ def test_the_first_of_several_scores_chooses():
         score_to_refit("r2", ["f1", "accuracy"])
     with pytest.raises(ValueError, match=r"scoring must name a score, got \[\]"):
         score_to_refit(None, [])
+
+
+@pytest.mark.parametrize(
+    ("scoring", "said"),
+    [
+        ("auc", "got 'auc'; did you mean 'roc_auc'"),
+        ("RMSE", "got 'RMSE'; did you mean 'neg_root_mean_squared_error'"),
+        (["accuracy", "acuracy"], "got 'acuracy'; did you mean 'accuracy'"),
+        ({"mine": "log_loss"}, "got 'log_loss'; did you mean 'neg_log_loss'"),
+        ("zzz", "got 'zzz'$"),
+    ],
+)
+def test_a_score_that_does_not_exist_is_named_with_what_is_meant(scoring, said):
+    with pytest.raises(ValueError, match=f"scoring must name a score .*{said}"):
+        check_names_of_scores(scoring)
+
+
+def test_scores_that_exist_pass():
+    mine = make_scorer(r2_score)
+    for scoring in (None, "r2", mine, ["r2", "accuracy"], {"a": mine, "b": "f1"}):
+        check_names_of_scores(scoring)
 
 
 def test_parameters_of_the_net_are_known_or_nearly():

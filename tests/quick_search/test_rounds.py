@@ -97,6 +97,14 @@ def test_hardly_any_time_tries_one_chunk(run):
     assert found.best_index_ == found.cv_results_["mean_test_score"].argmax()
 
 
+@pytest.mark.parametrize(("seconds", "last"), [(12, 12), (15, 12), (25, 24)])
+def test_a_share_in_which_no_candidate_fits_is_not_lost(run, clock, seconds, last):
+    # a fourth of what is left is too short for a candidate
+    began = clock.now
+    assert run(seconds).rounds_[-1] == (last, 1)
+    assert clock.now - began <= seconds
+
+
 def test_without_a_deadline_all_candidates_are_tried_at_once(run, clock):
     found, timed = run(np.inf), run(10**6)
     assert found.rounds_ == timed.rounds_ == [(3, 40), (6, 20), (12, 10), (24, 5)]

@@ -106,6 +106,28 @@ def test_the_ring_and_the_title_are_of_the_candidate_that_ranks_first(
     assert legend(display)[0] == first["activation"]  # the best group first
 
 
+def test_the_axis_names_the_score_of_the_estimator(search: Any) -> None:
+    grid = {"lr": [0.1, 0.01]}
+    plain = GridSearchCV(ActMLP(max_epochs=1, random_state=0), grid, cv=2).fit(X, y)
+    display = draw(plain)
+    assert (display.metric, display.metric_name) == ("score", "accuracy")
+    assert display.ax_.get_ylabel() == "test accuracy: mean ± std of 2 folds"
+    assert draw(plain, metric_name="right").ax_.get_ylabel()[:11] == "test right:"
+    again = SearchDisplay(display.points, x="lr", metric="score").plot()
+    assert again.ax_.get_ylabel() == "test score"
+
+
+def test_random_rates_have_ticks_of_plain_numbers() -> None:
+    rates = [0.0003, 0.00031, 0.0004, 0.0011, 0.002, 0.0021, 0.003, 0.0041, 0.006, 0.01]
+    display = draw(results_of([0.1 * i for i in range(10)], lr=rates))
+    display.figure_.canvas.draw()
+    low, high = display.ax_.get_xlim()
+    ticks = [t for t in display.ax_.get_xticks() if low <= t <= high]
+    assert ticks == pytest.approx([0.0005, 0.001, 0.002, 0.005, 0.01])
+    shown = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert {"0.0005", "0.001", "0.01"} <= set(shown)
+
+
 def test_another_metric_has_its_own_best(search: Any) -> None:
     display = draw(search, metric="neg_log_loss")
     frame = to_frame(search)
