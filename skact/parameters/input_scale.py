@@ -22,8 +22,8 @@ from skact.exceptions import UnscaledInputWarning
 # is, and some around 100 in scikit-learn's estimator checks must not be.
 TOO_LARGE = 150.0
 TOO_SMALL = 0.01
-# standardised y times a factor, on four tables: R2 is lower by .04 to .10 times 300, .07
-# to .14 times 1,000; by .2 and more times .01
+# R2 on four tables, of a standardised y times a factor: lower by .04 to .10 for 300,
+# .07 to .14 for 1,000, .2 and more for .01
 TOO_LARGE_Y = 500.0
 TOO_SMALL_Y = 0.02
 _ROWS = 1_000  # a fit of more looks no longer
