@@ -189,7 +189,7 @@ def compare(
 
     Parameters
     ----------
-    search : fitted search, cv_results_, loaded results, or several of them
+    search : fitted search, ``cv_results_``, loaded results, or several of them
         All that :func:`~skact.to_frame` takes with ``level="fold"``, of any estimator,
         or such a frame.
     by : str or list of str, default="activation"

@@ -9,6 +9,9 @@ from typing import Any
 # where no bar can be drawn, as in a file, a line tells of each tenth of the work, and
 # after so many seconds also of less
 _LINES, _SECONDS_BETWEEN_LINES = 10, 60
+# a search that finds more work as it goes on would tell of tenths all the time: so many
+# seconds lie between lines at least, and the more, the longer it takes
+_FEWEST_SECONDS = 2
 
 
 class ProgressBar:
@@ -153,8 +156,10 @@ class _Lines:
     def update(self, done: int, total: int) -> None:
         self._done, self._total = done, total
         more, now = done - self._told[0], time.monotonic()
-        is_late = now - self._last >= _SECONDS_BETWEEN_LINES
-        if more and (more * _LINES >= total or is_late):
+        silent, elapsed = now - self._last, now - self._began
+        is_late = silent >= _SECONDS_BETWEEN_LINES
+        is_early = silent < _FEWEST_SECONDS * (1 + elapsed / 20)
+        if more and (is_late or (more * _LINES >= total and not is_early)):
             self._tell(now)
 
     def stop(self) -> None:

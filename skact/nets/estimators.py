@@ -120,7 +120,7 @@ class ActMLP(LabelNet, NeuralNetClassifier):
         Class labels, sorted.
     n_features_in_ : int
         Columns seen by `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, if X had names that are strings.
     n_outputs_ : int
         Outputs of the network.

@@ -140,7 +140,7 @@ class SearchDisplay:
 
         Parameters
         ----------
-        search : fitted search, cv_results_, frame, or several of them
+        search : fitted search, ``cv_results_``, frame, or several of them
             All that :func:`~skact.to_frame` takes for candidates: a search such as
             ``GridSearchCV`` or ``HalvingRandomSearchCV``, its ``cv_results_``, results
             from :func:`~skact.load_results`, a study of Optuna, or a list or dict of

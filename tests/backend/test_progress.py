@@ -14,6 +14,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
+from skact.backend import progress
 from skact.backend.context import fused
 from skact.backend.joblib_backends import FusingBackend, WorkersBackend
 from skact.backend.progress import ProgressBar
@@ -115,7 +116,7 @@ def lines_in_a_file(work):
     return [line.partition(",")[0] for line in file.getvalue().splitlines()]
 
 
-def test_a_file_gets_a_line_for_each_tenth_of_the_work():
+def test_a_file_gets_a_line_for_each_tenth_of_the_work(monkeypatch):
     def work(bar):
         for _ in range(2):
             with bar.count_work(400) as advance:
@@ -124,7 +125,23 @@ def test_a_file_gets_a_line_for_each_tenth_of_the_work():
 
     first = [f"Training {n}/400 epochs" for n in range(40, 401, 40)]
     second = [f"Training {n}/800 epochs" for n in range(480, 801, 80)]
+    monkeypatch.setattr(progress, "_FEWEST_SECONDS", 0)
     assert lines_in_a_file(work) == first + second
+
+
+def test_work_that_grows_is_not_told_of_all_the_time(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def work(bar):
+        for _ in range(120):  # each tells of a new total
+            clock[0] += 0.5
+            with bar.count_work(100) as advance:
+                advance(100)
+
+    lines = lines_in_a_file(work)
+    assert 10 <= len(lines) <= 20
+    assert lines[-1] == "Training 12000/12000 epochs"
 
 
 def test_a_file_gets_a_last_line_and_one_a_minute(monkeypatch):

@@ -16,7 +16,7 @@ from torch import nn
 
 from skact import ActMLP, ActMLPBinary, ActMLPRegressor
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "from_skorch.md"
 
 FIFTH = ValidSplit(5)
 
@@ -93,7 +93,7 @@ class NeuralNetRegressor(_OfTheirModule, ActMLPRegressor):
 
 OURS = [NeuralNetClassifier, NeuralNetBinaryClassifier, NeuralNetRegressor]
 
-# a row of the README's table of differences: their tests that want the other side
+# a row of the guide's table of differences: their tests that want the other side
 NOT_OURS = {
     "set_params": """
         Net_NeuralNet::test_changing_model_reinitializes_optimizer
@@ -236,7 +236,7 @@ NOT_RUN = {
 
 REASONS = {
     **{
-        test: pytest.mark.xfail(reason=f"README, differences: {row}", strict=True)
+        test: pytest.mark.xfail(reason=f"guide, coming from skorch: {row}", strict=True)
         for row, tests in NOT_OURS.items()
         for test in tests.split("\n")
     },
@@ -311,7 +311,7 @@ def _own_folder(tmp_path, monkeypatch):
 
 
 def test_each_reason_is_a_row_of_the_table_of_differences():
-    rows = set(re.findall(r"^\| `(\w+)` \|", README.read_text("utf8"), re.MULTILINE))
+    rows = set(re.findall(r"^\| `(\w+)` \|", GUIDE.read_text("utf8"), re.MULTILINE))
     assert NOT_OURS.keys() <= rows
     tests = [
         (_class, name)
