@@ -1,7 +1,13 @@
 """The documentation site: `make docs` writes it to docs/_build/html."""
 
+import os
+import re
+import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
+
+from sphinx_gallery.sorting import FunctionSortKey
 
 import skact
 
@@ -40,6 +46,19 @@ autodoc_typehints = "none"  # numpydoc's sections say it
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
+
+def setup(app: Any) -> None:
+    """Write references of other libraries' docstrings, which lead nowhere, as words."""
+    app.connect("autodoc-process-docstring", unlink)
+
+
+def unlink(app: Any, what: str, name: str, obj: Any, options: Any, lines: list) -> None:
+    """Replace ``:ref:`text <label>` `` by its text."""
+    lines[:] = [
+        re.sub(r":(?:ref|term):`([^`<]+?)(?: <.*?>)?`", r"\1", x) for x in lines
+    ]
+
+
 # -- pages
 html_theme = "pydata_sphinx_theme"
 html_title = "skact"
@@ -74,19 +93,53 @@ html_sidebars = {
 }
 
 # -- gallery: the examples run while the site is built
+FILES = Path(tempfile.mkdtemp(prefix="skact-gallery-"))  # what examples write
+
+
+def arguments_of(gallery_conf: dict, variables: dict) -> list[str]:
+    """Return the arguments with which the gallery runs an example that takes some."""
+    script = Path(variables["src_file"])
+    source = script.read_text()
+    given = ["--quick"] if '"--quick"' in source else []
+    for name in re.findall(r'"(--page|--figure)", type=Path, default', source):
+        end = "html" if name == "--page" else "png"
+        given += [name, str(FILES / f"{script.stem}.{end}")]
+    return given
+
+
+ORDER = [  # what most people look for comes first
+    *("pipeline", "one_call", "digits_search", "widths", "not_learning", "curves"),
+    *("compare_activations", "early_stopping", "resume", "regression"),
+    *("learned_activations", "deploy", "mnist_activations"),
+]
+
+
+class InOrder(FunctionSortKey):
+    """Sort examples as ORDER names them."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(self.place_of)
+
+    @staticmethod
+    def place_of(file: str) -> tuple[int, str]:
+        """Return the place of a file; others come last, by name."""
+        name = Path(file).stem
+        return (ORDER.index(name) if name in ORDER else len(ORDER)), name
+
+
 sphinx_gallery_conf = {
     "examples_dirs": [str(HERE.parent / "examples")],
     "gallery_dirs": ["gallery"],
-    "filename_pattern": r"\.py$",
-    "ignore_pattern": r"__init__\.py",
-    "capture_repr": ("_repr_html_", "__str__"),
+    "filename_pattern": os.environ.get("SKACT_DOCS_RUN", r"\.py$"),  # those run
+    "within_subsection_order": InOrder,
+    "default_thumb_file": str(HERE / "digits_search.png"),
+    "reset_argv": arguments_of,
+    "capture_repr": ("_repr_html_",),
     "remove_config_comments": True,
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
     "min_reported_time": 60,
-    "plot_gallery": "True",
-    "matplotlib_animations": False,
     "reference_url": {"skact": None},
     "doc_module": ("skact",),
     "backreferences_dir": "backreferences",

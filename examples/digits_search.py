@@ -1,4 +1,7 @@
 """Search 60 networks on scikit-learn's digits: which activation, width and rate?
+==============================================================================
+
+.. code-block:: sh
 
     python examples/digits_search.py [--page digits_search.html] [--open]
 
@@ -18,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skact import ActMLP, fused, to_frame, to_hiplot
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--page", type=Path, default=Path("digits_search.html"))
 parser.add_argument("--epochs", type=int, default=20)
 parser.add_argument("--open", action="store_true", help="open the page in a browser")

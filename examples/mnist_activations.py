@@ -1,4 +1,7 @@
-"""ReLU, Tanh or LeakyReLU on MNIST? The grid search of a well-known notebook.
+"""ReLU, Tanh or LeakyReLU on MNIST? The grid search of a well-known notebook
+==========================================================================
+
+.. code-block:: sh
 
     SKACT_DATA=<folder> python examples/mnist_activations.py    # about 1 minute
     python examples/mnist_activations.py --quick                # digits, seconds
@@ -32,7 +35,7 @@ NOTEBOOK = {
     "LeakyReLU(negative_slope=0.01)": 0.97468,
 }
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--quick", action="store_true", help="bundled digits, 5 epochs")
 parser.add_argument("--page", type=Path, default=Path("mnist_activations.html"))
 args = parser.parse_args()

@@ -1,4 +1,7 @@
-"""Six activations by value, and a network that applies softmax twice.
+"""Six activations by value, and a network that applies softmax twice
+==================================================================
+
+.. code-block:: sh
 
     python examples/articles/activations_by_value.py            # 15 seconds
     python examples/articles/activations_by_value.py --quick    # 3 initialisations
@@ -41,7 +44,7 @@ ORIGINAL = {
     "softmax": ([1, 2, 3], [0.0900, 0.2447, 0.6652]),
 }
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--quick", action="store_true", help="3 in place of 10")
 parser.add_argument("--page", type=Path, default=Path("activations_by_value.html"))
 parser.add_argument("--figure", type=Path, default=Path("softmax_twice.png"))

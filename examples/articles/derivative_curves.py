@@ -1,4 +1,7 @@
-"""Derivatives of activation functions: autograd's beside those of the catalogue.
+"""Derivatives of activation functions: autograd's beside those of the catalogue
+=============================================================================
+
+.. code-block:: sh
 
     python examples/articles/derivative_curves.py    # seconds
 
@@ -34,7 +37,7 @@ ORIGINAL_GRADIENT = [
 ]
 # fmt: on
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--figure", type=Path, default=Path("derivative_curves.png"))
 args = parser.parse_args()
 

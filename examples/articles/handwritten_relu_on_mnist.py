@@ -1,4 +1,7 @@
-"""A ReLU written by hand, as a torch.autograd.Function, is trained on MNIST.
+"""A ReLU written by hand is trained on MNIST
+==========================================
+
+.. code-block:: sh
 
     SKACT_DATA=<folder> python examples/articles/handwritten_relu_on_mnist.py
     python examples/articles/handwritten_relu_on_mnist.py --quick    # digits, seconds
@@ -62,7 +65,7 @@ ORIGINAL_SEARCH = {
     "LeakyReLU(negative_slope=0.01)": 0.97468,
 }
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--quick", action="store_true", help="bundled digits, 5 epochs")
 parser.add_argument("--page", type=Path, default=Path("handwritten_relu.html"))
 args = parser.parse_args()

@@ -1,4 +1,7 @@
 """A sigmoid or a tanh on the outputs, before the cross-entropy: which learns better?
+==================================================================================
+
+.. code-block:: sh
 
     python examples/articles/sigmoid_against_tanh_outputs.py            # 20 seconds
     python examples/articles/sigmoid_against_tanh_outputs.py --quick    # 5 data sets
@@ -45,7 +48,7 @@ ORIGINAL_LOSSES = {
     "tanh": [0.92308, 0.44304, 0.39113, 0.37612, 0.36919, 0.36524],
 }
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument("--quick", action="store_true", help="5 data sets in place of 20")
 parser.add_argument("--figure", type=Path, default=Path("sigmoid_against_tanh.png"))
 args = parser.parse_args()

@@ -1,4 +1,7 @@
-"""Does an activation help at all? A network with ReLU, one without, and six others.
+"""Does an activation help at all? A network with ReLU, one without, and six others
+================================================================================
+
+.. code-block:: sh
 
     python examples/articles/with_and_without_activation.py      # half a minute
     python examples/articles/with_and_without_activation.py --quick  # 6 draws
@@ -46,7 +49,7 @@ ORIGINAL_LOSSES = {
 }
 # fmt: on
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
 parser.add_argument(
     "--quick", action="store_true", help="6 in place of 50, and 3 of 10"
 )

@@ -109,9 +109,11 @@ def sentences_on_next_steps(found: Any) -> list[str]:
                 f"{first['difference']:.2g}, and {needed:.2g} is needed."
             )
     if not steps:
-        steps.append(
-            "Use it: found.predict(new_rows). Nothing that was tried asks for more."
-        )
+        name, rival = _best_baseline(found)
+        rest = "Nothing that was tried asks for more."
+        if rival is not None and rival.mean() > found.best_score_:
+            rest = f"It predicts with the best net; {name} may be as good."
+        steps.append(f"Use it: found.predict(new_rows). {rest}")
     return steps
 
 

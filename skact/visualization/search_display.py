@@ -23,6 +23,7 @@ from skact.visualization._matplotlib import (
 from skact.visualization.display_groups import as_list, check_column_names
 from skact.visualization.hiplot_columns import natural_sort_key, suits_log_axis
 from skact.visualization.search_points import (
+    RATES,
     average_seeds,
     best_points,
     choose_hue,
@@ -33,6 +34,7 @@ from skact.visualization.search_points import (
 )
 
 _MARKERS = "osD^vP*X<>hp8d"
+_LOG_FROM = 4  # rates that span this factor have a logarithmic axis
 _MAX_TICKS = 9  # more values than these have no tick each
 _MAX_DODGED, _MAX_STRONG = 6, 8  # groups beside each other; groups with strong bars
 _MAX_PLACES = 20  # with more places, points of groups do not lie above each other
@@ -270,9 +272,9 @@ class SearchDisplay:
             return self._place_evenly(values)
         values.sort()
         positive = [value for value in values if value > 0]
-        if suits_log_axis(
-            self.x, *([positive[0], positive[-1]] if positive else [1, 1])
-        ):
+        low, high = (positive[0], positive[-1]) if positive else (1, 1)
+        is_rate = self.x in RATES and high >= _LOG_FROM * low
+        if is_rate or suits_log_axis(self.x, low, high):
             if len(positive) == len(values):
                 ax.set_xscale("log")
             elif len(values) <= _MAX_PLACES:  # 0 has no place on a log axis

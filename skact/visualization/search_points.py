@@ -9,7 +9,7 @@ from skact.results.schema import MODEL, Schema
 from skact.visualization._matplotlib import are_numbers
 from skact.visualization.display_groups import PREFERRED_GROUPS, describe_row
 
-_RATES = ("lr", "learning_rate_init", "learning_rate", "eta0")
+RATES = ("lr", "learning_rate_init", "learning_rate", "eta0")
 _MAX_GROUPS = 30  # of a parameter that makes groups without being asked for
 _SEED = "random_state"
 
@@ -111,7 +111,7 @@ def choose_x(table: pd.DataFrame, varying: list[str], groups: list[str]) -> str:
             "There is no parameter to draw scores against: no other parameter varies."
         )
     numbers = [name for name in free if are_numbers(table[name].dropna().tolist())]
-    rates = [name for name in _RATES if name in numbers]
+    rates = [name for name in RATES if name in numbers]
     words = [name for name in free if name not in (MODEL, "activation")]
     return [*rates, *numbers, *words, *free][0]
 

@@ -1,0 +1,113 @@
+"""The site builds without a warning; in a browser it is found, read and searched."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("sphinx", reason="needs the extra 'docs'")
+
+ROOT = Path(__file__).parents[2]
+PARTS = ["docs", "examples", "benchmarks/README.md", "CHANGES.md"]
+# what a reader types, and the page that answers
+QUESTIONS = {
+    "pipeline": "gallery/pipeline",
+    "search widths": "guide/searches",
+    "does not learn": "guide/diagnosing",
+    "resume": "guide/resuming",
+    "16 cores": "guide/large_machines",
+    "without Python": "guide/deploying",
+    "select best": "guide/comparing",
+}
+RESULTS = """
+const links = [...document.querySelectorAll('#search-results ul.search li > a')];
+return links.map((a) => a.getAttribute('href'));
+"""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site; of the examples, only one is run."""
+    folder = tmp_path_factory.mktemp("site")
+    for part in PARTS:
+        (folder / part).parent.mkdir(exist_ok=True)
+        source = ROOT / part
+        if source.is_dir():
+            made = ("_build", "gallery", "generated", "backreferences", "__pycache__")
+            skip = shutil.ignore_patterns(*made)
+            shutil.copytree(source, folder / part, ignore=skip)
+        else:
+            shutil.copy(source, folder / part)
+    options = ["-W", "--keep-going", "-q", "-b", "html"]
+    run = subprocess.run(
+        [sys.executable, "-m", "sphinx", *options, "docs", "html"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SKACT_DOCS_RUN": "digits_search"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return folder / "html"
+
+
+def show(driver: Any, url: str, width: int) -> None:
+    size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.get(url)
+
+
+@pytest.fixture
+def screen(driver: Any) -> Any:
+    yield driver
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def pages_of(site: Path) -> list[Path]:
+    names = ["reference/index", "reference/generated/skact.ActMLP"]
+    found = [
+        page
+        for folder in (".", "guide", "gallery")
+        for page in site.glob(f"{folder}/*.html")
+    ]
+    return found + [site / f"{name}.html" for name in names]
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+def test_no_page_is_wider_than_the_screen(site: Path, screen: Any, width: int) -> None:
+    wide = {}
+    for page in pages_of(site):
+        show(screen, page.as_uri(), width)
+        is_wide = screen.execute_script("return document.documentElement.scrollWidth")
+        if is_wide > width:
+            wide[page.relative_to(site).as_posix()] = is_wide
+    assert wide == {}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_search_leads_to_the_page_that_answers(
+    site: Path, screen: Any, question: str
+) -> None:
+    query = question.replace(" ", "+")
+    show(screen, f"{(site / 'search.html').as_uri()}?q={query}", 1400)
+    found: list[str] = []
+    for _ in range(200):  # results come one after the other
+        last, found = found, screen.execute_script(RESULTS)
+        if found and found == last:
+            break
+        time.sleep(0.1)
+    places = [place for place, link in enumerate(found) if QUESTIONS[question] in link]
+    assert places, found
+    assert places[0] < 8, found
+
+
+def test_the_site_asks_for_nothing_from_the_network(site: Path, screen: Any) -> None:
+    for name in ("index", "guide/searches", "gallery/digits_search", "reference/index"):
+        text = (site / f"{name}.html").read_text()
+        assert re.findall(r'(?:src=|@import |stylesheet" href=)"?https?:', text) == []
