@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLDEST ?= .venv-oldest
 
-.PHONY: demo test test-oldest check format lint types docs bench clean
+.PHONY: demo test test-oldest check format lint types docs dist bench clean
 
 demo: $(READY)  ## search 60 networks on digits, print the table, write the HiPlot page
 	$(BIN)/python examples/digits_search.py
@@ -30,6 +30,11 @@ types: $(READY)
 docs: $(READY)  ## the site, with warnings as errors: docs/_build/html/index.html
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
+dist: $(READY)  ## sdist and wheel in dist/, checked as a package index would
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
+
 bench: $(READY)  ## all benchmarks: tables, and benchmarks/results/*.json; three hours
 	for name in single_fit grid_search real_nets resume scaling cross_validation training_log learning_rates \
 	    honest_compare diagnosis defaults many_nets strong pages; do \
@@ -49,5 +54,5 @@ $(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
 	@touch $@
 
 clean:
-	rm -rf docs/_build docs/backreferences docs/gallery docs/reference/generated
+	rm -rf dist docs/_build docs/backreferences docs/gallery docs/reference/generated
 	rm -rf $(VENV) $(OLDEST) .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
