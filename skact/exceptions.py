@@ -75,6 +75,27 @@ class UnscaledInputWarning(UserWarning):
         super().__init__(message)
 
 
+class SavedVersionWarning(UserWarning):
+    """A saved model was written with another version of scikit-learn.
+
+    Given by :func:`skact.load_model`: parts of the model may behave otherwise.
+
+    Parameters
+    ----------
+    message : str
+        Both versions.
+
+    Examples
+    --------
+    >>> from skact import SavedVersionWarning
+    >>> issubclass(SavedVersionWarning, UserWarning)
+    True
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
 def copy_error(error: Exception) -> Exception:
     """Copy an error, because each fit adds to the traceback of its own error."""
     try:

@@ -31,6 +31,7 @@ ORDER = [
     {"skact.analysis"},
     {"skact.visualization"},
     {"skact.quick_search"},
+    {"skact.deploying"},
     {"skact"},
 ]
 # what a folder does not load, not even by way of another

@@ -43,7 +43,7 @@ from skact.parameters.blame import blame, blame_for_batch, blaming
 from skact.parameters.callback_checks import check_callbacks, check_scorers
 from skact.parameters.callback_errors import blame_callbacks, explain_missing_scores
 from skact.parameters.fit_params import FitOptions, read_fit_params
-from skact.parameters.input_scale import warn_of_scales
+from skact.parameters.input_scale import some_rows, warn_of_scales
 from skact.parameters.loader_options import check_loader, loader_options
 from skact.parameters.optimizer_checks import OPTIMIZER_PARAMETERS
 from skact.parameters.rows import Rows
@@ -191,7 +191,8 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
                     self, X, y, sample_weight, reset=reset, classes=classes
                 )
                 if reset:
-                    warn_of_scales(self, rows)
+                    some = some_rows(len(rows))
+                    warn_of_scales(self, rows.X[some], rows.targets[some])
                     self.initialize()
                 else:
                     components.check_can_train_on(self)
@@ -374,8 +375,7 @@ class BaseNet(WeightedLosses, FlatParameters, MLPAttributes, CallbackSupportMixi
     def notify(self, method_name: str, **params: Any) -> None:
         """Call a hook of skorch's callbacks; at an epoch, also scikit-learn's.
 
-        scikit-learn's task of an epoch begins before skorch's callbacks and ends after
-        them, so that the scores are in the history.
+        scikit-learn's task of an epoch begins before skorch's and ends after them.
         """
         if method_name == "on_epoch_begin" and self._loop is not None:
             self._loop.begin_epoch(params)

@@ -75,6 +75,11 @@ def fixed_settings(net: Any) -> dict[str, Any]:
 def check_can_train_on(net: Any) -> None:
     """Check what may have changed since a net was built: all that a fit uses anew."""
     check_same_network(net)
+    if not hasattr(net, "optimizer_"):
+        raise ValueError(
+            f"{type(net).__name__} cannot train on: load_model has loaded it, and no "
+            f"state of the optimizer is saved. Fit anew, with warm_start=False."
+        )
     check_device_of_network(type(net).__name__, net.device, device_of(net))
     check_callbacks(net)
     with blame(net, *OPTIMIZER_PARAMETERS):

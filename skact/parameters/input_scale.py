@@ -40,13 +40,12 @@ def some_rows(n_rows: int) -> slice:
     return slice(None, None, -(-n_rows // _ROWS))
 
 
-def warn_of_scales(net: Any, rows: Any) -> None:
-    """Warn if the rows of a fit are far from scaled: see the two functions below."""
-    part = some_rows(len(rows))
-    warn_if_unscaled(net, rows.X[part])
+def warn_of_scales(net: Any, rows: Any, targets: np.ndarray) -> None:
+    """Warn if some rows of a fit are far from scaled: see the two functions below."""
+    warn_if_unscaled(net, rows)
     is_free = net.output_activation is None  # any number can come out
     if net.criterion is nn.MSELoss and is_free:
-        warn_if_unscaled_y(rows.targets[part])
+        warn_if_unscaled_y(targets)
 
 
 def warn_if_unscaled(net: Any, rows: Any) -> None:

@@ -1,0 +1,1 @@
+"""Fitted networks leave the process: files without pickle, and ONNX."""
