@@ -32,7 +32,11 @@ from floor import Floor, fit_work
 from loaders import MissingData, digits, mnist
 from peers import PEERS, Task, limited_threads, unconverged
 from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from skact import ActMLP
 
 DIGITS = Task(64, 10, (64,), epochs=20, batch_size=32, optimizer="adam", lr=0.01)
 MNIST = Task(
@@ -45,7 +49,7 @@ MNIST = Task(
     lr=0.01,
     momentum=0.95,
 )
-SECTIONS = ("digits", "mnist", "predict", "import")
+SECTIONS = ("digits", "mnist", "predict", "one_row", "import")
 # as a user has them: skorch as shipped, and ActMLP, which has a thread rule of its own
 AS_IT_IS = ("skorch, as shipped", "ActMLP")
 SHIPPED = "skorch as shipped holds out a fifth of the rows, scores it, shuffles nothing"
@@ -157,6 +161,36 @@ def predict_clock(net, X: np.ndarray, threads: int | None) -> Callable[[], float
     return partial(timed, predict)
 
 
+def one_row_section(repeats: int) -> Section:
+    """Time one row at a time, as a service predicts, by a scaler and a net."""
+    calls = 200
+    title = f"{calls} calls of a fitted pipeline with one row of digits, float64"
+    section = Section("one_row", title, [], "MLPClassifier")
+    X, y = digits("float64")
+    nets = {
+        "MLPClassifier": MLPClassifier((64,), max_iter=20, random_state=0),
+        "ActMLP": ActMLP(width=64, max_epochs=20, random_state=0),
+    }
+    pipes = {
+        name: make_pipeline(StandardScaler(), net).fit(X, y)
+        for name, net in nets.items()
+    }
+    for method in ("predict", "predict_proba"):
+        clocks = {}
+        for name, pipe in pipes.items():
+            call = partial(getattr(pipe, method), X[:1])
+            clocks[name] = partial(timed, partial(repeat_call, call, calls))
+        alternate(clocks, 1)
+        for name, seconds in alternate(clocks, 3 * repeats).items():
+            section.rows.append(Row(name, seconds, method))
+    return section
+
+
+def repeat_call(call: Callable, times: int) -> None:
+    for _ in range(times):
+        call()
+
+
 def import_section(statements: dict[str, str], repeats: int) -> Section:
     """Time imports, each in a fresh process, start of the interpreter included."""
     section = Section("import", "import, in a fresh process", [], "its dependencies")
@@ -193,6 +227,8 @@ def sections(args) -> Iterator[Section]:
             yield fit_section("mnist", task, mnist_data, min(repeats, 5))
     if "predict" in only:
         yield predict_section(long, 2000 if args.quick else 60_000, repeats)
+    if "one_row" in only:
+        yield one_row_section(repeats)
     if "import" in only:
         imports = {
             "its dependencies": "import torch, sklearn, skorch, pandas",

@@ -118,6 +118,7 @@ class Neighbours:
 
 
 def _describe_step(name: str, value: Any) -> str:
+    value = value.item() if isinstance(value, np.generic) else value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return f"{name}={value:g}" if is_number else f"{name}={value!r}"
 

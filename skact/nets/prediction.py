@@ -134,7 +134,17 @@ def outputs_of_net(net: Any, X: Any, training: bool) -> Iterator[Any]:
 
 def _forward_step_of(net: Any, training: bool) -> Callable[[tuple, int], Any]:
     """Return the function that computes outputs from a batch and its number."""
-    if not has_custom_parts(net):
+    is_custom = has_custom_parts(net)
+    if not (training or is_custom or overridden_method(net, PREDICTION_METHODS)):
+        if net.module_.training:
+            set_evaluation_mode(net)  # skorch does so for each batch
+
+        def infer(batch: tuple, part: int) -> Any:
+            with torch.no_grad():
+                return net.infer(batch[0])
+
+        return infer
+    if not is_custom:
         return lambda batch, part: net.evaluation_step(batch, training=training)
 
     def compute(batch: tuple, part: int) -> Any:

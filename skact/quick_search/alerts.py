@@ -12,6 +12,7 @@ from skact.quick_search.column_kinds import kind_of_column
 _NEARLY_ALL = 0.995  # accuracy, or R2, of one column alone
 _MOST_ROWS, _MOST_COLUMNS, _MOST_LEAVES = 2_000, 300, 64
 _FEWEST_ROWS = 100
+LEAK = "alone tells y"
 _NEARLY_ONE_CLASS = 0.9
 
 
@@ -95,7 +96,7 @@ def _sentence_on_leak(column: pd.Series, y: np.ndarray, task: str) -> str:
         return ""
     name = "accuracy" if task == "classification" else "R2"
     return (
-        f"Column {column.name!r} alone tells y ({name} {score:.4g}): if it is known "
+        f"Column {column.name!r} {LEAK} ({name} {score:.4g}): if it is known "
         f"only after y, drop it, or all scores here mean nothing."
     )
 

@@ -15,6 +15,17 @@ _HOW_TO_TRY = {
     "activation": "activations=[...]",
     "hidden": "width=[...] and depth=[...]",
 }
+# what others call the arguments of `search`
+_ARGUMENTS = {
+    "max_time": "budget",
+    "metric": "scoring",
+    "n_iter": "n_candidates",
+    "n_trials": "n_candidates",
+    "seed": "random_state",
+    "time": "budget",
+    "time_limit": "budget",
+    "timeout": "budget",
+}
 # what others call the scores of scikit-learn
 _SCORES = {
     "acc": "accuracy",
@@ -142,6 +153,11 @@ def check_parameters(
             raise TypeError(f"{name} is tried by the search: give it {how}.")
     known = {*own, *net.get_params(deep=False)} - {"X", "y", "parameters"}
     for name in parameters:
+        if name in _ARGUMENTS:
+            raise TypeError(
+                f"search got an unexpected parameter {name!r}; did you mean "
+                f"{_ARGUMENTS[name]!r}?"
+            )
         near = difflib.get_close_matches(name, known, n=1)
         if "__" not in name and name not in known and near:
             raise TypeError(

@@ -166,15 +166,29 @@ class SearchResult:
         """
         found, best = diagnose(self.search_), set(self.search_.rank_candidates())
         kept = [one for one in found.findings if one[0].get("candidate") in best]
-        return replace(found, findings=kept)
+        n = found.looked_at.partition(". ")[0]  # the search itself scales X
+        return replace(found, findings=kept, looked_at=f"{n}.")
 
     def plot(self, **options: Any) -> SearchDisplay:
         """Draw scores against learning rates by :class:`~skact.SearchDisplay`.
 
-        A line for each activation; each candidate at its best number of epochs.
+        A line for each activation; each candidate at its best number of epochs. Dashed
+        lines are the baselines, but for those that are far below.
         """
         named = {} if "metric" in options else {"metric_name": self.score_name}
-        return SearchDisplay.from_estimator(self._frame_of_best(), **named | options)
+        display = SearchDisplay.from_estimator(self._frame_of_best(), **named | options)
+        if named:
+            self._draw_baselines(display.ax_)
+        return display
+
+    def _draw_baselines(self, ax: Any) -> None:
+        low, high = ax.get_ylim()
+        for name, scores in self.baselines_.items():
+            if low < (mean := scores.mean()) < high:
+                ax.axhline(mean, color="0.45", linestyle="--", linewidth=1, zorder=1)
+                right = ax.get_yaxis_transform()
+                look = {"transform": right, "color": "0.35", "fontsize": "small"}
+                ax.text(0.01, mean, name, va="bottom", zorder=4, **look)
 
     def plot_curves(self, **options: Any) -> TrainingDisplay:
         """Draw the training of the best candidate of each activation.
@@ -188,6 +202,11 @@ class SearchResult:
             shown.setdefault(repr(params[row]["net__activation"]), row)
         rows = frame[frame["candidate"].isin(shown.values())]
         return TrainingDisplay.from_estimator(rows, **{"by": "activation"} | options)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Labels, in the order of the columns of `predict_proba`."""
+        return self.best_estimator_.classes_
 
     @property
     def columns_(self) -> pd.DataFrame:

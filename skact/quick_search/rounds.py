@@ -226,8 +226,8 @@ class _Clock:
 
     def __init__(self, deadline: float, max_epochs: int, n_refits: int) -> None:
         self._deadline = deadline
-        share = _SHARE_OF_REFIT + _SHARE_OF_MEMBER * (n_refits - 1)
-        self._epochs_of_refits = share * max_epochs
+        self._share_of_refits = _SHARE_OF_REFIT + _SHARE_OF_MEMBER * (n_refits - 1)
+        self._max_epochs, self._epochs_of_refits = max_epochs, 0.0
         self._pace = 0.0  # seconds of an epoch of a candidate; 0: not known
         self._epochs, self._most = 1, _WARM_UP
         self._is_warm = False
@@ -240,8 +240,10 @@ class _Clock:
         them needs to go all the way, through `n_later` epochs.
         """
         self._epochs, one = n_epochs, self._pace * n_epochs
+        # no net is fitted for more epochs than the rounds have reached
+        self._epochs_of_refits = self._share_of_refits * (self._max_epochs - n_later)
         left = self._deadline - time.monotonic() - self._seconds_of_refit
-        spare = left - self._pace * n_later
+        spare = left - self._pace * n_later * (1 + self._share_of_refits)
         spare = left if spare < one else spare  # none can go all the way
         share = max(left / n_rounds, min(spare, _FEWEST_AT_END * one))
         self._end = time.monotonic() + share

@@ -104,7 +104,7 @@ def search(
         dates and missing values.
     y : array-like of shape (n_samples,)
         Labels, or numbers.
-    activations : list of activation specs, default=None
+    activations : str or list of activation specs, default=None
         None: the default of :func:`~skact.activation_grid`.
     n_candidates : int, default=64
         How many candidates to draw; all, if there are fewer.
@@ -219,7 +219,7 @@ def search(
     others = {name: of for name, of in others.items() if name not in parameters and of}
     candidates = draw_candidates(
         n_candidates,
-        activations,
+        [activations] if isinstance(activations, str) else activations,
         n_lr=n_lr,
         lr=rates_of(lr),
         n_steps=n_steps,

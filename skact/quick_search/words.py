@@ -8,10 +8,13 @@ from skact.analysis.pair_verdicts import BETTER, UNDECIDED
 from skact.analysis.paired_tests import paired_test
 from skact.analysis.score_steps import step_of_scores
 from skact.naming import short_name
+from skact.quick_search.alerts import LEAK
 from skact.quick_search.baselines import LINEAR, TRIVIAL
 from skact.quick_search.ranking import scores_of_row
 
 _ALPHA = 0.05
+_FEW = 3  # candidates of an activation
+_OF_PROBABILITIES = ("roc_auc", "average_precision", "neg_log_loss", "neg_brier_score")
 _HOPELESS = 0.3  # of the difference that folds can tell: no number of folds will do
 
 
@@ -32,10 +35,8 @@ def sentences_on_winner(found: Any) -> list[str]:
     else:
         said = [f"Best is {winner}: {score}."]
         if rival is not None:
-            doubt = _doubt(scores, rival, found)
             said.append(
-                f"{name} scores {rival.mean():.4g}, {own - rival.mean():.2g} less"
-                f"{doubt}."
+                f"{name} scores {rival.mean():.4g}{_less(scores, rival, found)}."
             )
     if found.average_ is not None:
         alone = scores_of_row(found.search_, found.search_.best_index_).mean()
@@ -74,6 +75,13 @@ def _is_better(scores: np.ndarray, others: np.ndarray, found: Any) -> bool:
     return paired_test(differences, ratio, step=step).p < _ALPHA
 
 
+def _less(scores: np.ndarray, others: np.ndarray, found: Any) -> str:
+    gap = scores.mean() - others.mean()
+    if f"{gap:.2g}" == "0":
+        return ", as much"
+    return f", {gap:.2g} less{_doubt(scores, others, found)}"
+
+
 def _doubt(scores: np.ndarray, others: np.ndarray, found: Any) -> str:
     return "" if _is_better(scores, others, found) else ", which may be chance"
 
@@ -88,7 +96,10 @@ def sentences_on_activations(found: Any) -> list[str]:
     rows = of_best[of_best["verdict"] == BETTER]
     listed = [f"{row.b} ({row.difference:.2g} less)" for row in rows.itertuples()]
     worse = [f"Worse: {', '.join(listed)}."] if listed else []
-    return [comparison.headline, *worse]
+    n = int(found.ranking_["activation"].value_counts().min())
+    few = f"Some activations had {n} candidate{'s' * (n > 1)} only: this says more of"
+    tried = [f"{few} these nets than of the activations."] if n < _FEW else []
+    return [comparison.headline, *worse, *tried]
 
 
 def sentences_on_next_steps(found: Any) -> list[str]:
@@ -96,8 +107,11 @@ def sentences_on_next_steps(found: Any) -> list[str]:
 
     Advice is given only where the folds tell a difference from chance.
     """
+    if any(LEAK in alert for alert in found.alerts_):
+        return ["Then search again: until then, no advice on nets would mean anything."]
     steps = _steps_on_other_models(found)
     steps += [*_steps_on_epochs(found), *_steps_at_edges(found)]
+    steps += _steps_on_budget(found)
     comparison = found.comparison
     if comparison is not None and comparison.frame["verdict"].iloc[0] == UNDECIDED:
         first = comparison.frame.iloc[0]
@@ -108,13 +122,35 @@ def sentences_on_next_steps(found: Any) -> list[str]:
                 f"RepeatedStratifiedKFold: {first['a']} and {first['b']} differ by "
                 f"{first['difference']:.2g}, and {needed:.2g} is needed."
             )
-    if not steps:
-        name, rival = _best_baseline(found)
-        rest = "Nothing that was tried asks for more."
-        if rival is not None and rival.mean() > found.best_score_:
-            rest = f"It predicts with the best net; {name} may be as good."
-        steps.append(f"Use it: found.predict(new_rows). {rest}")
-    return steps
+    if any(step.startswith("Take ") for step in steps):  # another model
+        return steps
+    rest = "" if steps else " Nothing that was tried asks for more."
+    return [*steps, f"{_how_to_use(found)}{rest}"]
+
+
+def _how_to_use(found: Any) -> str:
+    """Say how to predict, and with what."""
+    method, more = "predict", ""
+    if found.score_name.startswith(_OF_PROBABILITIES):
+        method = "predict_proba"
+        if not found.score_name.startswith("neg"):
+            more = ", and choose a threshold: found.predict takes the likeliest class"
+    used = f"Use it: found.{method}(new_rows){more}."
+    name, rival = _best_baseline(found)
+    if rival is not None and rival.mean() > found.best_score_:
+        nets = "net" if found.average_ is None else "average of nets"
+        used += f" It predicts with the best {nets}, not with {name}."
+    return used
+
+
+def _steps_on_budget(found: Any) -> list[str]:
+    search = found.search_
+    if search.n_candidates_ == search.rounds_[0][1]:
+        return []
+    return [
+        "Give it more time: with a larger budget, and the same checkpoint=folder in "
+        "both calls, it goes on where it ended."
+    ]
 
 
 def _steps_on_other_models(found: Any) -> list[str]:
@@ -124,6 +160,8 @@ def _steps_on_other_models(found: Any) -> list[str]:
         steps.append(
             f"First look at the columns: always predicting the majority or the mean "
             f"scores {trivial.mean():.4g}, and no net is shown to be better than that."
+            + " Of unequal classes scoring='roc_auc' sees more."
+            * (found.score_name == "accuracy")
         )
     name, rival = _best_baseline(found)
     if rival is not None and rival.mean() > scores.mean():
@@ -162,7 +200,29 @@ def _steps_on_epochs(found: Any) -> list[str]:
             f"The best net learns by heart after {epochs} epochs: {last} epochs score "
             f"{loss.mean():.2g} less. Stronger dropout may help: try dropout=0.5."
         ]
-    return []
+    return _steps_if_all_overfit(found)
+
+
+def _steps_if_all_overfit(found: Any) -> list[str]:
+    """Say that nets lose with more epochs, though no single one shows it."""
+    search = found.search_
+    of_nets: dict[str, dict[int, np.ndarray]] = {}
+    for row, one in enumerate(search.cv_results_["params"]):
+        rest = sorted((k, str(v)) for k, v in one.items() if k != search.resource)
+        epochs = one[search.resource]
+        of_nets.setdefault(str(rest), {})[epochs] = scores_of_row(search, row)
+    longer = [scores for scores in of_nets.values() if len(scores) > 1]
+    if len(longer) < _FEW:
+        return []
+    first = np.mean([scores[min(scores)] for scores in longer], axis=0)
+    last = np.mean([scores[max(scores)] for scores in longer], axis=0)
+    if not _is_better(first, last, found):
+        return []
+    return [
+        f"Nets learn by heart: with more epochs, they score "
+        f"{(first - last).mean():.2g} less in the mean. Fewer or simpler columns, more "
+        f"rows, or dropout=0.5 may help."
+    ]
 
 
 def _steps_at_edges(found: Any) -> list[str]:

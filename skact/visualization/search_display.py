@@ -340,7 +340,7 @@ class SearchDisplay:
         low, high = np.quantile(means, [0.25, 0.75])
         far = means < low - 3 * (high - low)
         bottom, top = means[~far].min(), (means + np.nan_to_num(std))[~far].max()
-        if not far.any() or 4 * (top - bottom) > top - means.min():
+        if not far.any() or top == bottom or 4 * (top - bottom) > top - means.min():
             return ""
         height = top - bottom or abs(top) or 1
         foot = max((means - np.nan_to_num(std))[~far].min(), bottom - height)

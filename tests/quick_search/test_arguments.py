@@ -126,3 +126,9 @@ def test_a_plain_function_may_read_rows_and_a_scorer_may_not():
     assert not reads_rows("accuracy")
     assert not reads_rows(["r2", make_scorer(r2_score)])
     assert not reads_rows(None)
+
+
+def test_names_of_others_for_arguments_of_the_search_lead_to_them():
+    for name, ours in {"time": "budget", "metric": "scoring"}.items():
+        with pytest.raises(TypeError, match=f"'{name}'; did you mean '{ours}'"):
+            check_parameters(ActMLP(), {name: 60}, ["budget", "scoring"])

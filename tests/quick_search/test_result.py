@@ -5,7 +5,7 @@ import re
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
-from skact import search
+from skact import diagnose, search
 
 X, y = load_iris(return_X_y=True, as_frame=True)
 OPTIONS = {"width": 8, "depth": 1, "cv": 2, "max_epochs": 4, "progress": False}
@@ -76,3 +76,26 @@ def test_what_was_tried_is_there_as_frames(found):
     assert len(found.to_frame("epoch")) > 0
     comparison = found.compare()
     assert comparison.means.index[0] in found.verdict
+
+
+def test_a_single_activation_may_be_a_name_and_labels_are_those_of_y(found):
+    one = search(X, y, activations="tanh", n_candidates=2, **OPTIONS)
+    assert set(one.ranking_["activation"].dropna()) == {"tanh"}
+    assert found.classes_.tolist() == [0, 1, 2]
+
+
+def test_the_plot_names_the_score_and_draws_the_baselines_that_are_near(found):
+    mpl = pytest.importorskip("matplotlib")
+    with mpl.rc_context({"backend": "Agg"}):
+        ax = found.plot().ax_
+        assert ax.get_ylabel() == "test accuracy: mean ± std of 2 folds"
+        low, high = ax.get_ylim()
+        near = [name for name, of in found.baselines_.items() if low < of.mean() < high]
+        assert [text.get_text() for text in ax.texts] == near
+        assert not found.plot(metric="score").ax_.texts
+
+
+def test_diagnose_asks_a_result_which_of_its_rows_count(found):
+    own = found.diagnose()
+    assert str(diagnose(found)) == str(own)
+    assert "pass X and y" not in own.looked_at  # the search scales X itself

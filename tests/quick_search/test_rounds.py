@@ -97,7 +97,7 @@ def test_hardly_any_time_tries_one_chunk(run):
     assert found.best_index_ == found.cv_results_["mean_test_score"].argmax()
 
 
-@pytest.mark.parametrize(("seconds", "last"), [(12, 12), (15, 12), (25, 24)])
+@pytest.mark.parametrize(("seconds", "last"), [(10, 12), (12, 12), (30, 24)])
 def test_a_share_in_which_no_candidate_fits_is_not_lost(run, clock, seconds, last):
     # a fourth of what is left is too short for a candidate
     began = clock.now

@@ -28,6 +28,7 @@ class Search:
 
     def __init__(self, rows, max_resources):
         self.max_resources = max_resources
+        self.n_candidates_, self.rounds_ = len(rows), [(1, len(rows))]
         params = [{f"net__{k}": v for k, v in one.items()} for one, _ in rows]
         scores = np.array([of_row for _, of_row in rows])
         self.cv_results_ = {"params": params} | {
@@ -56,6 +57,7 @@ def result(*others, net=NET, **changed):
         "baselines_": {},
         "comparison": None,
         "test_ratio_": 1 / 3,
+        "alerts_": [],
     }
     return SimpleNamespace(**facts | changed)
 
@@ -130,6 +132,10 @@ def test_activations_are_parted_as_the_comparison_parts_them():
     near = first - 0.005 + 0.02 * rng.normal(size=10)
     found = sentences_on_activations(result(comparison=comparison(first, worse, near)))
     assert "silu scores best of 3 values of activation" in found[0]
+    few = "Some activations had 1 candidate only: this says more of these nets than of "
+    assert found[1:] == ["Worse: relu (0.1 less).", f"{few}the activations."]
+    three = {"comparison": comparison(first, worse, near)}
+    found = sentences_on_activations(result(*[(NET, SCORES - SURE)] * 2, **three))
     assert found[1:] == ["Worse: relu (0.1 less)."]
     assert sentences_on_activations(result()) == []
 
@@ -155,7 +161,8 @@ def test_trees_are_to_be_taken_only_if_they_are_shown_to_be_better():
     (step,) = sentences_on_next_steps(result(baselines_={TREES: SCORES + SURE}))
     assert step.startswith("Take HistGradientBoosting")
     (step,) = sentences_on_next_steps(result(baselines_={TREES: SCORES + LUCK + 0.01}))
-    assert step.startswith("Use it")
+    assert step.startswith("Use it: found.predict(new_rows). It predicts with the best")
+    assert "net, not with HistGradientBoosting." in step
 
 
 def test_longer_training_is_advised_only_where_the_last_round_gained():
@@ -169,7 +176,8 @@ def test_longer_training_is_advised_only_where_the_last_round_gained():
 
 def test_a_net_that_learns_by_heart_is_said():
     later = (NET | {"max_epochs": 64}, SCORES - SURE)
-    (step,) = sentences_on_next_steps(result(later))
+    step, last = sentences_on_next_steps(result(later))
+    assert last == "Use it: found.predict(new_rows)."
     assert step.startswith("The best net learns by heart after 32 epochs: 64 epochs")
     assert "0.02 less" in step
 
@@ -198,3 +206,50 @@ def test_more_folds_are_advised_only_where_they_can_help():
     assert step.startswith("If the activation matters to you, take more folds")
     near = comparison(SCORES.mean() + noise, SCORES.mean() - 1e-4 + noise[::-1])
     assert sentences_on_next_steps(result(comparison=near))[0].startswith("Use it")
+
+
+def test_nets_that_all_lose_with_more_epochs_are_said_to_learn_by_heart():
+    rows = [
+        (NET | {"lr": lr, "max_epochs": epochs}, SCORES - 0.01 - down * SURE)
+        for lr in (0.001, 0.002, 0.003)
+        for epochs, down in ((4, 0), (8, 2))
+    ]
+    step, _ = sentences_on_next_steps(result(*rows))
+    assert step.startswith(
+        "Nets learn by heart: with more epochs, they score 0.04 less"
+    )
+    assert len(sentences_on_next_steps(result(*rows[:4]))) == 1
+
+
+def test_after_a_leak_nothing_else_is_advised():
+    alert = "Column 'a' alone tells y (accuracy 1): if it is known only after y, ..."
+    (step,) = sentences_on_next_steps(result(alerts_=[alert]))
+    assert step.startswith("Then search again")
+
+
+def test_a_budget_that_ended_asks_for_more_time():
+    found = result()
+    found.search_.n_candidates_ = 9
+    step, last = sentences_on_next_steps(found)
+    assert step.startswith("Give it more time")
+    assert "Nothing" not in last
+
+
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        (
+            "roc_auc",
+            "found.predict_proba(new_rows), and choose a threshold: found.pred",
+        ),
+        ("neg_log_loss", "found.predict_proba(new_rows). Nothing"),
+        ("f1_macro", "found.predict(new_rows). Nothing"),
+    ],
+)
+def test_probabilities_that_were_scored_are_to_be_used(score, said):
+    assert said in sentences_on_next_steps(result(score_name=score))[-1]
+
+
+def test_a_model_that_scores_the_same_is_not_called_less():
+    found = sentences_on_winner(result(baselines_={TREES: SCORES}))
+    assert found[-1] == "HistGradientBoosting scores 0.915, as much."
