@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLDEST ?= .venv-oldest
 
-.PHONY: demo test test-oldest check format lint types docs dist bench clean
+.PHONY: demo test test-oldest check format lint types docs picture dist bench clean
 
 demo: $(READY)  ## search 60 networks on digits, print the table, write the HiPlot page
 	$(BIN)/python examples/digits_search.py
@@ -29,6 +29,9 @@ types: $(READY)
 
 docs: $(READY)  ## the site, with warnings as errors: docs/_build/html/index.html
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+picture: $(READY)  ## the picture of the README, from what the demo writes
+	$(BIN)/python docs/picture.py
 
 dist: $(READY)  ## sdist and wheel in dist/, checked as a package index would
 	rm -rf dist

@@ -27,7 +27,8 @@ parser.add_argument("--epochs", type=int, default=20)
 parser.add_argument("--open", action="store_true", help="open the page in a browser")
 args = parser.parse_args()
 
-# %% The search: 12 candidates x 5 folds, in a plain scikit-learn pipeline
+# %%
+# The search: 12 candidates x 5 folds, in a plain scikit-learn pipeline.
 X, y = load_digits(return_X_y=True)
 net = ActMLP(max_epochs=args.epochs, dtype="float32", random_state=0)
 grid = {
@@ -40,7 +41,8 @@ with fused(progress=True) as session:  # all 60 networks train together
     search.fit(X, y)
 print(session.report)
 
-# %% The table, best first
+# %%
+# The table, best first:
 frame = to_frame(search)
 columns = ["rank_test_score", "activation", "width", "lr", "mean_test_score"]
 columns += ["std_test_score", "mean_fit_time"]
@@ -49,8 +51,14 @@ print(
     f"\n{len(frame) * search.n_splits_} networks trained; best: {search.best_params_}"
 )
 
-# %% The page
-to_hiplot(search).to_html(args.page)
+# %%
+# The page, in a file:
+page = to_hiplot(search)
+page.to_html(args.page)
 print(f"HiPlot page: {args.page.resolve().as_uri()}")
 if args.open:
     webbrowser.open(args.page.resolve().as_uri())
+
+# %%
+# In a notebook the page is the last line of a cell. Drag along an axis:
+page

@@ -1,10 +1,14 @@
 """The README is short and right on a package index, and its code runs as it stands."""
 
+import json
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -78,3 +82,17 @@ def test_the_commands_named_are_targets_of_the_makefile():
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"`?make (\w+)", README)):
         assert re.search(rf"^{target}:", makefile, flags=re.M), target
+
+
+def test_the_picture_shows_the_ranking_that_the_demo_prints(tmp_path):
+    """`make picture` makes it anew."""
+    demo = ROOT / "examples" / "digits_search.py"
+    command = [sys.executable, demo, "--page", tmp_path / "page.html"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    picture = runpy.run_path(str(ROOT / "docs" / "picture.py"))
+    printed = picture["ranking_of"](done.stdout)
+    drawn = json.loads(Image.open(picture["PICTURE"]).text["ranking"])
+    assert len(printed) == len(drawn) == 12
+    scores = {tuple(row[:3]): float(row[3]) for row in drawn}
+    for row in printed:  # processors round otherwise
+        assert abs(scores[tuple(row[:3])] - float(row[3])) < 0.01

@@ -25,6 +25,14 @@ QUESTIONS = {
     "without Python": "guide/deploying",
     "select best": "guide/comparing",
 }
+# how many pixels of the lines have a colour; the script that counts lines is not loaded
+# in a frame of another origin
+PIXELS = """
+const canvas = document.querySelector('.pplot-root canvas');
+if (!canvas) return 0;
+const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+return data.filter((value, i) => i % 4 === 3 && value > 0).length;
+"""
 RESULTS = """
 const links = [...document.querySelectorAll('#search-results ul.search li > a')];
 return links.map((a) => a.getAttribute('href'));
@@ -111,3 +119,19 @@ def test_the_site_asks_for_nothing_from_the_network(site: Path, screen: Any) -> 
     for name in ("index", "guide/searches", "gallery/digits_search", "reference/index"):
         text = (site / f"{name}.html").read_text()
         assert re.findall(r'(?:src=|@import |stylesheet" href=)"?https?:', text) == []
+
+
+def test_the_page_of_an_example_is_alive(site: Path, screen: Any) -> None:
+    show(screen, (site / "gallery/digits_search.html").as_uri(), 1400)
+    frame = screen.find_element("css selector", "iframe")
+    screen.execute_script("arguments[0].scrollIntoView()", frame)
+    screen.switch_to.frame(frame)
+    drawn = 0
+    for _ in range(200):  # lines are drawn one after the other
+        last, drawn = drawn, screen.execute_script(PIXELS)
+        if drawn and drawn == last:
+            break
+        time.sleep(0.1)
+    assert drawn > 1_000
+    text = screen.execute_script("return document.body.innerText")
+    assert re.search(r"Selected:\s*12/12", text)
