@@ -18,7 +18,8 @@ from .analysis.finding import Finding
 from .backend.context import fused
 from .callbacks.activation_monitor import ActivationMonitor
 from .callbacks.training_log import TrainingLog
-from .exceptions import DivergedError, UnscaledInputWarning
+from .deploying.saved_models import load_model, save_model
+from .exceptions import DivergedError, SavedVersionWarning, UnscaledInputWarning
 from .nets.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from .network.mlp import MLP
 from .quick_search.result import SearchResult
@@ -50,6 +51,7 @@ __all__ = [
     "DivergedError",
     "Finding",
     "Range",
+    "SavedVersionWarning",
     "SearchDisplay",
     "SearchResult",
     "TrainingDisplay",
@@ -66,11 +68,13 @@ __all__ = [
     "get_activation",
     "hiplot_fetcher",
     "list_activations",
+    "load_model",
     "load_results",
     "make_activation",
     "params_of_trial",
     "reduce_checkpoints",
     "register_activation",
+    "save_model",
     "save_results",
     "search",
     "suggest_activation",

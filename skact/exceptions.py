@@ -1,4 +1,4 @@
-"""The errors of skact that are neither ``ValueError`` nor ``TypeError``; a warning."""
+"""The errors of skact that are neither ``ValueError`` nor ``TypeError``; warnings."""
 
 import copy
 
@@ -69,6 +69,29 @@ class UnscaledInputWarning(UserWarning):
     ...     net = ActMLP(max_epochs=1).fit(X, y)
     >>> print(str(found[0].message).partition(". ")[0])
     X is not scaled: values are about 1,000 in column 12
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
+class SavedVersionWarning(UserWarning):
+    """A model was saved with another version of scikit-learn, and may not work.
+
+    Given by :func:`~skact.load_model`. scikit-learn does not promise that what one
+    version learned works in another one: compare some predictions with known ones, or
+    fit the model anew.
+
+    Parameters
+    ----------
+    message : str
+        The version of the file and the one that is installed.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skact import SavedVersionWarning
+    >>> warnings.simplefilter("error", SavedVersionWarning)  # refuse such models
     """
 
     def __init__(self, message: str) -> None:

@@ -30,6 +30,7 @@ ORDER = [
     {"skact.callbacks"},
     {"skact.analysis"},
     {"skact.visualization"},
+    {"skact.deploying"},
     {"skact.quick_search"},
     {"skact"},
 ]
@@ -45,6 +46,7 @@ NEVER_LOADED = {
     "results": {"torch", "skorch", "hiplot", "greenlet", "matplotlib"},
     "callbacks": {"hiplot", "matplotlib"},
     "analysis": {"torch", "skorch", "hiplot", "matplotlib"},
+    "deploying": {"skact.backend", "hiplot", "matplotlib", "skops", "safetensors"},
     "visualization": {"skact.engine", "skact.nets", "skact.backend", "skorch"},
 }
 

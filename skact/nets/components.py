@@ -82,17 +82,22 @@ def check_can_train_on(net: Any) -> None:
     complete_optimizer(net.optimizer_)
 
 
-def check_same_network(net: Any) -> None:
-    """Raise if settings have changed since the network was built."""
+def changed_settings(net: Any) -> list[str]:
+    """Return the settings that have changed since the network was built."""
     current, built = fixed_settings(net), net.built_with_
-    changed = [
+    return [
         name
         for name in {**built, **current}
         if name != "device"  # checked by itself: a pickle may change it
         and not _is_same_setting(current.get(name), built.get(name))
     ]
+
+
+def check_same_network(net: Any) -> None:
+    """Raise if settings have changed since the network was built."""
+    changed = changed_settings(net)
     if changed:
-        before = ", ".join(f"{name}={built.get(name)!r}" for name in changed)
+        before = ", ".join(f"{name}={net.built_with_.get(name)!r}" for name in changed)
         raise ValueError(
             f"{type(net).__name__} cannot train on, because it was built with "
             f"{before}: set that back, or fit anew with warm_start=False."
