@@ -56,10 +56,12 @@ def _parts_of(where: str, found: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(found, Mapping):
         for key, value in found.items():
             yield f"{where}[{key!r}]", value
-    elif isinstance(found, list | tuple):
+        return  # not what a Bunch of scikit-learn keeps beside
+    if isinstance(found, list | tuple):
         for i, value in enumerate(found):
             yield f"{where}[{i}]", value
-    elif isinstance(found, np.ndarray):
+        return
+    if isinstance(found, np.ndarray):
         if found.dtype == object:
             for i, value in enumerate(found.flat):
                 yield f"{where}[{i}]", value

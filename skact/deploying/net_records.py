@@ -134,13 +134,12 @@ def _parameters_of(net: BaseNet, *, is_trimmed: bool) -> dict[str, Any]:
 def _nonlinearity_before_trimming(net: BaseNet, params: dict[str, Any]) -> Any:
     """Return the `predict_nonlinearity` that a trimmed net had before."""
     given = params["criterion"]
-    criterion = given() if isinstance(given, type) else given
-    untrimmed: Any = type(net)()
-    vars(untrimmed).update(_criteria=["criterion"], criterion_=criterion)
+    untrimmed: Any = object.__new__(type(net))
+    vars(untrimmed).update(vars(net))
+    untrimmed.criterion_ = given() if isinstance(given, type) else given
     for value in _FIXED["predict_nonlinearity"]:
         untrimmed.predict_nonlinearity = value
-        expected = nonlinearity_of(untrimmed)
-        if repr(expected) == repr(net.predict_nonlinearity):
+        if repr(nonlinearity_of(untrimmed)) == repr(net.predict_nonlinearity):
             return value
     return net.predict_nonlinearity  # of the user, and refused as such
 
@@ -190,8 +189,8 @@ def _requests_of(net: BaseNet) -> Record:
     """Return what a user made the methods ask for, such as ``set_fit_request``."""
     if "_metadata_request" not in vars(net):
         return {}
-    routing = net.get_metadata_routing()
-    return {name: dict(getattr(routing, name).requests) for name in _METHODS}
+    asked = vars(net)["_metadata_request"]
+    return {name: dict(getattr(asked, name).requests) for name in _METHODS}
 
 
 def _rows_of(history: History) -> Iterator[Record]:
