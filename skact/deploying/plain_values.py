@@ -101,8 +101,6 @@ def to_json(value: Any) -> Any:
 
 def _array_to_json(array: np.ndarray) -> list[Any]:
     dtype = array.dtype
-    if type(array) is not np.ndarray:
-        raise NotPlainError(f"an array of type {type(array).__name__}")
     if dtype.kind == "O":
         return ["object", list(array.shape), [to_json(one) for one in array.flat]]
     is_plain = dtype.kind in _KINDS_OF_DTYPES and (
@@ -126,10 +124,11 @@ def _module_to_json(module: nn.Module) -> dict[str, Any]:
         raise NotPlainError(f"{module!r}, which is no activation or loss of torch")
     options = {}
     for name in inspect.signature(type(module)).parameters:
-        value = getattr(module, name, None)
-        is_value = not isinstance(value, nn.Parameter)  # it is in the state
-        if name not in _OUTDATED and hasattr(module, name) and is_value:
-            options[name] = to_json(value)
+        if name not in _OUTDATED and hasattr(module, name):
+            value = getattr(module, name)
+            # what was learned since is in the state
+            learned = isinstance(value, nn.Parameter)
+            options[name] = to_json(module.init if learned else value)
     state = {name: to_json(one) for name, one in module.state_dict().items()}
     found = {
         "class": _names_of_classes()[type(module)],
