@@ -367,6 +367,7 @@ def _fill_optimizer(
     optimizer: torch.optim.Optimizer, written: Record, tensors: Mapping[str, Tensor]
 ) -> None:
     groups, weights = optimizer.param_groups, _weights_of(optimizer)
+    most = sum(weight.numel() for weight in weights)  # LBFGS has vectors of all
     if len(written["groups"]) != len(groups) or len(written["numbers"]) != len(weights):
         raise ValueError("the optimizer of a net is of another network")
     for group, options, own in zip(
@@ -382,7 +383,7 @@ def _fill_optimizer(
         prefix = f"optimizer.{i}."
         for name, one in tensors.items():
             if name.startswith(prefix):
-                if one.numel() > weight.numel():
+                if one.numel() > most:
                     raise ValueError(f"the tensor {name!r:.200} is too large")
                 # the number of steps stays on the CPU, as torch has it
                 place = weight.device if one.dim() else one.device
