@@ -46,6 +46,7 @@ NEVER_LOADED = {
     "results": {"torch", "skorch", "hiplot", "greenlet", "matplotlib"},
     "callbacks": {"hiplot", "matplotlib"},
     "analysis": {"torch", "skorch", "hiplot", "matplotlib"},
+    "deploying": {"matplotlib", "skops", "safetensors", "onnx", "skl2onnx"},
     "visualization": {"skact.engine", "skact.nets", "skact.backend", "skorch"},
 }
 

@@ -1,0 +1,118 @@
+"""scikit-learn's parts: types that are on a list are read, no others."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skact.deploying import model_files
+from skact.deploying.net_places import NetPlace
+from skact.deploying.sklearn_parts import (
+    TRUSTED,
+    NotTrustedError,
+    missing_types,
+    read_parts,
+    types_to_trust,
+    write_parts,
+)
+
+pytest.importorskip("skops")
+X = np.arange(12.0).reshape(6, 2)
+Y = np.array([0, 1, 0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("name", TRUSTED)
+def test_each_trusted_name_is_a_class(name):
+    module, _, kind = name.rpartition(".")
+    assert isinstance(getattr(importlib.import_module(module), kind), type)
+
+
+def test_parts_come_back_with_the_places_of_nets():
+    pipeline = make_pipeline(StandardScaler().fit(X), NetPlace(3))
+    content = write_parts(pipeline)
+    assert types_to_trust(content) == []
+    loaded = read_parts(content, [])
+    assert loaded[-1].number == 3
+    np.testing.assert_array_equal(loaded[0].transform(X), pipeline[0].transform(X))
+
+
+def test_sparse_rows_come_back():
+    neighbours = KNeighborsClassifier(2).fit(sp.csr_array(X), Y)
+    content = write_parts(neighbours)
+    # not trusted by itself: as in a tree, wrong numbers in one can end the process
+    (name,) = types_to_trust(content)
+    assert name == "scipy.sparse._csr.csr_array"
+    loaded = read_parts(content, [name])
+    np.testing.assert_array_equal(loaded.predict(X), neighbours.predict(X))
+
+
+def test_types_that_are_not_trusted_are_named():
+    content = write_parts(RandomForestClassifier(2).fit(X, Y))
+    assert types_to_trust(content) == ["sklearn.tree._tree.Tree"]
+    with pytest.raises(NotTrustedError, match=r"^sklearn\.tree\._tree\.Tree$") as error:
+        read_parts(content, [])
+    assert error.value.types == ["sklearn.tree._tree.Tree"]
+    read_parts(content, ["sklearn.tree._tree.Tree"])
+
+
+def test_functions_that_have_no_name_are_found():
+    content = write_parts(FunctionTransformer(lambda x: x))
+    (name,) = types_to_trust(content)
+    assert missing_types([name, "builtins.print", "none.Such"]) == [name, "none.Such"]
+
+
+@pytest.mark.parametrize(
+    ("loader", "module", "kind"),
+    [
+        ("FunctionNode", "os", "system"),
+        ("TypeNode", "subprocess", "Popen"),
+        ("ObjectNode", "hostile", "Thing"),
+        ("ConstructorFromReduceNode", "builtins", "open"),
+        ("PartialNode", "functools", "partial"),
+        ("OperatorFuncNode", "operator", "methodcaller"),
+        ("MethodNode", "builtins", "list"),
+    ],
+)
+def test_what_would_run_code_is_refused(loader, module, kind):
+    members = model_files.unpack(write_parts(FunctionTransformer(np.exp)))
+    schema = json.loads(members["schema.json"])
+    node = schema["content"]["content"]["func"]
+    empty = {
+        "__class__": "list",
+        "__module__": "builtins",
+        "__loader__": "ListNode",
+        "content": [],
+    }
+    names = {"__class__": kind, "__module__": module, "__loader__": loader}
+    node |= {**names, "attrs": empty, "content": empty}
+    if loader == "PartialNode":
+        node["content"] = dict.fromkeys(("func", "args", "kwds", "namespace"), empty)
+    if loader == "MethodNode":
+        node["content"] = {"func": "append", "obj": empty}
+    content = model_files.pack({"schema.json": json.dumps(schema).encode()})
+    with pytest.raises(NotTrustedError, match=f"{module}.{kind}"):
+        read_parts(content, [])
+
+
+def test_an_array_of_pickles_is_refused(tmp_path):
+    members = model_files.unpack(write_parts(StandardScaler().fit(X)))
+    np.save(tmp_path / "x.npy", np.array([{}], dtype=object), allow_pickle=True)
+    pickled = (tmp_path / "x.npy").read_bytes()
+    changed = {k: pickled if k.endswith(".npy") else v for k, v in members.items()}
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        read_parts(model_files.pack(changed), [])
+
+
+@pytest.mark.parametrize("protocol", [-1, True, 10**6, None])
+def test_a_schema_of_another_protocol_is_refused(protocol):
+    members = model_files.unpack(write_parts(StandardScaler().fit(X)))
+    schema = {**json.loads(members["schema.json"]), "protocol": protocol}
+    members["schema.json"] = json.dumps(schema).encode()
+    with pytest.raises((ValueError, TypeError), match="protocol"):
+        read_parts(model_files.pack(members), [])
