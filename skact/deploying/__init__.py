@@ -1,0 +1,1 @@
+"""Fitted nets and pipelines that leave Python, as files that other programs read."""
