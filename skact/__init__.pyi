@@ -18,6 +18,7 @@ from .analysis.finding import Finding
 from .backend.context import fused
 from .callbacks.activation_monitor import ActivationMonitor
 from .callbacks.training_log import TrainingLog
+from .deploying.onnx_export import to_onnx
 from .exceptions import DivergedError, UnscaledInputWarning
 from .nets.estimators import ActMLP, ActMLPBinary, ActMLPRegressor
 from .network.mlp import MLP
@@ -76,5 +77,6 @@ __all__ = [
     "suggest_activation",
     "to_frame",
     "to_hiplot",
+    "to_onnx",
     "unregister_activation",
 ]

@@ -1,0 +1,103 @@
+"""The graph of a whole estimator, built by skl2onnx from the converters of its parts."""
+
+from typing import Any
+
+import skl2onnx
+from onnx import helper
+from skl2onnx.common.data_types import (
+    DoubleTensorType,
+    FloatTensorType,
+    Int64TensorType,
+    StringTensorType,
+    guess_proto_type,
+)
+from sklearn.base import is_classifier
+from sklearn.compose import ColumnTransformer
+
+from skact.deploying.onnx_inputs import NUMBERS, WHOLE, WORDS, Inputs
+from skact.deploying.onnx_nodes import UnconvertibleError
+from skact.deploying.onnx_parts import heads_of
+
+_TABLE = "skact_columns"  # the columns of a frame, side by side
+
+
+def build_model(estimator: Any, inputs: Inputs, *, dtype: str, opset: int) -> Any:
+    """Return the model of an estimator whose parts can be converted.
+
+    Raises
+    ------
+    UnconvertibleError
+        If skl2onnx cannot convert a part for another reason than its class.
+    """
+    _check_names(inputs, is_classifier(estimator))
+    numbers = DoubleTensorType if dtype == "float64" else FloatTensorType
+    types = {WORDS: StringTensorType, WHOLE: Int64TensorType, NUMBERS: numbers}
+    columns = [
+        (name, types[kind]([None, inputs.width or 1]))
+        for name, kind in inputs.kinds.items()
+    ]
+    is_joined = inputs.width is None and _reads_one_table(estimator, inputs)
+    given = columns
+    if is_joined:
+        are_words = WORDS in inputs.kinds.values()
+        kind = StringTensorType if are_words else numbers
+        given = [(_TABLE, kind([None, len(columns)]))]
+    model = _convert(estimator, given, opset)
+    if is_joined:
+        _split_input(model.graph, columns)
+    return model
+
+
+def _convert(estimator: Any, given: list, opset: int) -> Any:
+    options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
+    try:
+        return skl2onnx.to_onnx(
+            estimator, initial_types=given, target_opset=opset, options=options
+        )
+    except UnconvertibleError:
+        raise
+    except Exception as error:  # skl2onnx raises errors of all kinds
+        raise UnconvertibleError(
+            f"skl2onnx could not convert the {type(estimator).__name__}: {error}"
+        ) from error
+
+
+def _reads_one_table(estimator: Any, inputs: Inputs) -> bool:
+    """Whether the first parts want all columns in one input, as most do."""
+    kinds = set(inputs.kinds.values())
+    are_alike = kinds == {WORDS} or WORDS not in kinds
+    return are_alike and not any(
+        isinstance(head, ColumnTransformer) for head in heads_of(estimator)
+    )
+
+
+def _split_input(graph: Any, columns: list) -> None:
+    """Give the graph an input for each column in place of one table."""
+    (table,) = graph.input
+    kind = table.type.tensor_type.elem_type
+    nodes, names = [], []
+    for name, column in columns:
+        if isinstance(column, Int64TensorType):
+            cast = f"{_TABLE}_{len(names)}"
+            nodes.append(helper.make_node("Cast", [name], [cast], to=kind))
+            names.append(cast)
+        else:
+            names.append(name)
+    nodes.append(helper.make_node("Concat", names, [_TABLE], axis=1))
+    for node in reversed(nodes):
+        graph.node.insert(0, node)
+    del graph.input[:]
+    for name, column in columns:
+        kind = guess_proto_type(column)
+        graph.input.append(helper.make_tensor_value_info(name, kind, [None, 1]))
+
+
+def _check_names(inputs: Inputs, is_classification: bool) -> None:
+    """Refuse columns with the names of outputs, which a graph has only once."""
+    outputs = ("label", "probabilities") if is_classification else ("variable",)
+    taken = [name for name in inputs.kinds if name in outputs]
+    if taken:
+        raise UnconvertibleError(
+            f"a column of X has the name of an output of the model, {taken[0]!r}: "
+            f"rename it"
+        )
