@@ -49,14 +49,21 @@ def test_every_runtime_import_is_a_declared_dependency():
             elif isinstance(node, ast.ImportFrom):
                 used.add((node.module or "").split(".")[0])
     used -= set(sys.stdlib_module_names) | {"skact"}
-    optional = {"IPython", "rich", "matplotlib", "safetensors"}  # by hiplot; by extras
+    optional = {
+        "IPython",
+        "rich",
+        "matplotlib",
+        "safetensors",
+        "onnx",
+        "skl2onnx",
+    }  # by hiplot; by extras
     assert used <= declared | optional, used - declared
 
 
 def test_each_extra_is_there():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    optional = {"plot", "notebook", "progress", "dask", "checkpoint"}
+    optional = {"plot", "notebook", "progress", "dask", "checkpoint", "onnx"}
     assert set(extras) == optional | {"test", "dev"}
 
 

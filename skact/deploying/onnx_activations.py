@@ -196,7 +196,11 @@ def check_activation(module: nn.Module) -> None:
         for step in module:
             check_activation(step)
     # a table has two axes, and None means the last one of them
-    if isinstance(module, nn.Softmax | nn.LogSoftmax) and module.dim not in (-1, 1, None):
+    if isinstance(module, nn.Softmax | nn.LogSoftmax) and module.dim not in (
+        -1,
+        1,
+        None,
+    ):
         raise UnconvertibleError(f"{module!r} mixes rows; dim=-1 can be converted")
 
 

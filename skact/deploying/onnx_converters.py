@@ -1,15 +1,24 @@
 """Which classes skact converts, and the same classes as skl2onnx knows them."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from skl2onnx import get_model_alias, update_registered_converter
 from skl2onnx.operator_converters.pipelines import convert_pipeline
+from skl2onnx.shape_calculators.imputer import calculate_sklearn_imputer_output_shapes
+from skl2onnx.shape_calculators.pipelines import pipeline_shape_calculator
+from skl2onnx.shape_calculators.voting_classifier import (
+    voting_classifier_shape_calculator,
+)
+from skl2onnx.shape_calculators.voting_regressor import (
+    voting_regressor_shape_calculator,
+)
 from sklearn.base import is_classifier
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.impute import SimpleImputer
 
-from skact.deploying import onnx_nets, onnx_tables, onnx_targets
+from skact.deploying import onnx_nets, onnx_scikit_learn, onnx_tables, onnx_targets
 from skact.deploying.onnx_nodes import UnconvertibleError
 from skact.nets.base import BaseNet
 from skact.quick_search.numbers import NumberEncoder
@@ -25,6 +34,10 @@ class _Converter(NamedTuple):
     convert: Callable[[Any, Any, Any], None]
 
 
+def _check_nothing(part: Any) -> None:
+    """Find no fault with an estimator made of parts: each part is checked by itself."""
+
+
 _TARGET = _Converter(
     onnx_targets.check_target, onnx_targets.set_shapes, onnx_targets.convert_target
 )
@@ -38,10 +51,26 @@ _CONVERTERS: dict[type, _Converter] = {
     ),
     TransformedTargetRegressor: _TARGET,
     StandardisedPipeline: _TARGET,
-    # its steps are checked one by one, and skl2onnx knows their shapes
-    SearchPipeline: _Converter(lambda _: None, lambda _: None, convert_pipeline),
+    SearchPipeline: _Converter(
+        _check_nothing, pipeline_shape_calculator, convert_pipeline
+    ),
     NumberEncoder: _ENCODER,
     TableEncoder: _ENCODER,
+    SimpleImputer: _Converter(
+        onnx_scikit_learn.check_imputer,
+        calculate_sklearn_imputer_output_shapes,
+        onnx_scikit_learn.convert_imputer,
+    ),
+    VotingClassifier: _Converter(
+        _check_nothing,
+        voting_classifier_shape_calculator,
+        onnx_scikit_learn.convert_average,
+    ),
+    VotingRegressor: _Converter(
+        _check_nothing,
+        voting_regressor_shape_calculator,
+        onnx_scikit_learn.convert_average,
+    ),
 }
 # what skl2onnx asks a converter of a classifier to allow
 _OPTIONS = {
@@ -57,21 +86,23 @@ def check_part(part: Any) -> None:
     for kind, converter in _CONVERTERS.items():
         if isinstance(part, kind):
             converter.check(part)
-            _register(type(part), converter, is_classifier(part))
+            _register(part, converter)
             return
+    if isinstance(part, ColumnTransformer):
+        onnx_scikit_learn.check_columns(part)
     try:
         get_model_alias(type(part))
     except RuntimeError:
         raise UnconvertibleError("skl2onnx has no converter for this class") from None
 
 
-@functools.cache
-def _register(kind: type, converter: _Converter, is_classifier: bool) -> None:
-    """Register a class, or a user's subclass of it, once."""
+def _register(part: Any, converter: _Converter) -> None:
+    """Make the class of a part, which may be a user's subclass, known to skl2onnx."""
+    kind = type(part)
     update_registered_converter(
         kind,
-        f"Skact{kind.__qualname__}{id(kind)}",  # users may call two classes the same
+        f"Skact{kind.__qualname__}{id(kind)}",  # two classes may have one name
         converter.set_shapes,
         converter.convert,
-        options=_OPTIONS if is_classifier else None,
+        options=_OPTIONS if is_classifier(part) else None,
     )

@@ -44,7 +44,7 @@ def read_inputs(estimator: Any, X: Any) -> Inputs:
         Rows as `predict` takes them; their types go before those of the parts.
     """
     heads = heads_of(estimator)
-    names = _names_of(heads) if X is None else getattr(X, "columns", None)
+    names: Any = _names_of(heads) if X is None else getattr(X, "columns", None)
     if X is not None and names is None:
         values = np.asarray(X)
         if values.ndim != 2:
@@ -75,7 +75,7 @@ def _names_of(heads: list[Any]) -> list[str] | None:
 
 
 def _kinds_of_parts(heads: list[Any], names: Iterable[Any] | None) -> dict[str, str]:
-    """Return the kinds of the columns that fitted parts read, by name."""
+    """Return the kinds of the columns that fitted parts need, by name."""
     if names is None:
         names = [f"x{i}" for i in range(heads[0].n_features_in_)]
     listed = [str(name) for name in names]
@@ -83,6 +83,9 @@ def _kinds_of_parts(heads: list[Any], names: Iterable[Any] | None) -> dict[str, 
     for head in heads:
         for name, kind in _kinds_of_head(head, listed):
             found[name] = min(found.get(name, NUMBERS), kind, key=_KINDS.index)
+    if any(isinstance(head, ColumnTransformer) for head in heads):
+        # positions count all columns, those that nothing reads too
+        found = {**dict.fromkeys(listed, NUMBERS), **found}
     return {name: found[name] for name in listed if name in found}
 
 

@@ -1,5 +1,6 @@
-"""The graph of a whole estimator, built by skl2onnx from the converters of its parts."""
+"""The graph of a whole estimator, which skl2onnx builds of the nodes of its parts."""
 
+import traceback
 from typing import Any
 
 import skl2onnx
@@ -16,7 +17,7 @@ from sklearn.compose import ColumnTransformer
 
 from skact.deploying.onnx_inputs import NUMBERS, WHOLE, WORDS, Inputs
 from skact.deploying.onnx_nodes import UnconvertibleError
-from skact.deploying.onnx_parts import heads_of
+from skact.deploying.onnx_parts import heads_of, name_of
 
 _TABLE = "skact_columns"  # the columns of a frame, side by side
 
@@ -45,6 +46,7 @@ def build_model(estimator: Any, inputs: Inputs, *, dtype: str, opset: int) -> An
     model = _convert(estimator, given, opset)
     if is_joined:
         _split_input(model.graph, columns)
+    _drop_unread(model.graph)
     return model
 
 
@@ -57,9 +59,18 @@ def _convert(estimator: Any, given: list, opset: int) -> Any:
     except UnconvertibleError:
         raise
     except Exception as error:  # skl2onnx raises errors of all kinds
+        part = _part_at_work(error) or estimator
         raise UnconvertibleError(
-            f"skl2onnx could not convert the {type(estimator).__name__}: {error}"
+            f"skl2onnx cannot convert {name_of(estimator, part)}: {error}"
         ) from error
+
+
+def _part_at_work(error: Exception) -> Any:
+    """Return the part whose converter raised an error, which does not name it."""
+    part = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        part = getattr(frame.f_locals.get("operator"), "raw_operator", part)
+    return part
 
 
 def _reads_one_table(estimator: Any, inputs: Inputs) -> bool:
@@ -75,7 +86,8 @@ def _split_input(graph: Any, columns: list) -> None:
     """Give the graph an input for each column in place of one table."""
     (table,) = graph.input
     kind = table.type.tensor_type.elem_type
-    nodes, names = [], []
+    nodes: list[Any] = []
+    names: list[str] = []
     for name, column in columns:
         if isinstance(column, Int64TensorType):
             cast = f"{_TABLE}_{len(names)}"
@@ -90,6 +102,14 @@ def _split_input(graph: Any, columns: list) -> None:
     for name, column in columns:
         kind = guess_proto_type(column)
         graph.input.append(helper.make_tensor_value_info(name, kind, [None, 1]))
+
+
+def _drop_unread(graph: Any) -> None:
+    """Drop what no node reads: inputs would have to be fed, and constants warn."""
+    read = {name for node in graph.node for name in node.input}
+    for listed in (graph.input, graph.initializer):
+        for one in [one for one in listed if one.name not in read]:
+            listed.remove(one)
 
 
 def _check_names(inputs: Inputs, is_classification: bool) -> None:

@@ -19,11 +19,11 @@ from skact._skorch import (
     overridden_method,
 )
 from skact._torch import uncompiled
+from skact.activations.modules import FunctionActivation
 from skact.deploying.onnx_activations import add_activation, check_activation
 from skact.deploying.onnx_network import add_network, check_network
 from skact.deploying.onnx_nodes import Nodes, UnconvertibleError
 from skact.nets.not_fitted import check_is_fitted
-from skact.activations.modules import FunctionActivation
 
 _METHODS = PREDICTION_METHODS | {"predict", "predict_proba", "forward_iter"}
 
@@ -54,7 +54,9 @@ def convert_net(scope: Any, operator: Any, container: Any) -> None:
     check_net(net)
     nodes = Nodes(scope, container, dtype_of(operator.outputs[-1]))
     x = join_inputs(nodes, operator)
-    outputs = _add_nonlinearity(nodes, add_network(nodes, x, uncompiled(net.module_)), net)
+    outputs = _add_nonlinearity(
+        nodes, add_network(nodes, x, uncompiled(net.module_)), net
+    )
     nodes.write(operator.outputs[-1].full_name, "Identity", outputs)
     if is_classifier(net):
         labels = nodes.constant(*_labels_of(net))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from skact._torch import has_hooks
 from skact.deploying.onnx_activations import add_activation, check_activation
@@ -33,17 +33,15 @@ def check_network(module: Any) -> None:
             raise UnconvertibleError(f"the {place}: {error}") from None
 
 
-def _activations_of(module: MLP) -> Iterator[tuple[str, Any]]:
-    layers: Any = module.hidden
-    for number, layer in enumerate(layers, 1):
+def _activations_of(module: Any) -> Iterator[tuple[str, Any]]:
+    for number, layer in enumerate(module.hidden, 1):
         yield f"activation of hidden layer {number}", layer.activation
     yield "output_activation", module.output_activation
 
 
-def add_network(nodes: Nodes, x: str, module: MLP) -> str:
+def add_network(nodes: Nodes, x: str, module: Any) -> str:
     """Add a network in evaluation mode to the input x, and return its output's name."""
-    layers: Any = module.hidden
-    for layer in layers:
+    for layer in module.hidden:
         x = _add_hidden(nodes, x, layer)
     x = _add_linear(nodes, x, *_weights_of(module.output))
     return add_activation(nodes, x, module.output_activation)
@@ -75,6 +73,6 @@ def _weights_of(linear: Linear) -> tuple[np.ndarray, np.ndarray]:
     return _array(linear.weight), _array(linear.bias)
 
 
-def _array(tensor: Tensor) -> np.ndarray:
+def _array(tensor: Any) -> np.ndarray:
     """Return float64, so that what is computed here is rounded once."""
     return tensor.detach().cpu().double().numpy()

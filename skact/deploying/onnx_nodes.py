@@ -35,7 +35,9 @@ class Nodes:
         self.write(output, operator, *inputs, **attributes)
         return output
 
-    def write(self, output: str, operator: str, *inputs: Any, **attributes: Any) -> None:
+    def write(
+        self, output: str, operator: str, *inputs: Any, **attributes: Any
+    ) -> None:
         """Add a node whose output has a name that is known already."""
         names = [one if isinstance(one, str) else self.constant(one) for one in inputs]
         name = self._scope.get_unique_operator_name(operator)
@@ -50,11 +52,11 @@ class Nodes:
         name: str = self._scope.get_unique_variable_name("constant")
         array = np.asarray(values)
         if array.dtype.kind in "OU":
-            content = [str(word).encode() for word in array.ravel()]
-            kind = TensorProto.STRING
+            words = [str(word).encode() for word in array.ravel()]
+            content, kind = np.array(words, dtype=object), int(TensorProto.STRING)
         else:
-            array = array.astype(dtype or self.dtype)
-            content, kind = array.ravel(), _type_of(array.dtype)
+            content = array.astype(dtype or self.dtype).ravel()
+            kind = _type_of(content.dtype)
         self._container.add_initializer(name, kind, list(array.shape), content)
         return name
 

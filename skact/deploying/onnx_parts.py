@@ -61,15 +61,22 @@ def check_parts(estimator: Any) -> None:
         If a part cannot be converted; the message names it, and says why.
     """
     check_is_fitted(estimator)
-    for path, part in _walk(estimator, ()):
+    for _, part in _walk(estimator, ()):
         try:
             check_part(part)
         except UnconvertibleError as error:
-            place = " > ".join(repr(name) for name in path)
-            named = f"its part {place}, a" if place else "a"
             raise UnconvertibleError(
-                f"to_onnx cannot convert {named} {type(part).__name__}: {error}."
+                f"to_onnx cannot convert {name_of(estimator, part)}: {error}."
             ) from None
+
+
+def name_of(estimator: Any, part: Any) -> str:
+    """Return the names of the steps to a part, and its class."""
+    kind = type(part).__name__
+    paths = [path for path, one in _walk(estimator, ()) if one is part]
+    if not paths or not paths[0]:
+        return f"a {kind}"
+    return f"the part {' > '.join(map(repr, paths[0]))}, a {kind}"
 
 
 def _walk(estimator: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple, Any]]:

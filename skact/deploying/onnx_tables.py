@@ -55,7 +55,7 @@ def names_of_numbers(encoder: TableEncoder) -> list[str]:
     return [str(name) for name, kind in columns if kind == "number"]
 
 
-def _numbers_of(encoder: Any) -> NumberEncoder:
+def _numbers_of(encoder: Any) -> Any:
     """Return the encoder of the numbers; `check_encoder` lets no other column pass."""
     return encoder.number_encoder_ if isinstance(encoder, TableEncoder) else encoder
 
