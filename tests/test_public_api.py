@@ -49,14 +49,8 @@ def test_every_runtime_import_is_a_declared_dependency():
             elif isinstance(node, ast.ImportFrom):
                 used.add((node.module or "").split(".")[0])
     used -= set(sys.stdlib_module_names) | {"skact"}
-    optional = {
-        "IPython",
-        "rich",
-        "matplotlib",
-        "safetensors",
-        "onnx",
-        "skl2onnx",
-    }  # by hiplot; by extras
+    optional = {"IPython", "rich", "matplotlib", "safetensors"}  # by hiplot; by extras
+    optional |= {"onnx", "skl2onnx"}
     assert used <= declared | optional, used - declared
 
 

@@ -106,7 +106,9 @@ def _kinds_of_head(head: Any, names: list[str]) -> Iterable[tuple[str, str]]:
     if isinstance(head, TableEncoder):
         yield from ((name, NUMBERS) for name in names_of_numbers(head))
         return
-    if hasattr(head, "categories_"):
+    if hasattr(head, "vocabulary_"):
+        dtypes = [np.dtype(object)] * len(names)
+    elif hasattr(head, "categories_"):
         dtypes = [values.dtype for values in head.categories_]
     else:  # such as a SimpleImputer
         learnt = np.asarray(getattr(head, "statistics_", 0.0)).dtype

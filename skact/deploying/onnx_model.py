@@ -1,6 +1,7 @@
 """The graph of a whole estimator, which skl2onnx builds of the nodes of its parts."""
 
 import traceback
+from collections.abc import Mapping
 from typing import Any
 
 import skl2onnx
@@ -46,6 +47,8 @@ def build_model(estimator: Any, inputs: Inputs, *, dtype: str, opset: int) -> An
     model = _convert(estimator, given, opset)
     if is_joined:
         _split_input(model.graph, columns)
+    else:
+        _name_inputs(model.graph, columns)
     _drop_unread(model.graph)
     return model
 
@@ -56,12 +59,11 @@ def _convert(estimator: Any, given: list, opset: int) -> Any:
         return skl2onnx.to_onnx(
             estimator, initial_types=given, target_opset=opset, options=options
         )
-    except UnconvertibleError:
-        raise
     except Exception as error:  # skl2onnx raises errors of all kinds
         part = _part_at_work(error) or estimator
+        who = "to_onnx" if isinstance(error, UnconvertibleError) else "skl2onnx"
         raise UnconvertibleError(
-            f"skl2onnx cannot convert {name_of(estimator, part)}: {error}"
+            f"{who} cannot convert {name_of(estimator, part)}: {error}"
         ) from error
 
 
@@ -84,6 +86,7 @@ def _reads_one_table(estimator: Any, inputs: Inputs) -> bool:
 
 def _split_input(graph: Any, columns: list) -> None:
     """Give the graph an input for each column in place of one table."""
+    _rename(graph, {name: f"{_TABLE}_{name}" for name, _ in columns})
     (table,) = graph.input
     kind = table.type.tensor_type.elem_type
     nodes: list[Any] = []
@@ -102,6 +105,23 @@ def _split_input(graph: Any, columns: list) -> None:
     for name, column in columns:
         kind = guess_proto_type(column)
         graph.input.append(helper.make_tensor_value_info(name, kind, [None, 1]))
+
+
+def _name_inputs(graph: Any, columns: list) -> None:
+    """Give inputs the names of their columns, of which skl2onnx changes some signs."""
+    names = [name for name, _ in columns]
+    _rename(graph, dict(zip([one.name for one in graph.input], names, strict=True)))
+    for one, name in zip(graph.input, names, strict=True):
+        one.name = name
+
+
+def _rename(graph: Any, names: Mapping[str, str]) -> None:
+    """Rename what nodes and constants are called inside a graph."""
+    for node in graph.node:
+        for listed in (node.input, node.output):
+            listed[:] = [names.get(name, name) for name in listed]
+    for constant in graph.initializer:
+        constant.name = names.get(constant.name, constant.name)
 
 
 def _drop_unread(graph: Any) -> None:

@@ -65,7 +65,7 @@ def convert_net(scope: Any, operator: Any, container: Any) -> None:
 
 
 def set_shapes(operator: Any) -> None:
-    """Tell skl2onnx the types and shapes of what a net gives."""
+    """Tell skl2onnx the types and shapes of what a net, or a pipeline of it, gives."""
     net = operator.raw_operator
     n_rows = operator.inputs[0].get_first_dimension()
     n_columns = len(net.classes_) if is_classifier(net) else net.n_outputs_
@@ -78,9 +78,13 @@ def set_shapes(operator: Any) -> None:
 
 def set_type_of_numbers(operator: Any, shape: list) -> None:
     """Give the last output numbers of float64 if the first input has them."""
-    is_double = isinstance(operator.inputs[0].type, DoubleTensorType)
-    kind = DoubleTensorType if is_double else FloatTensorType
-    operator.outputs[-1].set_type(kind(shape))
+    operator.outputs[-1].set_type(type_of_numbers(operator.inputs)(shape))
+
+
+def type_of_numbers(inputs: list) -> Any:
+    """Return the type of what is computed from these inputs."""
+    is_double = isinstance(inputs[0].type, DoubleTensorType)
+    return DoubleTensorType if is_double else FloatTensorType
 
 
 def dtype_of(variable: Any) -> type[np.floating]:

@@ -75,8 +75,8 @@ def name_of(estimator: Any, part: Any) -> str:
     kind = type(part).__name__
     paths = [path for path, one in _walk(estimator, ()) if one is part]
     if not paths or not paths[0]:
-        return f"a {kind}"
-    return f"the part {' > '.join(map(repr, paths[0]))}, a {kind}"
+        return f"the {kind}"
+    return f"the part {' > '.join(map(repr, paths[0]))} ({kind})"
 
 
 def _walk(estimator: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple, Any]]:

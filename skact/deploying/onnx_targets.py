@@ -34,9 +34,9 @@ def convert_target(scope: Any, operator: Any, container: Any) -> None:
     inner.outputs.append(scope.declare_local_variable("scaled", kind()))
     nodes = Nodes(scope, container, dtype_of(operator.outputs[0]))
     y = inner.outputs[0].full_name
-    if scaler.scale_ is not None:
+    if scaler.with_std:
         y = nodes.add("Mul", y, scaler.scale_)
-    if scaler.mean_ is not None:
+    if scaler.with_mean:
         y = nodes.add("Add", y, scaler.mean_)
     nodes.write(operator.outputs[0].full_name, "Identity", y)
 
