@@ -14,7 +14,7 @@ from skl2onnx.shape_calculators.voting_regressor import (
     voting_regressor_shape_calculator,
 )
 from sklearn.base import is_classifier
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.impute import SimpleImputer
 
@@ -77,7 +77,7 @@ _CONVERTERS: dict[type, _Converter] = {
     NumberEncoder: _ENCODER,
     TableEncoder: _ENCODER,
     SimpleImputer: _Converter(
-        onnx_scikit_learn.check_imputer,
+        onnx_scikit_learn.check_of_scikit_learn,
         calculate_sklearn_imputer_output_shapes,
         onnx_scikit_learn.convert_imputer,
     ),
@@ -97,7 +97,6 @@ _OPTIONS = {
     "zipmap": [True, False, "columns"],
     "output_class_labels": [False, True],
     "nocl": [False],
-    "raw_scores": [False],
 }
 
 
@@ -108,8 +107,7 @@ def check_part(part: Any) -> None:
             converter.check(part)
             _register(type(part), converter, is_classifier(part))
             return
-    if isinstance(part, ColumnTransformer):
-        onnx_scikit_learn.check_columns(part)
+    onnx_scikit_learn.check_of_scikit_learn(part)
     try:
         get_model_alias(type(part))
     except RuntimeError:

@@ -9,12 +9,68 @@ from skl2onnx.operator_converters.imputer_op import convert_sklearn_imputer
 from skl2onnx.operator_converters.voting_classifier import convert_voting_classifier
 from skl2onnx.operator_converters.voting_regressor import convert_voting_regressor
 from sklearn.base import is_classifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor
+from sklearn.feature_selection import SelectorMixin
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import OrdinalEncoder
 
 from skact.deploying.onnx_nets import dtype_of, join_inputs
 from skact.deploying.onnx_nodes import Nodes, UnconvertibleError
 
+# what holds a net in its parameter `estimator`, and predicts as scikit-learn does after
+# skl2onnx has converted it; some that it converts forget a threshold, or the classes
+_TRIED = (
+    *(BaggingClassifier, BaggingRegressor, CalibratedClassifierCV),
+    *(GridSearchCV, MultiOutputRegressor),
+)
 
-def check_columns(transformer: Any) -> None:
+
+def check_of_scikit_learn(part: Any) -> None:
+    """Raise UnconvertibleError where skl2onnx would give something else."""
+    if isinstance(part, Pipeline):
+        _check_transformers(part.steps[:-1])
+    elif isinstance(part, FeatureUnion):
+        _check_transformers(part.transformer_list)
+    elif isinstance(part, ColumnTransformer):
+        _check_transformers([(name, one) for name, one, _ in part.transformers_])
+        _check_columns(part)
+    elif isinstance(part, OrdinalEncoder):
+        _check_categories(part)
+    elif isinstance(part, SimpleImputer):
+        _check_imputer(part)
+    elif hasattr(part, "estimator") and not isinstance(part, (*_TRIED, SelectorMixin)):
+        raise UnconvertibleError(
+            "skl2onnx does not convert what this class adds to its estimator"
+        )
+
+
+def _check_transformers(steps: Any) -> None:
+    """Refuse transformers that predict, too: skl2onnx would pass on predictions."""
+    for name, step in steps:
+        if hasattr(step, "predict") and not isinstance(step, SelectorMixin):
+            raise UnconvertibleError(
+                f"skl2onnx would pass on what {name!r} ({type(step).__name__}) "
+                f"predicts, not what it transforms"
+            )
+
+
+def _check_categories(encoder: Any) -> None:
+    for categories in encoder.categories_:
+        if categories.dtype.kind == "f" and not np.array_equal(
+            categories, np.round(categories)
+        ):
+            raise UnconvertibleError(
+                f"categories must be words or whole numbers, got "
+                f"{categories.tolist()[:3]}"
+            )
+
+
+def _check_columns(transformer: Any) -> None:
     """Refuse masks, which skl2onnx takes for positions, and slices of names."""
     for name, _, columns in transformer.transformers_:
         ends = (columns.start, columns.stop) if isinstance(columns, slice) else columns
@@ -28,7 +84,7 @@ def check_columns(transformer: Any) -> None:
             )
 
 
-def check_imputer(imputer: Any) -> None:
+def _check_imputer(imputer: Any) -> None:
     """Refuse what skl2onnx leaves out, and gaps in words, which ONNX does not have."""
     if imputer.add_indicator:
         raise UnconvertibleError("add_indicator=True, which skl2onnx leaves out")

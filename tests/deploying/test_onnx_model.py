@@ -142,6 +142,23 @@ def test_an_error_of_skl2onnx_names_the_part():
 
 
 @pytest.mark.parametrize(
+    "head",
+    [
+        StandardScaler(),
+        ColumnTransformer([("a", StandardScaler(), slice(0, 2))], remainder=PCA(2)),
+    ],
+    ids=lambda head: type(head).__name__,
+)
+def test_names_of_columns_stay_whatever_they_are(head, assert_same):
+    names = ["gemm", "constant", "length (cm)", "ü/é"]
+    frame = WINE.iloc[:, :4].set_axis(names, axis=1)
+    model = make_pipeline(head, ActMLP(**SMALL)).fit(frame, y)
+    converted = to_onnx(model)
+    assert inputs_of(converted) == names
+    assert_same(converted, model, frame)
+
+
+@pytest.mark.parametrize(
     ("name", "kind"), [("label", ActMLP), ("variable", ActMLPRegressor)]
 )
 def test_a_column_with_the_name_of_an_output_is_refused(name, kind):

@@ -3,14 +3,26 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_wine
-from sklearn.ensemble import VotingClassifier, VotingRegressor
+from sklearn.ensemble import (
+    BaggingClassifier,
+    BaggingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler, scale
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, scale
 
-from skact import ActMLP, ActMLPRegressor, to_onnx
+from skact import ActMLP, ActMLPBinary, ActMLPRegressor, to_onnx
 
 X, y = load_wine(return_X_y=True, as_frame=True)
 GAPS = X.mask(np.random.default_rng(0).random(X.shape) < 0.1)
@@ -72,6 +84,68 @@ def test_masks_and_slices_of_names_are_refused(columns):
     scaler = ColumnTransformer([("some", StandardScaler(), columns)])
     model = make_pipeline(scaler, ActMLP(**SMALL)).fit(X, y)
     why = re.escape("the columns of 'some' must be names or positions, got ")
+    with pytest.raises(ValueError, match=why):
+        to_onnx(model)
+
+
+def test_float64_categories_that_are_not_whole_are_refused():
+    model = make_pipeline(OrdinalEncoder(), ActMLP(**SMALL)).fit(X[["hue"]], y)
+    why = re.escape("categories must be words or whole numbers, got [0.48, 0.54, 0.55]")
+    with pytest.raises(ValueError, match=why):
+        to_onnx(model)
+
+
+@pytest.mark.parametrize(
+    "composite",
+    [
+        make_pipeline(KMeans(2, random_state=0), StandardScaler()),
+        make_pipeline(
+            FeatureUnion([("kmeans", KMeans(2, random_state=0))]), StandardScaler()
+        ),
+        ColumnTransformer([("kmeans", KMeans(2, random_state=0), ["ash", "hue"])]),
+    ],
+    ids=["Pipeline", "FeatureUnion", "ColumnTransformer"],
+)
+def test_a_transformer_that_predicts_is_refused(composite):
+    model = make_pipeline(composite, ActMLP(**SMALL)).fit(X, y)
+    why = r"skl2onnx would pass on what 'kmeans' \(KMeans\) predicts, not what"
+    with pytest.raises(ValueError, match=why):
+        to_onnx(model)
+
+
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        CalibratedClassifierCV(ActMLP(**SMALL), cv=2),
+        BaggingClassifier(ActMLP(**SMALL), n_estimators=2, random_state=0),
+        make_pipeline(SelectFromModel(Ridge()), ActMLP(**SMALL)),
+        make_pipeline(RFE(Ridge(), n_features_to_select=4), ActMLP(**SMALL)),
+        make_pipeline(
+            StandardScaler(), GridSearchCV(ActMLP(**SMALL), {"lr": [0.1, 0.2]}, cv=2)
+        ),
+    ],
+    ids=lambda one: f"{type(one).__name__}",
+)
+def test_wrappers_that_predict_the_same(wrapper, assert_same):
+    rows = pd.DataFrame(scale(X), columns=X.columns)
+    model = wrapper.fit(rows, y)
+    assert_same(to_onnx(model), model, rows)
+
+
+def test_wrappers_of_regressors_that_predict_the_same(assert_same):
+    rows, Y = scale(X)[:, 2:], scale(X)[:, :2]
+    model = MultiOutputRegressor(ActMLPRegressor(**SMALL)).fit(rows, Y)
+    assert_same(to_onnx(model), model, rows)
+    bagging = BaggingRegressor(ActMLPRegressor(**SMALL), n_estimators=2, random_state=0)
+    assert_same(to_onnx(bagging.fit(rows, Y[:, 0])), bagging, rows)
+
+
+@pytest.mark.parametrize(
+    "wrapper", [OneVsRestClassifier, TunedThresholdClassifierCV], ids=str
+)
+def test_wrappers_of_which_skl2onnx_leaves_something_out_are_refused(wrapper):
+    model = wrapper(ActMLPBinary(**SMALL)).fit(scale(X), y == 1)
+    why = f"the {wrapper.__name__}: skl2onnx does not convert what this class adds"
     with pytest.raises(ValueError, match=why):
         to_onnx(model)
 
