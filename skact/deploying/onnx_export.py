@@ -46,7 +46,8 @@ def to_onnx(
     dtype : {"float32", "float64"}, default="float32"
         The dtype of inputs that are numbers, and of the computation, whatever dtype the
         net has: weights of float64 are rounded. "float64" suits columns whose numbers
-        are large beside their spread. The exact GELU computes in float32 even then.
+        are large beside their spread; the quantiles of a search need it. The exact GELU
+        computes in float32 even then.
 
     Returns
     -------

@@ -23,7 +23,7 @@ from skact.deploying.onnx_nets import dtype_of, join_inputs
 from skact.deploying.onnx_nodes import Nodes, UnconvertibleError
 
 # what holds a net in its parameter `estimator`, and predicts as scikit-learn does after
-# skl2onnx has converted it; some that it converts forget a threshold, or the classes
+# skl2onnx has converted it: others lose a threshold, or the digits of small numbers
 _TRIED = (
     *(BaggingClassifier, BaggingRegressor, CalibratedClassifierCV),
     *(GridSearchCV, MultiOutputRegressor),
@@ -45,7 +45,7 @@ def check_of_scikit_learn(part: Any) -> None:
         _check_imputer(part)
     elif hasattr(part, "estimator") and not isinstance(part, (*_TRIED, SelectorMixin)):
         raise UnconvertibleError(
-            "skl2onnx does not convert what this class adds to its estimator"
+            "what skl2onnx makes of this class predicts otherwise, or nobody has tried"
         )
 
 

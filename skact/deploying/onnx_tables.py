@@ -6,6 +6,7 @@ import numpy as np
 
 from skact.deploying.onnx_nets import dtype_of, join_inputs, set_type_of_numbers
 from skact.deploying.onnx_nodes import Nodes, UnconvertibleError
+from skact.deploying.onnx_quantiles import add_quantiles
 from skact.quick_search.numbers import CLIP, NumberEncoder
 from skact.quick_search.tables import TableEncoder
 
@@ -27,11 +28,6 @@ def check_encoder(encoder: Any) -> None:
                 f"only columns of numbers can be converted, and it has "
                 f"{', '.join(others)}"
             )
-    if _numbers_of(encoder).numbers == "quantile":
-        raise UnconvertibleError(
-            "numbers='quantile' needs the quantiles of a normal distribution, which "
-            "ONNX does not have; 'standard', 'clip' and 'piecewise' can be converted"
-        )
 
 
 def convert_encoder(scope: Any, operator: Any, container: Any) -> None:
@@ -74,7 +70,14 @@ def _add_numbers(nodes: Nodes, x: str, encoder: NumberEncoder) -> str:
     clipped = nodes.add("Div", near, length)
     if encoder.numbers == "clip" or not len(encoder.many_):
         return clipped
-    return nodes.add("Concat", clipped, _add_bins(nodes, filled, encoder), axis=1)
+    if encoder.numbers == "piecewise":
+        return nodes.add("Concat", clipped, _add_bins(nodes, filled, encoder), axis=1)
+    many = nodes.add("Gather", filled, nodes.constant(encoder.many_, np.int64), axis=1)
+    ranked = add_quantiles(nodes, many, encoder.quantiles_)
+    places = np.arange(len(encoder.center_))
+    places[encoder.many_] = len(places) + np.arange(len(encoder.many_))
+    both = nodes.add("Concat", clipped, ranked, axis=1)
+    return nodes.add("Gather", both, nodes.constant(places, np.int64), axis=1)
 
 
 def _add_bins(nodes: Nodes, x: str, encoder: NumberEncoder) -> str:

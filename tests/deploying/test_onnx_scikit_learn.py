@@ -143,9 +143,9 @@ def test_wrappers_of_regressors_that_predict_the_same(assert_same):
 @pytest.mark.parametrize(
     "wrapper", [OneVsRestClassifier, TunedThresholdClassifierCV], ids=str
 )
-def test_wrappers_of_which_skl2onnx_leaves_something_out_are_refused(wrapper):
+def test_wrappers_that_predict_otherwise_are_refused(wrapper):
     model = wrapper(ActMLPBinary(**SMALL)).fit(scale(X), y == 1)
-    why = f"the {wrapper.__name__}: skl2onnx does not convert what this class adds"
+    why = f"the {wrapper.__name__}: what skl2onnx makes of this class predicts"
     with pytest.raises(ValueError, match=why):
         to_onnx(model)
 

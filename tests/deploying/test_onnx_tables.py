@@ -4,7 +4,7 @@ import pytest
 from sklearn.datasets import load_wine
 
 from skact import ActMLP, search, to_onnx
-from skact.quick_search.numbers import NumberEncoder
+from skact.quick_search.numbers import WAYS, NumberEncoder
 from skact.quick_search.pipelines import make_columns, make_pipeline
 from skact.quick_search.tables import TableEncoder
 
@@ -17,8 +17,13 @@ def with_gaps(X):
     return X.mask(np.random.default_rng(0).random(X.shape) < 0.1)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("numbers", ["standard", "clip", "piecewise"])
+ENCODINGS = [
+    *[(numbers, "float64") for numbers in WAYS],
+    *[(numbers, "float32") for numbers in WAYS if numbers != "quantile"],
+]
+
+
+@pytest.mark.parametrize(("numbers", "dtype"), ENCODINGS)
 def test_numbers_are_encoded_the_same(numbers, dtype, assert_same):
     rows = with_gaps(X).to_numpy()
     model = make_pipeline(NumberEncoder(numbers), NET, is_regression=False)
@@ -26,19 +31,22 @@ def test_numbers_are_encoded_the_same(numbers, dtype, assert_same):
     assert_same(to_onnx(model, dtype=dtype), model, rows)
 
 
-@pytest.mark.parametrize("numbers", ["clip", "piecewise"])
+@pytest.mark.parametrize("numbers", ["clip", "quantile", "piecewise"])
 def test_numbers_far_outside_stay_finite(numbers, assert_same):
     model = make_pipeline(NumberEncoder(numbers), NET, is_regression=False)
     model.fit(X.to_numpy(), y)
-    assert_same(to_onnx(model), model, np.full((2, 13), [[-1e37], [1e37]]))
+    far = np.full((2, 13), [[-1e37], [1e37]])
+    assert_same(to_onnx(model, dtype="float64"), model, far)
+    if numbers != "quantile":
+        assert_same(to_onnx(model), model, far)
 
 
-@pytest.mark.parametrize("numbers", ["clip", "piecewise"])
+@pytest.mark.parametrize("numbers", ["clip", "quantile", "piecewise"])
 def test_columns_of_few_numbers_have_no_bins(numbers, assert_same):
     few = np.round(X.to_numpy()[:, :2])
     model = make_pipeline(NumberEncoder(numbers), NET, is_regression=False)
     model.fit(few, y)
-    assert_same(to_onnx(model), model, few)
+    assert_same(to_onnx(model, dtype="float64"), model, few)
 
 
 def test_a_frame_has_inputs_for_its_numbers_only(assert_same):
@@ -64,20 +72,13 @@ def test_columns_of_other_kinds_are_refused_by_name():
         to_onnx(model)
 
 
-def test_quantiles_are_refused():
-    model = make_pipeline(NumberEncoder("quantile"), NET, is_regression=False)
-    with pytest.raises(ValueError, match="numbers='quantile' needs the quantiles"):
-        to_onnx(model.fit(X.to_numpy(), y))
-
-
 @pytest.mark.parametrize("average", [1, 3])
 def test_what_a_search_found_is_converted(average, assert_same):
     found = search(
         X,
         y,
-        numbers="piecewise",
         activations=["relu", "silu"],
-        n_candidates=4,
+        n_candidates=6,
         average=average,
         width=8,
         max_epochs=2,
@@ -85,4 +86,4 @@ def test_what_a_search_found_is_converted(average, assert_same):
         progress=False,
     )
     assert (found.average_ is None) is (average == 1)
-    assert_same(to_onnx(found), found, X)
+    assert_same(to_onnx(found, dtype="float64"), found, X)
