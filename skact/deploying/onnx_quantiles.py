@@ -90,12 +90,12 @@ def _add_share(nodes: Nodes, x: str, quantiles: np.ndarray, is_right: bool) -> s
     operator = "LessOrEqual" if is_right else "Less"
     place = _add_count(nodes, x, nodes.constant(padded.ravel()), first, size, operator)
     place = nodes.add("Add", place, first)
-    start, base, slope = (
+    start_of, base_of, slope_of = (
         nodes.add("Gather", nodes.constant(values.ravel()), place)
         for values in (start, base, slope)
     )
-    distance = nodes.add("Sub", x, start)
-    return nodes.add("Add", base, nodes.add("Mul", distance, slope))
+    distance = nodes.add("Sub", x, start_of)
+    return nodes.add("Add", base_of, nodes.add("Mul", distance, slope_of))
 
 
 def _add_count(

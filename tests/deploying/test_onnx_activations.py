@@ -81,7 +81,9 @@ def test_each_activation_follows_each_norm(spec, norm, assert_same, iris):
 
 
 @pytest.mark.filterwarnings("ignore::skact.UnscaledInputWarning")
-@pytest.mark.parametrize("activation", [*MODULES, *FUNCTIONS], ids=repr)
+@pytest.mark.parametrize(
+    "activation", [*MODULES, *FUNCTIONS], ids=lambda x: repr(x).partition(" at 0x")[0]
+)
 def test_modules_and_functions_of_torch_are_known_too(activation, assert_same):
     net = fitted(activation, depth=1)
     assert_same(to_onnx(net), net, X)
