@@ -1,7 +1,9 @@
 """scikit-learn's parts: types that are on a list are read, no others."""
 
 import importlib
+import io
 import json
+import zipfile
 from types import FunctionType
 
 import numpy as np
@@ -85,6 +87,18 @@ def test_sparse_rows_come_back():
     assert name == "scipy.sparse._csr.csr_array"
     loaded = read_parts(content, [name])
     np.testing.assert_array_equal(loaded.predict(X), neighbours.predict(X))
+
+
+def test_a_bomb_inside_is_refused(monkeypatch):
+    content = write_parts(KNeighborsClassifier(2).fit(sp.csr_array(X), Y))
+    monkeypatch.setattr(model_files, "_MOST_UNPACKED", 10)
+    with pytest.raises(ValueError, match="its sparse matrices are of"):
+        read_parts(content, ["scipy.sparse._csr.csr_array"])
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", " " * 10**6)
+    with pytest.raises(ValueError, match=r"its member 'schema\.json' is compressed"):
+        read_parts(bomb.getvalue(), [])
 
 
 def test_types_that_are_not_trusted_are_named():
