@@ -95,8 +95,13 @@ def head_of(facts: Mapping[str, Any]) -> bytes:
     return to_bytes({"kind": _KIND, "format": FORMAT, **facts})
 
 
-def read_head(content: bytes) -> dict[str, Any]:
+def read_head(file: bytes | Path) -> dict[str, Any]:
     """Return what a file says of itself.
+
+    Parameters
+    ----------
+    file : bytes or Path
+        The content of the file, or its path: then nothing else of it is read.
 
     Raises
     ------
@@ -104,7 +109,8 @@ def read_head(content: bytes) -> dict[str, Any]:
         If it is no model, or of a format that this version of skact does not know.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        source = io.BytesIO(file) if isinstance(file, bytes) else file
+        with zipfile.ZipFile(source) as archive:
             info = archive.getinfo(HEAD)
             if info.compress_type != zipfile.ZIP_STORED or info.file_size > 10**6:
                 raise ValueError(f"its {HEAD} is too large")
@@ -121,7 +127,7 @@ def read_head(content: bytes) -> dict[str, Any]:
 def is_model(path: Path) -> bool:
     """Whether a file is a model, of any format."""
     try:
-        read_head(path.read_bytes())
+        read_head(path)
     except (ValueError, OSError):
         return False
     return True

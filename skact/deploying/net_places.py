@@ -2,12 +2,14 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+
+from skact._sklearn import CALLBACKS
 
 _LEAVES = (type, ModuleType, FunctionType, BuiltinFunctionType, np.ufunc, np.dtype)
 
@@ -29,6 +31,8 @@ def walk(
     root: Any, path: str = "estimator", stop: tuple[type, ...] = ()
 ) -> Iterator[tuple[str, Any]]:
     """Yield all that an object holds, once each, with the way to it.
+
+    What ``set_callbacks`` gave an estimator is left out.
 
     Parameters
     ----------
@@ -53,33 +57,43 @@ def walk(
 def _parts_of(where: str, found: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(found, (*_LEAVES, np.generic)) or sp.issparse(found):
         return
-    if isinstance(found, Mapping):
+    if isinstance(found, Mapping):  # not what a Bunch of scikit-learn keeps beside
         for key, value in found.items():
             yield f"{where}[{key!r}]", value
-        return  # not what a Bunch of scikit-learn keeps beside
-    if isinstance(found, list | tuple):
-        for i, value in enumerate(found):
+    elif isinstance(found, list | tuple | np.ndarray):
+        for i, value in enumerate(_items_of(found)):
             yield f"{where}[{i}]", value
-        return
-    if isinstance(found, np.ndarray):
-        if found.dtype == object:
-            for i, value in enumerate(found.flat):
-                yield f"{where}[{i}]", value
-        return
-    for name, value in getattr(found, "__dict__", {}).items():
-        yield f"{where}.{name}", value
+    else:
+        for name, value in getattr(found, "__dict__", {}).items():
+            if name != CALLBACKS:
+                yield f"{where}.{name}", value
 
 
-def replace_inside(root: Any, new: Mapping[int, Any]) -> Any:
-    """Return a deep copy in which other objects stand.
+def _items_of(found: Any) -> Iterable[Any]:
+    if not isinstance(found, np.ndarray):
+        return found
+    return found.flat if found.dtype == object else ()
+
+
+def replace_inside(
+    root: Any, new: Mapping[int, Any], stop: tuple[type, ...] = ()
+) -> Any:
+    """Return a deep copy in which other objects stand, without callbacks.
 
     Parameters
     ----------
     root : object
     new : mapping of int to object
         What stands for an object, by the object's id.
+    stop : tuple of type, default=()
+        As in `walk`: types of objects that have no callbacks, or that are replaced.
     """
-    return copy.deepcopy(root, dict(new))
+    found = (one for _, one in walk(root, stop=stop))
+    attributes = [getattr(one, "__dict__", {}) for one in found]
+    callbacks: dict[int, Any] = {
+        id(one[CALLBACKS]): [] for one in attributes if CALLBACKS in one
+    }
+    return copy.deepcopy(root, {**callbacks, **new})
 
 
 def first_difference(one: Any, other: Any) -> str | None:

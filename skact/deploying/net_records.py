@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 from sklearn import config_context
+from skorch.dataset import Dataset
 from skorch.history import History
 from skorch.utils import get_map_location
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from skact._skorch import nonlinearity_of
 from skact._torch import has_hooks
@@ -44,6 +46,9 @@ _FIXED: Mapping[str, tuple] = {
     "torch_load_kwargs": (None,),
     "predict_nonlinearity": ("auto", None),
     "callbacks": (None, "disable"),
+    "dataset": (Dataset,),
+    "iterator_train": (DataLoader,),
+    "iterator_valid": (DataLoader,),
 }
 _ADVICE = {
     "activation": "Give the name of an activation, or a class of torch.nn.",

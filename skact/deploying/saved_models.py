@@ -113,9 +113,7 @@ def save_model(estimator: Any, path: str | os.PathLike[str]) -> None:
     """
     _check_packages("save_model")
     path = _path_of(path)
-    if isinstance(estimator, type) or not isinstance(
-        estimator, BaseEstimator | BaseNet
-    ):
+    if isinstance(estimator, type) or not isinstance(estimator, BaseEstimator):
         best = " Save its best_estimator_." * hasattr(estimator, "best_estimator_")
         raise TypeError(
             f"save_model takes a fitted estimator, got {short_name(estimator)}.{best}"
@@ -285,7 +283,7 @@ def _bytes_of_net(net: BaseNet) -> tuple[bytes, bytes]:
 def _written_parts(estimator: Any, places: dict[int, NetPlace]) -> bytes:
     """Return an estimator without its nets, from which the same comes again."""
     try:
-        without_nets = replace_inside(estimator, places)
+        without_nets = replace_inside(estimator, places, (BaseNet,))
         content = write_parts(without_nets)
         types = types_to_trust(content)
     except Exception as error:  # of the user's classes
@@ -348,7 +346,8 @@ def _net_in(record: bytes, tensors: bytes) -> BaseNet:
     except SafetensorError as error:
         raise ValueError(f"its tensors cannot be read ({error})") from error
     found = from_bytes(record)
-    return net_of(found, {k: torch.from_numpy(one) for k, one in arrays.items()})
+    with torch.inference_mode(False):  # what is built in this mode cannot train
+        return net_of(found, {k: torch.from_numpy(one) for k, one in arrays.items()})
 
 
 def _net_at(place: NetPlace, nets: Sequence[BaseNet]) -> BaseNet:

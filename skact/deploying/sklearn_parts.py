@@ -14,8 +14,9 @@ from sklearn.exceptions import InconsistentVersionWarning
 from skact.deploying.model_files import check_matrices, unpack
 from skact.deploying.net_places import NetPlace
 
-# Types that hold numbers and texts, and have no method that runs when they are built.
-# Not here are trees of scikit-learn: wrong numbers in one can end the process.
+# Types that hold numbers and texts, and run nothing when they are built; and functions
+# of arrays. Not here are trees, also those of neighbours, and sparse matrices: wrong
+# numbers in one can end the process.
 TRUSTED = (
     f"{NetPlace.__module__}.{NetPlace.__qualname__}",
     "skact.quick_search.numbers.NumberEncoder",
@@ -25,8 +26,21 @@ TRUSTED = (
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
     "sklearn.compose._column_transformer.make_column_selector",
+    "sklearn.feature_selection._mutual_info.mutual_info_classif",
+    "sklearn.feature_selection._mutual_info.mutual_info_regression",
+    "sklearn.feature_selection._univariate_selection.chi2",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+    "sklearn.metrics._classification.accuracy_score",
+    "sklearn.metrics._classification.balanced_accuracy_score",
+    "sklearn.metrics._classification.f1_score",
+    "sklearn.metrics._ranking.roc_auc_score",
+    "sklearn.metrics._regression.r2_score",
+    "sklearn.metrics._scorer._CurveScorer",
     "sklearn.metrics._scorer._PassthroughScorer",
+    "sklearn.metrics._scorer._Scorer",
     "sklearn.model_selection._split.GroupKFold",
     "sklearn.model_selection._split.KFold",
     "sklearn.model_selection._split.RepeatedKFold",
@@ -36,6 +50,7 @@ TRUSTED = (
     "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.model_selection._split.StratifiedShuffleSplit",
     "sklearn.model_selection._split.TimeSeriesSplit",
+    "sklearn.multiclass._ConstantPredictor",
     "sklearn.utils._bunch.Bunch",
     "sklearn.utils._metadata_requests.MetadataRequest",
     "sklearn.utils._metadata_requests.MethodMetadataRequest",

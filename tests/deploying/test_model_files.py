@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from skact.deploying import model_files
 from skact.deploying.model_files import (
     check_matrices,
+    check_members,
     from_bytes,
     head_of,
     is_model,
@@ -62,6 +63,18 @@ def test_a_bomb_is_refused_before_it_is_unpacked():
     content[place + 42 : place + 46] = bytes(4)
     with pytest.raises(ValueError, match=r"larger than the file|overlap|differ"):
         unpack(bytes(content))
+
+
+def test_members_that_share_their_bytes_are_refused():
+    members = [zipfile.ZipInfo(name) for name in "abc"]
+    for one in members:
+        one.file_size = 600
+    check_members(members[:1], 1000)
+    with pytest.raises(ValueError, match="its members are larger than the file"):
+        check_members(members, 1000)
+    members[0].file_size = 2000
+    with pytest.raises(ValueError, match="its member 'a' is compressed"):
+        check_members(members[:1], 1000)
 
 
 def test_a_link_and_a_name_that_is_there_twice_are_refused():

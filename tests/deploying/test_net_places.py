@@ -1,12 +1,14 @@
 """Nets are found wherever they are, taken out and put back."""
 
 import functools
+import threading
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.utils import Bunch
 
+from skact._sklearn import CALLBACKS
 from skact.deploying.net_places import (
     NetPlace,
     first_difference,
@@ -45,6 +47,14 @@ def test_walk_yields_a_part_once_and_ends_in_a_circle():
 def test_walk_does_not_look_into_what_it_shall_not():
     root = [Holder(inner=Holder()), sp.csr_array(np.eye(2)), Holder, np.zeros(3)]
     assert ways(root, (Holder,)) == ["root", *(f"root[{i}]" for i in range(4))]
+
+
+def test_callbacks_are_not_looked_at_and_not_copied():
+    root = Holder(**{CALLBACKS: [threading.Lock()]}, inner=Holder(**{CALLBACKS: [1]}))
+    assert ways(root) == ["root", "root.inner"]
+    found = replace_inside(root, {})
+    assert vars(found)[CALLBACKS] == vars(found.inner)[CALLBACKS] == []
+    assert len(vars(root)[CALLBACKS]) == 1
 
 
 def test_replace_inside_copies_and_keeps_what_is_shared():

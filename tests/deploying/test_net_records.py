@@ -80,6 +80,24 @@ def test_the_history_has_its_epochs_without_their_batches():
         assert {**one, "batches": []} == other
 
 
+def test_names_of_columns_come_back():
+    frame = load_iris(as_frame=True).data
+    net = ActMLP(**FAST).fit(frame, Y)
+    loaded = round_trip(net)
+    assert loaded.feature_names_in_.dtype == object
+    assert [*loaded.feature_names_in_] == [*frame.columns]
+    np.testing.assert_array_equal(net.predict(frame), loaded.predict(frame))
+    with pytest.raises(ValueError, match="feature names"):
+        loaded.predict(frame[frame.columns[::-1]])
+
+
+def test_a_net_that_is_built_and_not_trained_comes_back():
+    net = ActMLP(**FAST).initialize(X, Y)
+    loaded = round_trip(net)
+    same_bits(net, loaded)
+    same_bits(net.partial_fit(X, Y), loaded.partial_fit(X, Y))
+
+
 def test_a_net_that_is_not_fitted_comes_back():
     for net in (ActMLP("tanh", width=7), ActMLPBinary(lr=2.0), ActMLPRegressor()):
         loaded = round_trip(net)

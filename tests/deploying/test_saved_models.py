@@ -3,6 +3,7 @@
 import builtins
 import importlib
 import pickle
+import random
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import sklearn
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.callback import ProgressBar
 from sklearn.compose import (
     ColumnTransformer,
     TransformedTargetRegressor,
@@ -50,6 +52,7 @@ from skact import (
     load_model,
     save_model,
 )
+from skact._sklearn import callbacks_of
 from skact.deploying import model_files, saved_models
 
 pytest.importorskip("skops")
@@ -348,6 +351,32 @@ def test_another_process_loads_a_model(tmp_path):
     subprocess.run(
         [sys.executable, "-W", "error", "-c", script], check=True, cwd=tmp_path
     )
+
+
+def test_callbacks_of_scikit_learn_are_left_out_everywhere(tmp_path):
+    X, y = IRIS
+    bar = ProgressBar()
+    pipeline = make_pipeline(StandardScaler(), ActMLP(**FAST)).set_callbacks(bar)
+    loaded = saved_and_loaded(pipeline.fit(X, y), tmp_path)
+    check_same(pipeline, loaded, X, y)
+    assert callbacks_of(pipeline) == [bar]
+    assert callbacks_of(loaded) == []
+
+
+def test_loading_draws_nothing_and_leaves_no_mode(tmp_path):
+    X, y = IRIS
+    net = ActMLP(nn.PReLU(), **FAST).fit(X, y)
+    save_model(net, tmp_path / "model.skact")
+
+    def state():
+        numbers = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # noqa: NPY002
+        return (*numbers, random.getstate())
+
+    before = state()
+    with torch.inference_mode():
+        loaded = load_model(tmp_path / "model.skact")
+    assert state() == before
+    check_same(net.partial_fit(X, y), loaded.partial_fit(X, y), X, y)
 
 
 # ------------------------------------------------------------------ the user's own code

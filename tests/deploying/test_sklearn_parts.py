@@ -1,15 +1,29 @@
 """scikit-learn's parts: types that are on a list are read, no others."""
 
 import importlib
+import io
 import json
+import zipfile
+from types import FunctionType
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import TunedThresholdClassifierCV
+from sklearn.multiclass import OutputCodeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    PowerTransformer,
+    StandardScaler,
+)
+from sklearn.svm import SVC
 
 from skact.deploying import model_files
 from skact.deploying.net_places import NetPlace
@@ -28,9 +42,32 @@ Y = np.array([0, 1, 0, 1, 0, 1])
 
 
 @pytest.mark.parametrize("name", TRUSTED)
-def test_each_trusted_name_is_a_class(name):
+def test_each_trusted_name_is_a_class_or_a_function_of_scikit_learn(name):
     module, _, kind = name.rpartition(".")
-    assert isinstance(getattr(importlib.import_module(module), kind), type)
+    found = getattr(importlib.import_module(module), kind)
+    is_function = isinstance(found, FunctionType) and module.startswith("sklearn.")
+    assert isinstance(found, type) or is_function
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        CalibratedClassifierCV(LogisticRegression(), method="isotonic", cv=2),
+        CalibratedClassifierCV(LogisticRegression(), method="temperature", cv=2),
+        TunedThresholdClassifierCV(LogisticRegression(), cv=2),
+        make_pipeline(SelectKBest(k=1), PowerTransformer(), LogisticRegression()),
+        make_pipeline(
+            KBinsDiscretizer(2, encode="ordinal", quantile_method="linear"), SVC()
+        ),
+        OutputCodeClassifier(LogisticRegression(), random_state=0),
+    ],
+)
+def test_what_stands_around_a_net_needs_no_trust(estimator):
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    labels = np.arange(40) % 2
+    estimator.fit(rows, labels)
+    loaded = read_parts(write_parts(estimator), [])
+    np.testing.assert_array_equal(loaded.predict(rows), estimator.predict(rows))
 
 
 def test_parts_come_back_with_the_places_of_nets():
@@ -50,6 +87,18 @@ def test_sparse_rows_come_back():
     assert name == "scipy.sparse._csr.csr_array"
     loaded = read_parts(content, [name])
     np.testing.assert_array_equal(loaded.predict(X), neighbours.predict(X))
+
+
+def test_a_bomb_inside_is_refused(monkeypatch):
+    content = write_parts(KNeighborsClassifier(2).fit(sp.csr_array(X), Y))
+    monkeypatch.setattr(model_files, "_MOST_UNPACKED", 10)
+    with pytest.raises(ValueError, match="its sparse matrices are of"):
+        read_parts(content, ["scipy.sparse._csr.csr_array"])
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", " " * 10**6)
+    with pytest.raises(ValueError, match=r"its member 'schema\.json' is compressed"):
+        read_parts(bomb.getvalue(), [])
 
 
 def test_types_that_are_not_trusted_are_named():
@@ -98,6 +147,15 @@ def test_what_would_run_code_is_refused(loader, module, kind):
     content = model_files.pack({"schema.json": json.dumps(schema).encode()})
     with pytest.raises(NotTrustedError, match=f"{module}.{kind}"):
         read_parts(content, [])
+
+
+def test_an_array_that_claims_a_huge_shape_is_refused():
+    members = model_files.unpack(write_parts(StandardScaler().fit(X)))
+    before, after = b"(2,), }" + b" " * 14, b"(999999999999999,), }"
+    changed = {k: v.replace(before, after) for k, v in members.items()}
+    assert changed != members
+    with pytest.raises((ValueError, MemoryError)):
+        read_parts(model_files.pack(changed), [])
 
 
 def test_an_array_of_pickles_is_refused(tmp_path):
