@@ -47,7 +47,7 @@ NEVER_LOADED = {
     "callbacks": {"hiplot", "matplotlib"},
     "analysis": {"torch", "skorch", "hiplot", "matplotlib"},
     "quick_search": {"onnx", "skl2onnx", "onnxruntime"},
-    "deploying": {"matplotlib", "skops", "safetensors", "onnx", "skl2onnx"},
+    "deploying": {"matplotlib", "skops", "safetensors"},
     "visualization": {"skact.engine", "skact.nets", "skact.backend", "skorch"},
 }
 

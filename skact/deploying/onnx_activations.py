@@ -82,13 +82,21 @@ def _gelu(nodes: Nodes, x: str, module: Any) -> str:
     return nodes.add("Mul", x, nodes.add("Mul", nodes.add("Add", gate, 1.0), 0.5))
 
 
+def _gate(nodes: Nodes, x: str, sharp: str) -> str:
+    """Return x * sigmoid(sharp), as x / (1 + exp(-sharp)).
+
+    ONNX Runtime 1.22 makes one operator of x * sigmoid(x), and has none for float64.
+    """
+    falling = nodes.add("Exp", nodes.add("Neg", sharp))
+    return nodes.add("Div", x, nodes.add("Add", falling, 1.0))
+
+
 def _silu(nodes: Nodes, x: str, _: Any) -> str:
-    return nodes.add("Mul", x, nodes.add("Sigmoid", x))
+    return _gate(nodes, x, x)
 
 
 def _swish_beta(nodes: Nodes, x: str, module: Any) -> str:
-    sharp = nodes.add("Mul", x, module.beta.item())
-    return nodes.add("Mul", x, nodes.add("Sigmoid", sharp))
+    return _gate(nodes, x, nodes.add("Mul", x, module.beta.item()))
 
 
 def _mish(nodes: Nodes, x: str, _: Any) -> str:

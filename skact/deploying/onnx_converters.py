@@ -40,12 +40,12 @@ def _check_nothing(part: Any) -> None:
     """Find no fault with an estimator made of parts: each part is checked by itself."""
 
 
-def _parse_pipeline(
+def _parse_model(
     scope: Any, model: Any, inputs: list, custom_parsers: Any = None
 ) -> list:
-    """Declare what a pipeline of `skact.search` gives.
+    """Declare what a model gives that is, or may be, a subclass of Pipeline.
 
-    skl2onnx would look no further than that its class is one of pipelines.
+    skl2onnx would look no further, and convert it as a Pipeline.
     """
     operator = scope.declare_local_operator(get_model_alias(type(model)), model)
     operator.inputs = inputs
@@ -59,7 +59,10 @@ def _parse_pipeline(
 
 
 _TARGET = _Converter(
-    onnx_targets.check_target, onnx_targets.set_shapes, onnx_targets.convert_target
+    onnx_targets.check_target,
+    onnx_targets.set_shapes,
+    onnx_targets.convert_target,
+    _parse_model,
 )
 _ENCODER = _Converter(
     onnx_tables.check_encoder, onnx_tables.set_shapes, onnx_tables.convert_encoder
@@ -70,9 +73,9 @@ _CONVERTERS: dict[type, _Converter] = {
         onnx_nets.check_net, onnx_nets.set_shapes, onnx_nets.convert_net
     ),
     TransformedTargetRegressor: _TARGET,
-    StandardisedPipeline: _TARGET._replace(parse=_parse_pipeline),
+    StandardisedPipeline: _TARGET,
     SearchPipeline: _Converter(
-        _check_nothing, onnx_nets.set_shapes, convert_pipeline, _parse_pipeline
+        _check_nothing, onnx_nets.set_shapes, convert_pipeline, _parse_model
     ),
     NumberEncoder: _ENCODER,
     TableEncoder: _ENCODER,

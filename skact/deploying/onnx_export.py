@@ -25,14 +25,14 @@ def to_onnx(
     become 0 and 1. An estimator fitted on an array has one input ``X`` (n, n_features);
     one that was fitted on a DataFrame has an input (n, 1) for each column that it
     reads, of the column's name: strings for words, int64 for categories that are whole
-    numbers, floats for all else.
+    numbers, floats for all else. A word that is missing is the string ``"nan"``.
 
     All activations of the catalogue can be converted, both norms, and what skl2onnx
     converts: most transformers of scikit-learn, ``ColumnTransformer``, ``FeatureUnion``
     and averages such as ``VotingClassifier``; also ``TransformedTargetRegressor`` with
-    a ``StandardScaler``, and the result of a search. The operators are those of opset
-    18, which ONNX Runtime reads from version 1.14 on. Needs onnx and skl2onnx:
-    ``pip install "skact[onnx]"``.
+    a ``StandardScaler``, and the result of a search on numbers. The operators are those
+    of opset 18, which ONNX Runtime reads since version 1.14; 1.22 and 1.32 were tried.
+    Needs onnx and skl2onnx: ``pip install "skact[onnx]"``.
 
     Parameters
     ----------

@@ -44,20 +44,19 @@ def read_inputs(estimator: Any, X: Any) -> Inputs:
         Rows as `predict` takes them; their types go before those of the parts.
     """
     heads = heads_of(estimator)
-    names: Any = _names_of(heads) if X is None else getattr(X, "columns", None)
-    if X is not None and names is None:
-        values = np.asarray(X)
-        if values.ndim != 2:
-            raise ValueError(
-                f"X must be a table of rows and columns, got shape {values.shape}"
-            )
-        return Inputs({"X": _kind_of_dtype(values.dtype)}, values.shape[1])
-    kinds = _kinds_of_parts(heads, names)
+    fitted_names = _names_of(heads)
+    if X is not None and not hasattr(X, "columns"):
+        return _inputs_of_array(heads, np.asarray(X))
     if X is not None:
-        dtypes = [X.iloc[:, i].dtype for i in range(len(names))]
-        of_sample = zip(map(str, names), map(_kind_of_dtype, dtypes), strict=True)
-        return Inputs({name: kind for name, kind in of_sample if name in kinds}, None)
-    if names is not None:
+        sample = {str(name): X.iloc[:, i].dtype for i, name in enumerate(X.columns)}
+        names = fitted_names or list(sample)
+        missing = [name for name in names if name not in sample]
+        if missing:
+            raise ValueError(f"X lacks columns that the estimator had: {missing}")
+        kinds = _kinds_of_parts(heads, names)
+        return Inputs({name: _kind_of_dtype(sample[name]) for name in kinds}, None)
+    kinds = _kinds_of_parts(heads, fitted_names)
+    if fitted_names is not None:
         return Inputs(kinds, None)
     found = set(kinds.values())
     if WORDS in found and len(found) > 1:
@@ -66,6 +65,15 @@ def read_inputs(estimator: Any, X: Any) -> Inputs:
             "numbers: fit on a DataFrame, or pass one as X"
         )
     return Inputs({"X": WORDS if WORDS in found else NUMBERS}, len(kinds))
+
+
+def _inputs_of_array(heads: list[Any], X: np.ndarray) -> Inputs:
+    n_columns = heads[0].n_features_in_
+    if X.ndim != 2 or X.shape[1] != n_columns:
+        raise ValueError(f"X must have {n_columns} columns, got shape {X.shape}")
+    if any(isinstance(head, TableEncoder) for head in heads):
+        raise ValueError("X must be a DataFrame, because TableEncoder reads by name")
+    return Inputs({"X": _kind_of_dtype(X.dtype)}, n_columns)
 
 
 def _names_of(heads: list[Any]) -> list[str] | None:

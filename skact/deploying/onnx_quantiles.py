@@ -77,11 +77,8 @@ def _add_share(nodes: Nodes, x: str, quantiles: np.ndarray, is_right: bool) -> s
     start, base = np.zeros((2, n_columns, size))
     slope = np.zeros((n_columns, size))
     chosen = slice(0, n - 1) if is_right else slice(1, n)
-    start[:, 1:n], base[:, 1:n], slope[:, 1:n] = (
-        quantiles[:, chosen],
-        shares[chosen],
-        slopes,
-    )
+    start[:, 1:n], base[:, 1:n] = quantiles[:, chosen], shares[chosen]
+    slope[:, 1:n] = slopes
     base[:, n:] = 1
     padded = np.full((n_columns, size), np.inf)
     padded[:, :n] = quantiles
@@ -90,12 +87,12 @@ def _add_share(nodes: Nodes, x: str, quantiles: np.ndarray, is_right: bool) -> s
     operator = "LessOrEqual" if is_right else "Less"
     place = _add_count(nodes, x, nodes.constant(padded.ravel()), first, size, operator)
     place = nodes.add("Add", place, first)
-    start_of, base_of, slope_of = (
+    origin, height, rise = (
         nodes.add("Gather", nodes.constant(values.ravel()), place)
         for values in (start, base, slope)
     )
-    distance = nodes.add("Sub", x, start_of)
-    return nodes.add("Add", base_of, nodes.add("Mul", distance, slope_of))
+    distance = nodes.add("Sub", x, origin)
+    return nodes.add("Add", height, nodes.add("Mul", distance, rise))
 
 
 def _add_count(

@@ -89,6 +89,17 @@ def test_modules_and_functions_of_torch_are_known_too(activation, assert_same):
     assert_same(to_onnx(net), net, X)
 
 
+@pytest.mark.filterwarnings("ignore::skact.UnscaledInputWarning")
+@pytest.mark.parametrize("spec", list_activations())
+def test_outputs_far_from_zero_are_finite_where_those_of_torch_are(spec, run_onnx):
+    net = fitted(spec)
+    far = np.full((2, 3), [[-1e4], [1e4]])
+    expected = net.predict(far)
+    found = run_onnx(to_onnx(net), far)["variable"]
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_learned_parameters_are_those_after_training(assert_same, iris):
     X, y = iris
     net = ActMLPRegressor("swish_beta", 5, lr=0.1, max_epochs=5, random_state=0)

@@ -10,6 +10,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from skact import ActMLP
 from skact.deploying.onnx_inputs import NUMBERS, WHOLE, WORDS, read_inputs
+from skact.quick_search.tables import TableEncoder
 
 WINE, y = load_wine(return_X_y=True, as_frame=True)
 X = WINE[["alcohol", "ash"]].assign(
@@ -97,7 +98,29 @@ def test_an_array_of_words_and_numbers_needs_a_frame():
         read_inputs(model, None)
 
 
-def test_a_sample_must_be_a_table():
+def test_the_columns_of_a_sample_stand_as_those_of_the_fit():
     model = make_pipeline(StandardScaler(), NET).fit(X[["ash", "grade"]], y)
-    with pytest.raises(ValueError, match=r"X must be a table .*got shape \(4,\)"):
-        read_inputs(model, [1, 2, 3, 4])
+    found = read_inputs(model, X[["grade", "shade", "ash"]])
+    assert list(found.kinds.items()) == [("ash", NUMBERS), ("grade", WHOLE)]
+
+
+@pytest.mark.parametrize(
+    ("sample", "why"),
+    [
+        ([1, 2], r"X must have 2 columns, got shape \(2,\)"),
+        (np.zeros((1, 3)), r"X must have 2 columns, got shape \(1, 3\)"),
+        (X[["ash"]], r"X lacks columns that the estimator had: \['grade'\]"),
+    ],
+    ids=["row", "array", "frame"],
+)
+def test_a_sample_must_have_the_columns_of_the_fit(sample, why):
+    model = make_pipeline(StandardScaler(), NET).fit(X[["ash", "grade"]], y)
+    with pytest.raises(ValueError, match=why):
+        read_inputs(model, sample)
+
+
+def test_an_encoder_of_frames_wants_a_frame():
+    model = make_pipeline(TableEncoder(), NET).fit(X[["ash", "alcohol"]], y)
+    assert read_inputs(model, None).kinds == {"ash": NUMBERS, "alcohol": NUMBERS}
+    with pytest.raises(ValueError, match="X must be a DataFrame, because TableEncoder"):
+        read_inputs(model, X[["ash", "alcohol"]].to_numpy())
