@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.compose import ColumnTransformer
 
 from skact.deploying.onnx_nodes import UnconvertibleError
-from skact.deploying.onnx_parts import heads_of, parts_of
+from skact.deploying.onnx_parts import heads_of
 from skact.deploying.onnx_tables import names_of_numbers
 from skact.quick_search.tables import TableEncoder
 
@@ -100,16 +100,10 @@ def _kinds_of_parts(heads: list[Any], names: Iterable[Any] | None) -> dict[str, 
 def _kinds_of_head(head: Any, names: list[str]) -> Iterable[tuple[str, str]]:
     """Yield the names and kinds of the columns that one part reads."""
     if isinstance(head, ColumnTransformer):
-        parts = dict(parts_of(head))
-        for name, word, columns in head.transformers_:
-            if word == "drop":
-                continue
-            chosen = _choose(columns, names)
-            if name not in parts:
-                yield from ((column, NUMBERS) for column in chosen)
-                continue
-            for part in heads_of(parts[name]):
-                yield from _kinds_of_head(part, chosen)
+        for _, transformer, columns in head.transformers_:
+            if transformer != "drop":
+                for part in heads_of(transformer):
+                    yield from _kinds_of_head(part, _choose(columns, names))
         return
     if isinstance(head, TableEncoder):
         yield from ((name, NUMBERS) for name in names_of_numbers(head))

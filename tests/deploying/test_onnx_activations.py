@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from skact import ActMLPRegressor, list_activations, to_onnx
+from skact.activations.modules import FunctionActivation
 from skact.deploying.onnx_activations import check_activation
 from skact.deploying.onnx_nodes import UnconvertibleError
 
@@ -113,6 +114,10 @@ def test_learned_parameters_are_those_after_training(assert_same, iris):
     [
         (Doubled(), "Doubled() is of a class, "),
         (nn.Sequential(nn.ReLU(), Doubled()), "Doubled() is of a class, "),
+        (
+            FunctionActivation(torch.relu, inplace=False),
+            "FunctionActivation(relu, inplace=False) calls a function with parameters",
+        ),
         (nn.Softmax(dim=0), "Softmax(dim=0) mixes rows; dim=-1 can be converted"),
         (nn.Bilinear(2, 2, 2), "torch.nn.modules.linear.Bilinear, whose operators"),
     ],
