@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import platform
+import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -45,7 +46,7 @@ from skact.nets.base import BaseNet
 from skact.resuming.checkpoint_files import replace_file
 
 _PARTS = "estimator.skops"
-_PACKAGES = ("skact", "scikit-learn", "torch", "numpy", "skops", "safetensors")
+_PACKAGES = ("scikit-learn", "torch", "numpy", "skops", "safetensors")
 # what damaged or hostile files raise when they are read
 _READING_ERRORS = (
     *(ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError),
@@ -256,6 +257,8 @@ def _content_of(estimator: Any) -> bytes:
     parts = _written_parts(estimator, places)
     versions = {name: version(name) for name in _PACKAGES}
     versions["python"] = platform.python_version()
+    # a checkout need not be installed
+    versions["skact"] = sys.modules["skact"].__version__
     head = head_of({"versions": versions, "n_nets": len(nets)})
     return pack({HEAD: head, _PARTS: parts, **members})
 
