@@ -39,7 +39,8 @@ print(f"largest difference: {abs(probabilities - pipe.predict_proba(X)).max():.0
 # Another process with Python
 # ---------------------------
 # Loading runs no code of the file, so it may come from somebody else.
-file = save_model(pipe, folder / "model.skact")
+file = folder / "model.skact"
+save_model(pipe, file)
 again = load_model(file)
 print(f"{file.stat().st_size:,} bytes")
 print("equal to the last bit:", (again.predict_proba(X) == pipe.predict_proba(X)).all())

@@ -9,6 +9,8 @@ from typing import Any
 # ------------------------------------------------------------------ callbacks
 
 # attributes that an estimator has only while it is fitted
+# where an estimator keeps what `set_callbacks` gave it
+CALLBACKS = "_skl_callbacks"
 DURING_FIT = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 
 # names of a search's tasks in contexts
@@ -19,7 +21,7 @@ REFIT = "refit-with-best-params"
 
 def callbacks_of(estimator: Any) -> list[Any]:
     """Return the callbacks of an estimator: scikit-learn has no getter."""
-    return list(getattr(estimator, "_skl_callbacks", ()))
+    return list(getattr(estimator, CALLBACKS, ()))
 
 
 def contexts_from_root(context: Any) -> list[Any]:

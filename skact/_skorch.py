@@ -3,10 +3,13 @@
 `tests/test_seams.py` tests each use, and `pyproject.toml` caps the version of skorch.
 """
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from skorch import NeuralNet
+from skorch.utils import _identity, _make_2d_probs, _sigmoid_then_2d
 
 # Methods by which skorch's loop trains. The engine trains without them; its hooks call
 # some of them between epochs. So a subclass that overrides one trains by skorch's loop.
@@ -74,6 +77,22 @@ def callback_names(net: NeuralNet) -> list[str]:
 def nonlinearity_of(net: NeuralNet) -> Any:
     """Return the function that `predict_nonlinearity` stands for."""
     return net._get_predict_nonlinearity()
+
+
+def name_of_nonlinearity(function: Any) -> str | None:
+    """Return what a function of `nonlinearity_of` does; None: it is a user's own.
+
+    Returns
+    -------
+    {"identity", "softmax", "sigmoid", "stack"} or None
+        "stack" puts 1 - p beside p; "sigmoid" makes p first.
+    """
+    if isinstance(function, functools.partial):
+        is_softmax = function.func is torch.softmax and not function.args
+        return "softmax" if is_softmax and function.keywords == {"dim": -1} else None
+    known = {_identity: "identity", _sigmoid_then_2d: "sigmoid"}
+    known[_make_2d_probs] = "stack"
+    return next((name for one, name in known.items() if one is function), None)
 
 
 def set_evaluation_mode(net: NeuralNet) -> None:

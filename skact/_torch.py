@@ -72,6 +72,11 @@ def has_hooks(part: nn.Module | nn.Parameter | torch.optim.Optimizer) -> bool:
         raise _missing_name_error(str(error)) from None
 
 
+def uncompiled(module: nn.Module) -> nn.Module:
+    """Return the module that ``torch.compile`` has wrapped, or the module itself."""
+    return getattr(module, "_orig_mod", module)
+
+
 def modes_of_thread() -> tuple:
     """Return the function and dispatch modes of this thread, and its default device.
 

@@ -1,4 +1,4 @@
-"""The errors of skact that are neither ``ValueError`` nor ``TypeError``; a warning."""
+"""The errors of skact that are neither ``ValueError`` nor ``TypeError``; warnings."""
 
 import copy
 
@@ -76,20 +76,22 @@ class UnscaledInputWarning(UserWarning):
 
 
 class SavedVersionWarning(UserWarning):
-    """A saved model was written with another version of scikit-learn.
+    """A model was saved with another version of scikit-learn, and may not work.
 
-    Given by :func:`skact.load_model`: parts of the model may behave otherwise.
+    Given by :func:`~skact.load_model`. scikit-learn does not promise that what one
+    version learned works in another one: compare some predictions with known ones, or
+    fit the model anew.
 
     Parameters
     ----------
     message : str
-        Both versions.
+        The version of the file and the one that is installed.
 
     Examples
     --------
+    >>> import warnings
     >>> from skact import SavedVersionWarning
-    >>> issubclass(SavedVersionWarning, UserWarning)
-    True
+    >>> warnings.simplefilter("error", SavedVersionWarning)  # refuse such models
     """
 
     def __init__(self, message: str) -> None:

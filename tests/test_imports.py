@@ -46,6 +46,8 @@ NEVER_LOADED = {
     "results": {"torch", "skorch", "hiplot", "greenlet", "matplotlib"},
     "callbacks": {"hiplot", "matplotlib"},
     "analysis": {"torch", "skorch", "hiplot", "matplotlib"},
+    "quick_search": {"onnx", "skl2onnx", "onnxruntime"},
+    "deploying": {"matplotlib", "skops", "safetensors"},
     "visualization": {"skact.engine", "skact.nets", "skact.backend", "skorch"},
 }
 
@@ -122,6 +124,15 @@ def test_only_two_modules_import_hiplot():
         "skact.visualization.hiplot_experiment",
         "skact.visualization.hiplot_server",
     }
+
+
+def test_importing_skact_loads_no_onnx_until_something_is_converted():
+    script = (
+        "import sys, skact\n"
+        "skact.ActMLP, skact.search, skact.to_onnx\n"
+        "assert not {'onnx', 'skl2onnx', 'onnxruntime'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
 
 
 def test_importing_skact_draws_nothing_and_sets_nothing():

@@ -76,6 +76,13 @@ def test_torch_has_the_function(name):
     assert callable(torch_seam.find_function(name))
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of the compiler
+def test_a_compiled_module_holds_the_module():
+    module = nn.Linear(2, 1)
+    assert torch_seam.uncompiled(module) is module
+    assert torch_seam.uncompiled(torch.compile(module, backend="eager")) is module
+
+
 @pytest.mark.parametrize("name", torch_seam.OPERATIONS)
 def test_torch_has_the_operation(name):
     assert torch_seam.find_operation(name)._schema.name.startswith("aten::")
@@ -402,6 +409,26 @@ def test_skorchs_constructor_sets_no_more_than_skact_does():
 def test_the_nonlinearity_is_inferred(kind):
     net = kind(nn.Linear, module__in_features=2, module__out_features=1).initialize()
     assert callable(skorch_seam.nonlinearity_of(net))
+
+
+@pytest.mark.parametrize(
+    ("criterion", "name"),
+    [
+        (nn.CrossEntropyLoss, "softmax"),
+        (nn.BCEWithLogitsLoss, "sigmoid"),
+        (nn.BCELoss, "stack"),
+        (nn.NLLLoss, "identity"),
+    ],
+)
+def test_nonlinearities_of_skorch_have_names(criterion, name):
+    net = NeuralNet(nn.Linear, criterion=criterion).set_params(
+        module__in_features=2, module__out_features=1
+    )
+    net.initialize()
+    function = skorch_seam.nonlinearity_of(net)
+    assert skorch_seam.name_of_nonlinearity(function) == name
+    for other in (torch.sigmoid, partial(torch.softmax, dim=0), partial(torch.relu)):
+        assert skorch_seam.name_of_nonlinearity(other) is None
 
 
 def test_a_net_is_brought_into_evaluation_mode():

@@ -159,7 +159,8 @@ def diagnose(obj: Any, X: Any = None, y: Any = None) -> Diagnosis:
     y                 the variance of y is above 25 or below .001, and the loss is bad
     momentum, high lr momentum from .97 on; 8 times the rate that suits the activation
                       (:func:`~skact.activation_grid`) or more; the loss is above .3,
-                      jumps, or starts above 1.5; or units are dead or saturated
+                      jumps, or starts above 1.5, and does not end below .001; or
+                      units are dead or saturated
     dropout           .6 or more, and the loss is above .3
     weight decay      .02 or more (AdamW: 1), and the loss is above .1
     output activation there is one, and the loss is above .2

@@ -12,6 +12,7 @@ from skact.analysis.evidence import DEAD, SATURATED, Evidence
 from skact.analysis.finding import Finding
 from skact.analysis.trouble import blame
 
+_LEARNED = 1e-3  # of the loss of a constant output
 HIGH_RATE, LOW_RATE = 8.0, 1 / 8  # times the rate that suits
 STRONG_DROPOUT = 0.6
 STRONG_DECAY = 1.0  # of AdamW; of others, which add it to the gradient:
@@ -80,7 +81,9 @@ def _is_harmed(evidence: Evidence, limit: float) -> bool:
 
 
 def _is_restless(evidence: Evidence) -> bool:
-    return _is_harmed(evidence, 0.3) or evidence.first > 1.5 or evidence.jumps > 0.5
+    """Whether losses are bad, or were on the way; not if all was learned in the end."""
+    was_bad = evidence.first > 1.5 or evidence.jumps > 0.5
+    return _is_harmed(evidence, 0.3) or (was_bad and evidence.end > _LEARNED)
 
 
 def _momentum(evidence: Evidence) -> Finding | None:

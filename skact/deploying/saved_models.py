@@ -1,375 +1,370 @@
-"""A fitted estimator as one file, without pickle: skops, JSON and safetensors.
+"""Save a fitted estimator in one file without pickle, and load it."""
 
-The file is a zip archive, not compressed: ``skact.json`` (format, versions, a record of
-each net), ``estimator.skops`` (the estimator, a :class:`SavedNet` in place of each net)
-and ``net<i>.safetensors`` (the weights of each fitted net).
-"""
-
-import copy
-import io
-import json
+import importlib.util
 import os
 import platform
-import secrets
-import sys
 import warnings
-import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import sklearn
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
-from skact.deploying.net_records import (
-    SavedNet,
-    net_of_record,
-    record_of,
-    weights_of,
+from skact.deploying.model_files import (
+    FORMAT,
+    HEAD,
+    from_bytes,
+    head_of,
+    is_model,
+    names_of_nets,
+    pack,
+    read_head,
+    to_bytes,
+    unpack,
+)
+from skact.deploying.net_places import (
+    NetPlace,
+    first_difference,
+    replace_inside,
+    walk,
+)
+from skact.deploying.net_records import CannotSaveError, net_of, record_of
+from skact.deploying.sklearn_parts import (
+    NotTrustedError,
+    missing_types,
+    read_parts,
+    types_to_trust,
+    write_parts,
 )
 from skact.exceptions import SavedVersionWarning
+from skact.naming import short_name
 from skact.nets.base import BaseNet
+from skact.resuming.checkpoint_files import replace_file
 
-FORMAT = 1
-_HEAD, _ESTIMATOR = "skact.json", "estimator.skops"
-_QUICK_SEARCH = "skact.quick_search"
-# classes that skops may build beside those it knows; building them runs nothing
-_OURS = [
-    "numpy.dtype",
-    "sklearn.utils._bunch.Bunch",
-    f"{SavedNet.__module__}.{SavedNet.__qualname__}",
-    f"{_QUICK_SEARCH}.numbers.NumberEncoder",
-    f"{_QUICK_SEARCH}.pipelines.SearchPipeline",
-    f"{_QUICK_SEARCH}.pipelines.StandardisedPipeline",
-    f"{_QUICK_SEARCH}.tables.TableEncoder",
-]
+_PARTS = "estimator.skops"
+_PACKAGES = ("skact", "scikit-learn", "torch", "numpy", "skops", "safetensors")
+# what damaged or hostile files raise when they are read
+_READING_ERRORS = (
+    *(ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError),
+    *(RecursionError, MemoryError, RuntimeError, ImportError, AssertionError),
+)
 
 
-def save_model(
-    estimator: Any, path: str | os.PathLike, *, trusted: Sequence[str] = ()
-) -> Path:
-    """Write a fitted estimator into a file that can be loaded without pickle.
+def save_model(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted estimator into one file, without pickle.
 
-    scikit-learn's parts are written by skops, the nets as JSON and their weights by
-    safetensors. The file holds all that predictions need, and the parameters with which
-    `fit` trains anew. It does not hold callbacks, `train_split`, the batches of the
-    history, and the state of the optimizer.
+    The file holds all that predictions need, and all that ``fit`` and ``partial_fit``
+    need to go on: parameters, weights in their dtype, what `fit` has learned, and the
+    numbers of the optimizer. scikit-learn's parts are written by skops, weights by
+    safetensors, the rest as JSON. What is written is read back before the file is
+    there, so a file that `save_model` wrote can be loaded.
+
+    Left out are callbacks (skorch's and scikit-learn's) and what ``history_`` says of
+    single batches. Call ``net.trim_for_prediction()`` before, and the file has a third
+    of the size: such a net predicts, and does not train.
 
     Parameters
     ----------
-    estimator : estimator
-        A net of skact, or an estimator of scikit-learn with nets anywhere in it, such
-        as a pipeline, or ``best_estimator_`` of a search.
+    estimator : fitted estimator
+        A net, or an estimator of scikit-learn that may hold nets anywhere: a pipeline,
+        an ensemble, ``best_estimator_`` of a search. Other classes are saved, too; to
+        load them, name them in `trusted`.
     path : str or path
-        The file. One that `save_model` has written is replaced, at once.
-    trusted : sequence of str, default=()
-        Full names of other classes in the estimator, such as
-        ``"my_package.MyTransformer"``. :func:`load_model` needs them, too.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
+        The file, such as ``"model.skact"``. Its folder is created if it does not
+        exist. A saved model that is there is replaced at once, so that it is whole
+        whenever somebody reads it.
 
     Raises
     ------
+    NotFittedError
+        If `estimator` is not fitted.
+    TypeError
+        If it is no estimator.
     ValueError
-        If a part cannot be written: an activation that is code of your own, or a class
-        that is neither scikit-learn's nor trusted.
+        If a part cannot be saved, such as an activation that is your own code. The
+        message names the part; nothing is written.
     FileExistsError
-        If another file is there.
+        If there is a file that is no saved model.
     ImportError
-        If skops or safetensors is missing.
+        If safetensors or skops are missing: ``pip install "skact[deploy]"``.
 
     See Also
     --------
-    skact.to_onnx : For services without Python.
+    load_model : Read the file.
 
     Examples
     --------
     >>> import tempfile
-    >>> from pathlib import Path
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
-    >>> from skact import ActMLP, load_model, save_model
+    >>> from skact import ActMLP
     >>> X, y = load_iris(return_X_y=True)
-    >>> pipe = make_pipeline(StandardScaler(), ActMLP(random_state=0)).fit(X, y)
+    >>> net = ActMLP("tanh", max_epochs=20, random_state=0)
+    >>> pipeline = make_pipeline(StandardScaler(), net).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = save_model(pipe, Path(folder, "iris.skact"))
-    ...     again = load_model(file)
-    >>> (again.predict_proba(X) == pipe.predict_proba(X)).all()
-    np.True_
+    ...     save_model(pipeline, f"{folder}/iris.skact")
+    ...     loaded = load_model(f"{folder}/iris.skact")
+    >>> bool((loaded.predict_proba(X) == pipeline.predict_proba(X)).all())
+    True
     """
-    skops, save = _import_skops(), _import_safetensors().save
-    is_search = hasattr(estimator, "best_estimator_")
-    if is_search or not isinstance(estimator, BaseEstimator):
-        raise ValueError(_explain_no_estimator(estimator))
-    path = Path(path)
-    _check_is_ours(path)
-    nets = list(_parts_of(estimator, BaseNet))
-    records = [record_of(net) for net in nets]
-    stand_ins: dict[int, Any] = {id(net): SavedNet(i) for i, net in enumerate(nets)}
-    # skops cannot write names of columns as pandas holds them
-    stand_ins |= {id(one): one.tolist() for one in _parts_of(estimator, pd.Index)}
-    try:
-        content = skops.dumps(copy.deepcopy(estimator, stand_ins))
-    except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        raise ValueError(f"skops cannot write a part of the model: {why}") from error
-    unknown = set(skops.get_untrusted_types(data=content)) - {*_OURS, *trusted}
-    if unknown:
-        raise ValueError(
-            f"save_model cannot write {', '.join(sorted(unknown))}: load_model trusts "
-            f"scikit-learn's classes and skact's. If it is a class of your own, pass "
-            f"trusted={sorted(unknown)} to both."
+    _check_packages("save_model")
+    path = _path_of(path)
+    if isinstance(estimator, type) or not isinstance(estimator, BaseEstimator):
+        best = " Save its best_estimator_." * hasattr(estimator, "best_estimator_")
+        raise TypeError(
+            f"save_model takes a fitted estimator, got {short_name(estimator)}.{best}"
         )
-    head = {"format": FORMAT, "versions": _versions(), "nets": records}
-    members = {_HEAD: json.dumps(head).encode(), _ESTIMATOR: content}
-    for i, net in enumerate(nets):
-        if "fitted" in records[i]:
-            members[_name_of_weights(i)] = save(weights_of(net))
-    _write(path, members)
-    return path
+    check_is_fitted(estimator)
+    if path.exists() and not is_model(path):
+        if path.is_dir():
+            raise IsADirectoryError(f"path must be a file, and {path} is a folder.")
+        raise FileExistsError(
+            f"{path} is there, and save_model did not write it: it would be lost. "
+            f"Choose another name."
+        )
+    replace_file(path, _content_of(estimator))
 
 
-def load_model(path: str | os.PathLike, *, trusted: Sequence[str] = ()) -> Any:
-    """Load an estimator that :func:`save_model` has written; run no code of the file.
+def load_model(
+    path: str | os.PathLike[str], *, trusted: Sequence[str | type] = ()
+) -> Any:
+    """Read an estimator that :func:`save_model` wrote. No code of the file is run.
 
-    Its predictions are those of the estimator that was saved, to the last bit, with the
-    same versions of the libraries. `fit` trains anew; `partial_fit` and `warm_start`
-    cannot go on, because no state of the optimizer is saved.
+    Classes are looked up in lists of names; a file that holds another name, or is
+    damaged, raises an error. The estimator predicts, is cloned and fitted as the one
+    that was saved, and ``partial_fit`` goes on where that one stood, bit for bit on the
+    same machine and versions; but it has no callbacks. A net that was on a device that
+    is not here comes to the CPU.
 
     Parameters
     ----------
     path : str or path
-        The file.
-    trusted : sequence of str, default=()
-        Full names of classes of your own that may be built. Loading imports them, so
-        name only what you know.
+    trusted : sequence of str or type, default=()
+        Classes and functions of your own that the estimator holds, or their names as
+        in ``"my_package.transformers.Shorten"``. They are imported, and may run code:
+        name only what you know. ``"sklearn.tree._tree.Tree"`` is needed for trees: a
+        hostile one can crash the process.
 
     Returns
     -------
     estimator
-        As it was saved, without callbacks and `train_split`.
+        Fitted, as it was saved.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    ValueError
+        If the file is no saved model, is damaged, is of a newer format, or holds types
+        that are not trusted, which the message names.
+    ImportError
+        If safetensors or skops are missing: ``pip install "skact[deploy]"``.
 
     Warns
     -----
     SavedVersionWarning
-        If scikit-learn has another version than the one that wrote the file.
+        If the model was saved with another version of scikit-learn.
 
-    Raises
-    ------
-    ValueError
-        If the file is damaged, not one of `save_model`, newer than this skact, or holds
-        a class that is not trusted.
-    ImportError
-        If skops or safetensors is missing.
+    See Also
+    --------
+    save_model : Write the file.
 
     Examples
     --------
     >>> import tempfile
-    >>> from pathlib import Path
-    >>> from skact import ActMLP, load_model, save_model
+    >>> from sklearn.datasets import load_iris
+    >>> from skact import ActMLP
+    >>> X, y = load_iris(return_X_y=True)
+    >>> net = ActMLP(max_epochs=5, random_state=0).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     load_model(save_model(ActMLP("silu"), Path(folder, "net.skact")))
-    ActMLP(activation='silu')
+    ...     save_model(net, f"{folder}/iris.skact")
+    ...     load_model(f"{folder}/iris.skact").n_iter_
+    5
     """
-    skops = _import_skops()
-    members = _read(Path(path))
-    head = _head_of(members[_HEAD], path)
-    content = members[_ESTIMATOR]
-    allowed = [*_OURS, *trusted]
-    with _saying(path):
-        _check_archive(zipfile.ZipFile(io.BytesIO(content)), len(content))
-        unknown = set(skops.get_untrusted_types(data=content)) - set(allowed)
-    if unknown:
-        raise ValueError(
-            f"{path} holds {', '.join(sorted(unknown))}, which load_model does not "
-            f"trust. If you know the class, pass trusted={sorted(unknown)}."
-        )
-    _warn_of_versions(head["versions"], path)
-    with _saying(path):
-        nets = [_load_net(members, i, one) for i, one in enumerate(head["nets"])]
-        estimator = skops.loads(content, trusted=allowed)
-        stand_ins = list(_parts_of(estimator, SavedNet))
-        return copy.deepcopy(
-            estimator, {id(one): nets[one.number] for one in stand_ins}
-        )
-
-
-def _load_net(members: dict[str, bytes], i: int, record: dict[str, Any]) -> BaseNet:
-    content = members.get(_name_of_weights(i))
-    load = _import_safetensors().load
-    return net_of_record(record, None if content is None else load(content))
-
-
-def _name_of_weights(i: int) -> str:
-    return f"net{i}.safetensors"
-
-
-def _parts_of(root: Any, kind: type) -> Iterator[Any]:
-    """Yield each object of a class in an estimator once, however deep."""
-    seen: dict[int, Any] = {}
-    waiting = [root]
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen[id(one)] = one
-        if isinstance(one, kind):
-            yield one
-        elif isinstance(one, dict):
-            waiting += one.values()
-        elif isinstance(one, list | tuple | set):
-            waiting += one
-        elif isinstance(one, np.ndarray) and one.dtype == object:
-            waiting += one.ravel().tolist()
-        elif isinstance(one, BaseEstimator):
-            waiting += vars(one).values()
-
-
-# ------------------------------------------------------------------ files
-
-
-def _write(path: Path, members: dict[str, bytes]) -> None:
-    """Write beside the file, then replace it: nobody reads a half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    _check_packages("load_model")
+    path = _path_of(path)
+    names = _names_of(trusted)
+    if path.is_dir():
+        raise IsADirectoryError(f"path must be a file, and {path} is a folder.")
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in members.items():
-                archive.writestr(name, content)
-        part.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
-
-
-def _check_is_ours(path: Path) -> None:
-    """Refuse to replace what `save_model` has not written."""
-    if not path.exists():
-        return
-    with suppress(ValueError, OSError):
-        _read(path)
-        return
-    raise FileExistsError(f"{path} exists, and is no model of save_model: move it.")
-
-
-def _read(path: Path) -> dict[str, bytes]:
-    """Return the members of a file, if it has those of a model and no others."""
-    content = path.read_bytes()
-    with _saying(path):
-        archive = zipfile.ZipFile(io.BytesIO(content))
-        _check_archive(archive, len(content))
-        names = archive.namelist()
-        known = {_HEAD, _ESTIMATOR, *map(_name_of_weights, range(len(names)))}
-        if len(set(names)) != len(names) or not {_HEAD, _ESTIMATOR} <= set(names):
-            raise ValueError(f"it holds {names[:5]}")
-        if others := set(names) - known:
-            raise ValueError(f"it holds {sorted(others)[:5]}")
-        return {name: archive.read(name) for name in names}
-
-
-def _check_archive(archive: zipfile.ZipFile, n_bytes: int) -> None:
-    """Refuse what would be larger than the file: nothing is compressed."""
-    infos = archive.infolist()
-    is_stored = all(one.compress_type == zipfile.ZIP_STORED for one in infos)
-    if not is_stored or sum(one.file_size for one in infos) > n_bytes:
-        raise ValueError("it would be larger than the file itself")
-
-
-def _head_of(content: bytes, path: Any) -> dict[str, Any]:
-    with _saying(path):
-        head = json.loads(content)
-        newer = head["format"] > FORMAT
-        is_whole = isinstance(head["nets"], list) and isinstance(head["versions"], dict)
-        if not is_whole:
-            raise ValueError("its head is not whole")
-    if newer:
+        return _estimator_in(path.read_bytes(), names)
+    except NotTrustedError as error:
         raise ValueError(
-            f"{path} has format {head['format']}; this skact knows {FORMAT}. It was "
-            f"written by skact {head['versions'].get('skact')}: update skact."
+            f"{path} holds types that are not trusted: {error}. If you know them, and "
+            f"who made the file, pass load_model(path, trusted={error.types})."
+        ) from error
+    except _READING_ERRORS as error:
+        text = f"{error}"[:500] or type(error).__name__
+        raise ValueError(
+            f"{path} is not a model as save_model writes it: {text}."
+        ) from error
+
+
+# ------------------------------------------------------------------ arguments
+
+
+def _check_packages(function: str) -> None:
+    for name in ("safetensors", "skops"):
+        if importlib.util.find_spec(name) is None:
+            raise ImportError(
+                f"{function} needs {name}, which is not installed: "
+                f'pip install "skact[deploy]".'
+            )
+
+
+def _path_of(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a path, got {short_name(path)}.")
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\0" in text:  # "" would be "."
+        raise ValueError(f"path must be the name of a file, got {path!r}.")
+    return Path(text)
+
+
+def _names_of(trusted: Any) -> list[str]:
+    is_list = isinstance(trusted, Iterable) and not isinstance(trusted, str | Mapping)
+    if not is_list or not all(isinstance(one, str | type) for one in trusted):
+        raise TypeError(
+            f"trusted must be a list of types or of their names, got {trusted!r}."
         )
-    return head
+    return [
+        one if isinstance(one, str) else f"{one.__module__}.{one.__qualname__}"
+        for one in trusted
+    ]
 
 
-@contextmanager
-def _saying(path: Any) -> Iterator[None]:
-    """Turn errors of reading into one that names the file."""
-    try:
-        yield
-    except OSError:
-        raise
-    except Exception as error:  # of zipfile, json, skops, safetensors, torch
-        why = f"{type(error).__name__}: {error}"
-        said = f"{path} is damaged, or no model of save_model ({why})."
-        raise ValueError(said) from error
+# ------------------------------------------------------------------ writing
 
 
-# ------------------------------------------------------------------ versions
-
-
-def _versions() -> dict[str, str]:
-    import skops
-
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scikit-learn": sklearn.__version__,
-        "skact": sys.modules["skact"].__version__,
-        "skops": skops.__version__,
-        "torch": torch.__version__,
+def _content_of(estimator: Any) -> bytes:
+    """Return the content of the file of an estimator, after it was read back."""
+    nets = {
+        id(one): (where, one)
+        for where, one in walk(estimator, stop=(BaseNet,))
+        if isinstance(one, BaseNet)
     }
+    members: dict[str, bytes] = {}
+    for (where, net), names in zip(
+        nets.values(), names_of_nets(len(nets)), strict=True
+    ):
+        members |= zip(names, _written_net(where, net), strict=True)
+    places = {one: NetPlace(i) for i, one in enumerate(nets)}
+    parts = _written_parts(estimator, places)
+    versions = {name: version(name) for name in _PACKAGES}
+    versions["python"] = platform.python_version()
+    head = head_of({"versions": versions, "n_nets": len(nets)})
+    return pack({HEAD: head, _PARTS: parts, **members})
 
 
-def _warn_of_versions(versions: dict[str, Any], path: Any) -> None:
-    written = versions.get("scikit-learn")
-    if _minor(written) != _minor(sklearn.__version__):
-        warnings.warn(
-            f"{path} was written with scikit-learn {written}, and this is "
-            f"{sklearn.__version__}: its parts may behave otherwise.",
-            SavedVersionWarning,
-            stacklevel=3,
+def _written_net(where: str, net: BaseNet) -> tuple[bytes, bytes]:
+    """Return a net as record and tensors, from which the same net comes again."""
+    name = f"{where} ({type(net).__name__})"
+    try:
+        written = _bytes_of_net(net)
+        if _bytes_of_net(_net_in(*written)) != written:
+            raise CannotSaveError("a part of it was changed after it was built.")
+    except ValueError as error:
+        raise ValueError(f"save_model cannot save {name}: {error}") from error
+    return written
+
+
+def _bytes_of_net(net: BaseNet) -> tuple[bytes, bytes]:
+    from safetensors.numpy import save
+
+    record, tensors = record_of(net)
+    # safetensors keeps an order of its own
+    return to_bytes(record), save({name: one.numpy() for name, one in tensors.items()})
+
+
+def _written_parts(estimator: Any, places: dict[int, NetPlace]) -> bytes:
+    """Return an estimator without its nets, from which the same comes again."""
+    try:
+        without_nets = replace_inside(estimator, places, (BaseNet,))
+        content = write_parts(without_nets)
+        types = types_to_trust(content)
+    except Exception as error:  # of the user's classes
+        raise ValueError(f"save_model cannot save the estimator: {error}") from error
+    for one in missing_types(types):
+        raise ValueError(
+            f"save_model cannot save {_where_is(one, estimator)}: {one} has no name by "
+            f"which it can be found again. Define it in a module."
         )
+    different = first_difference(without_nets, read_parts(content, types))
+    if different is not None:
+        raise ValueError(
+            f"save_model cannot save {different}: skops would read another value back."
+        )
+    return content
 
 
-def _minor(version: Any) -> list[str]:
-    return str(version).split(".")[:2]
+def _where_is(full_name: str, estimator: Any) -> str:
+    """Return the way to the first object of this type, or to this function."""
+    for where, found in walk(estimator, stop=(BaseNet,)):
+        one = found if hasattr(found, "__name__") else type(found)
+        if f"{one.__module__}.{one.__name__}" == full_name:
+            return where
+    return "the estimator"
 
 
-# ------------------------------------------------------------------ what may be missing
+# ------------------------------------------------------------------ reading
 
 
-def _explain_no_estimator(estimator: Any) -> str:
-    name = type(estimator).__name__
-    if hasattr(estimator, "best_estimator_"):
-        return f"save_model writes a model, got {name}. Pass its best_estimator_."
-    return f"estimator must be an estimator of scikit-learn, got {name}."
+def _estimator_in(content: bytes, trusted: list[str]) -> Any:
+    head = read_head(content)
+    written, n_nets = head.get("format"), head.get("n_nets")
+    if type(written) is int and written > FORMAT:
+        raise ValueError(
+            f"its format is {written}, and this version of skact knows {FORMAT}: "
+            f"install a newer one"
+        )
+    if written != FORMAT or type(n_nets) is not int or not 0 <= n_nets <= len(content):
+        raise ValueError(f"its {HEAD} gives the format {written!r:.100}")
+    names = [*names_of_nets(n_nets)]
+    expected = [HEAD, _PARTS, *(name for pair in names for name in pair)]
+    members = unpack(content, expected)
+    parts = read_parts(members[_PARTS], trusted)
+    nets = [_net_in(members[record], members[tensors]) for record, tensors in names]
+    _warn_of_version(head)
+    places = {
+        id(one): _net_at(one, nets)
+        for _, one in walk(parts)
+        if isinstance(one, NetPlace)
+    }
+    return replace_inside(parts, places)
 
 
-def _import_skops() -> Any:
+def _net_in(record: bytes, tensors: bytes) -> BaseNet:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
     try:
-        import skops.io
-    except ImportError as error:
-        raise _missing("skops") from error
-    return skops.io
+        arrays = load(tensors)
+    except SafetensorError as error:
+        raise ValueError(f"its tensors cannot be read ({error})") from error
+    found = from_bytes(record)
+    with torch.inference_mode(False):  # what is built in this mode cannot train
+        return net_of(found, {k: torch.from_numpy(one) for k, one in arrays.items()})
 
 
-def _import_safetensors() -> Any:
-    try:
-        import safetensors.torch
-    except ImportError as error:
-        raise _missing("safetensors") from error
-    return safetensors.torch
+def _net_at(place: NetPlace, nets: Sequence[BaseNet]) -> BaseNet:
+    number = vars(place).get("number")
+    if type(number) is not int or not 0 <= number < len(nets):
+        raise ValueError(f"it has no net {number!r:.100}")
+    return nets[number]
 
 
-def _missing(name: str) -> ImportError:
-    return ImportError(
-        f"Models are saved with {name}, which is not installed: "
-        f'pip install "skact[deploy]".'
-    )
+def _warn_of_version(head: Mapping[str, Any]) -> None:
+    saved, here = head["versions"]["scikit-learn"], version("scikit-learn")
+    if saved != here:
+        warnings.warn(
+            SavedVersionWarning(
+                f"The model was saved with scikit-learn {saved!s:.50}, and {here} is "
+                f"installed. It may fail, or predict other values: compare some "
+                f"predictions with known ones, or fit it anew."
+            ),
+            stacklevel=4,
+        )

@@ -75,11 +75,6 @@ def fixed_settings(net: Any) -> dict[str, Any]:
 def check_can_train_on(net: Any) -> None:
     """Check what may have changed since a net was built: all that a fit uses anew."""
     check_same_network(net)
-    if not hasattr(net, "optimizer_"):
-        raise ValueError(
-            f"{type(net).__name__} cannot train on: load_model has loaded it, and no "
-            f"state of the optimizer is saved. Fit anew, with warm_start=False."
-        )
     check_device_of_network(type(net).__name__, net.device, device_of(net))
     check_callbacks(net)
     with blame(net, *OPTIMIZER_PARAMETERS):
@@ -87,17 +82,22 @@ def check_can_train_on(net: Any) -> None:
     complete_optimizer(net.optimizer_)
 
 
-def check_same_network(net: Any) -> None:
-    """Raise if settings have changed since the network was built."""
+def changed_settings(net: Any) -> list[str]:
+    """Return the settings that have changed since the network was built."""
     current, built = fixed_settings(net), net.built_with_
-    changed = [
+    return [
         name
         for name in {**built, **current}
         if name != "device"  # checked by itself: a pickle may change it
         and not _is_same_setting(current.get(name), built.get(name))
     ]
+
+
+def check_same_network(net: Any) -> None:
+    """Raise if settings have changed since the network was built."""
+    changed = changed_settings(net)
     if changed:
-        before = ", ".join(f"{name}={built.get(name)!r}" for name in changed)
+        before = ", ".join(f"{name}={net.built_with_.get(name)!r}" for name in changed)
         raise ValueError(
             f"{type(net).__name__} cannot train on, because it was built with "
             f"{before}: set that back, or fit anew with warm_start=False."

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 WAYS = ("standard", "clip", "quantile", "piecewise")
 _N_BINS = 16
 _FEW_VALUES = 10  # a column of fewer different numbers is not cut into bins
-_CLIP = 3.0
+CLIP = 3.0
 _HUGE = 1e150
 _MOST_INPUTS = 1_000  # of piecewise-linear columns
 
@@ -91,7 +91,7 @@ class NumberEncoder(TransformerMixin, BaseEstimator):
         with np.errstate(over="ignore"):
             near = (filled - self.center_) / self.scale_
         near = np.clip(near, -_HUGE, _HUGE)  # its square is finite
-        clipped = near / np.sqrt(1 + (near / _CLIP) ** 2)
+        clipped = near / np.sqrt(1 + (near / CLIP) ** 2)
         many, bins = filled[:, self.many_], []
         if self.numbers == "quantile" and len(self.many_):
             clipped[:, self.many_] = self.quantiles_.transform(many)

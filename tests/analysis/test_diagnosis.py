@@ -313,6 +313,15 @@ def test_saved_results_and_frames_are_diagnosed_alike(
         assert diagnose(other).to_frame()["cause"].tolist() == expected
 
 
+def test_a_high_rate_that_learned_all_is_left_in_peace() -> None:
+    X, y = load_wine(return_X_y=True)
+    X = scale(X)
+    net = ActMLP(lr=0.5, max_epochs=60, random_state=0).fit(X, y)
+    assert net.history[0, "train_loss"] > 1.7  # it was bad in the beginning
+    assert not diagnose(net, X, y)
+    assert diagnose(net.set_params(max_epochs=2).fit(X, y), X, y)
+
+
 def test_a_search_without_a_log_is_told_how_to_keep_one() -> None:
     search = GridSearchCV(ActMLP(max_epochs=1), {"lr": [0.1, 0.2]}, cv=2)
     said = "^diagnose needs epochs: GridSearchCV keeps no .*set_callbacks.TrainingLog"

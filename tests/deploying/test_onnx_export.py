@@ -1,101 +1,62 @@
-"""Pipelines become models whose inputs and outputs a service can name."""
-
-import subprocess
+import re
 import sys
 
-import numpy as np
 import onnx
 import pytest
-from sklearn.compose import ColumnTransformer
-from sklearn.datasets import load_iris, load_wine
-from sklearn.exceptions import NotFittedError
-from sklearn.feature_selection import SelectKBest
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    FunctionTransformer,
-    MinMaxScaler,
-    OneHotEncoder,
-    OrdinalEncoder,
-    StandardScaler,
-)
+from sklearn.model_selection import GridSearchCV
 
 from skact import ActMLP, to_onnx
 from skact.deploying.onnx_export import OPSET
 
-X, Y = load_iris(return_X_y=True)
-FEW = {"max_epochs": 3, "random_state": 0, "width": 8}
+
+@pytest.fixture(scope="module")
+def net(iris):
+    return ActMLP(width=4, max_epochs=1, random_state=0).fit(*iris)
 
 
-def table():
-    frame, y = load_wine(return_X_y=True, as_frame=True)
-    frame["a color"] = np.where(frame["color_intensity"] > 5, "deep", "pale")
-    frame["shade"] = np.where(frame["hue"] > 1, "x", "y")
-    frame.loc[::9, "ash"] = np.nan
-    return frame, y
+def test_the_file_holds_what_is_returned(net, tmp_path):
+    for path in (tmp_path / "a.onnx", str(tmp_path / "b.onnx")):
+        model = to_onnx(net, path)
+        assert onnx.load(path) == model
 
 
-def test_a_frame_of_mixed_columns_has_an_input_for_each(check):
-    frame, y = table()
-    numbers = frame.columns[:-2].tolist()
-    columns = ColumnTransformer(
-        [
-            ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), numbers),
-            ("words", OneHotEncoder(handle_unknown="ignore"), ["a color"]),
-            ("more", OrdinalEncoder(), ["shade"]),
-        ]
-    )
-    model = make_pipeline(columns, ActMLP(**FEW)).fit(frame, y)
-    found = to_onnx(model, X=frame[:3])
-    check(found, model, frame)
-    names = [one.name for one in found.graph.input]
-    assert len(names) == frame.shape[1]
-    assert names[-2:] == ["a_color", "shade"]  # ONNX has names without blanks
-    with pytest.raises(
-        ValueError, match=r"to_onnx cannot write.*Pass X, a frame of some"
-    ):
-        to_onnx(model)
+def test_the_model_is_valid_and_of_the_opset(net):
+    model = to_onnx(net)
+    onnx.checker.check_model(model, full_check=True)
+    assert [(one.domain, one.version) for one in model.opset_import] == [("", OPSET)]
+    assert re.search(rf"opset\s+{OPSET}\b", to_onnx.__doc__)
 
 
-@pytest.mark.parametrize(
-    "steps",
-    [[MinMaxScaler()], [SimpleImputer(), StandardScaler(), SelectKBest(k=3)], []],
-)
-def test_steps_of_scikit_learn_go_along(steps, tmp_path, check):
-    model = make_pipeline(*steps, ActMLP(**FEW)).fit(X, Y)
-    path = tmp_path / "model.onnx"
-    found = to_onnx(model, path)
-    check(found, model, X)
-    onnx.checker.check_model(str(path))
-    assert path.read_bytes() == found.SerializeToString()
-    assert [one.name for one in found.graph.input] == ["X"]
-    assert [one.name for one in found.graph.output] == ["label", "probabilities"]
-    assert {one.domain: one.version for one in found.opset_import}[""] <= OPSET
+def test_the_outputs_are_called_as_skl2onnx_calls_them(net):
+    outputs = to_onnx(net).graph.output
+    assert [one.name for one in outputs] == ["label", "probabilities"]
 
 
-def test_what_cannot_be_written_is_named():
-    with pytest.raises(NotFittedError):
-        to_onnx(ActMLP())
-    with pytest.raises(
-        ValueError, match="must be an estimator of scikit-learn, got di"
-    ):
-        to_onnx({})
-    model = make_pipeline(FunctionTransformer(np.log1p), ActMLP(**FEW)).fit(X, Y)
-    with pytest.raises(
-        ValueError, match="cannot write this model: FunctionTransformer"
-    ):
-        to_onnx(model)
+def test_the_model_does_not_depend_on_the_day(net):
+    assert to_onnx(net) == to_onnx(net)
 
 
-def test_a_package_that_is_missing_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "skl2onnx", None)
-    with pytest.raises(ImportError, match=r"pip install .skact\[onnx\]"):
-        to_onnx(ActMLP(**FEW).fit(X, Y))
+def test_a_search_gives_its_best_estimator(net, iris, assert_same):
+    grid = {"activation": ["relu", "tanh"]}
+    search = GridSearchCV(ActMLP(width=4, max_epochs=1), grid, cv=2).fit(*iris)
+    assert_same(to_onnx(search), search, iris[0])
 
 
-def test_skact_loads_onnx_only_to_write_a_model():
-    code = (
-        "import sys, skact; skact.ActMLP; print({'onnx', 'skl2onnx'} & {*sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"
+@pytest.mark.parametrize("wrong", [ActMLP, "net", None, ActMLP().get_params()])
+def test_what_is_no_estimator_is_refused(wrong):
+    with pytest.raises(TypeError, match="estimator must be a fitted net or pipeline"):
+        to_onnx(wrong)
+
+
+def test_another_dtype_is_refused(net):
+    why = r"dtype must be one of \('float32', 'float64'\), got 'float16'\."
+    with pytest.raises(ValueError, match=why):
+        to_onnx(net, dtype="float16")
+
+
+@pytest.mark.parametrize("missing", ["onnx", "skl2onnx"])
+def test_a_missing_package_is_named_and_how_to_install_it(net, missing, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
+    why = rf'and {missing} is not installed: pip install "skact\[onnx\]"'
+    with pytest.raises(ImportError, match=why):
+        to_onnx(net)
