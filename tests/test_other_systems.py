@@ -49,7 +49,8 @@ with skact.fused(checkpoint="runs"):
 net.set_params(optimizer=torch.optim.RMSprop).fit(X, y)  # by the loop of skorch
 skact.save_results(search, "results")
 skact.to_hiplot(skact.load_results("results")).to_html("page.html")
-skact.load_model(skact.save_model(search.best_estimator_, "model.skact")).predict(X)
+skact.save_model(search.best_estimator_, "model.skact")
+skact.load_model("model.skact").predict(X)
 print(len(skact.checkpoints("runs")))
 """
 
