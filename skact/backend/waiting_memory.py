@@ -8,6 +8,8 @@ from pathlib import Path
 from skact.backend.job_memory import bytes_of_arrays, bytes_of_training
 from skact.engine.jobs import FitJob
 
+_LIMIT_OF_CONTAINER = Path("/sys/fs/cgroup/memory.max")
+
 
 def default_memory() -> int:
     """Return a quarter of the memory of this machine, or of this container."""
@@ -16,7 +18,7 @@ def default_memory() -> int:
     except (AttributeError, ValueError):  # Windows
         total = 4 * 2**30
     with suppress(OSError, ValueError):  # no container, or "max": no limit
-        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+        total = min(total, int(_LIMIT_OF_CONTAINER.read_text("ascii")))
     return total // 4
 
 

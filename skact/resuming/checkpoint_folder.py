@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,8 @@ class CheckpointFolder:
             return
         for file in files:
             if file.is_part and file.n_epochs < n_epochs + (not is_part):
-                file.path.unlink(missing_ok=True)
+                with suppress(OSError):  # Windows keeps a file that somebody reads
+                    file.path.unlink()
 
     def _write(self, job: FitJob, outcome: Outcome, *, is_part: bool) -> bool:
         """Write a file; return whether that was possible."""

@@ -123,6 +123,23 @@ def test_fits_that_failed_or_have_no_name_are_not_written(folder, fit):
     assert files(folder) == []
 
 
+def test_a_file_that_cannot_be_removed_ends_no_search(folder, fit, monkeypatch):
+    """On Windows no file can be removed while another process reads it."""
+
+    def refuse(path, missing_ok=False):
+        raise PermissionError("it is being used by another process")
+
+    folder.write(*fit(3), is_part=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.unlink", refuse)
+        folder.write(*fit(4), is_part=False)
+    assert files(folder) == [(3, True), (4, False)]
+    job, outcome = fit(4)
+    assert folder.find(outcome.name, job).n_epochs == 4
+    folder.write(job, outcome, is_part=False)  # the next time it goes
+    assert files(folder) == [(4, False)]
+
+
 def test_fits_under_way_are_written_now_and_then(fits, folder):
     X, y = fits.data_of("adam")
     jobs = [fits.job_of(fits.net_of("adam", lr=lr), X, y) for lr in (0.1, 0.2, 0.3)]
