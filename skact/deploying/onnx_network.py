@@ -55,8 +55,11 @@ def _add_hidden(nodes: Nodes, x: str, layer: Hidden) -> str:
         scale = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
         weight = weight * scale[:, None]
         bias = (bias - _array(norm.running_mean)) * scale + _array(norm.bias)
+    is_layer_norm = isinstance(norm, nn.LayerNorm)
+    if is_layer_norm and len(bias) == 1:  # which ONNX Runtime 1.22 refuses
+        weight, bias, is_layer_norm = 0 * weight, _array(norm.bias), False
     x = _add_linear(nodes, x, weight, bias)
-    if isinstance(norm, nn.LayerNorm):
+    if is_layer_norm:
         x = nodes.add(
             *("LayerNormalization", x, _array(norm.weight), _array(norm.bias)),
             axis=-1,
