@@ -64,6 +64,30 @@ class Layer:
         return [partial(self.forward, batch)], [partial(self.backward, batch)]
 
 
+def linear_call(bias: Tensor, weight: Tensor, source: Tensor, out: Tensor) -> BoundCall:
+    """Return the call of ``out = weight @ source + bias``, for any number of lanes.
+
+    On processors with AVX-512, a product with one column, and one of a single column
+    and a bias, round otherwise in a stack and in a lone lane: they are computed in
+    another form.
+    """
+    if source.shape[1] == 1:
+        return partial(_scale_and_shift, bias, weight, source, out)
+    if out.shape[2] == 1:
+        row, found = _as_row(source), _as_row(out)
+        return partial(torch.baddbmm, _as_row(bias), row, weight.mT, out=found)
+    return partial(torch.baddbmm, bias, weight, source, out=out)
+
+
+def _as_row(column: Tensor) -> Tensor:
+    """View (L, N, 1) as (L, 1, N), with the strides of a row: BLAS looks at them."""
+    return column.squeeze(2).unsqueeze(1)
+
+
+def _scale_and_shift(bias: Tensor, weight: Tensor, source: Tensor, out: Tensor) -> None:
+    torch.mul(weight, source, out=out).add_(bias)
+
+
 class StackedLinear(Layer):
     """``out = weight @ source + bias``.
 
@@ -103,20 +127,19 @@ class StackedLinear(Layer):
             partial(torch.sum, self.grad_out, 2, keepdim=True, out=self.bias.grad)
         )
         if self.grad_source is not None:
-            weight_t = self.weight.value.mT
-            backward.append(
-                partial(torch.bmm, weight_t, self.grad_out, out=self.grad_source)
-            )
+            backward.append(self._source_gradient_call(self.grad_source))
         return [self._output_call()], backward
 
+    def _source_gradient_call(self, found: Tensor) -> BoundCall:
+        weight, grad = self.weight.value, self.grad_out
+        if found.shape[2] == 1:  # see `linear_call`
+            return partial(torch.bmm, _as_row(grad), weight, out=_as_row(found))
+        if found.shape[1] == 1:
+            return partial(torch.bmm, _as_row(weight), grad, out=found)
+        return partial(torch.bmm, weight.mT, grad, out=found)
+
     def _output_call(self) -> BoundCall:
-        return partial(
-            torch.baddbmm,
-            self.bias.value,
-            self.weight.value,
-            self.source,
-            out=self.out,
-        )
+        return linear_call(self.bias.value, self.weight.value, self.source, self.out)
 
     def _weight_gradient_calls(self) -> list[BoundCall]:
         if self.source.shape[1] == 1:
@@ -155,6 +178,8 @@ class HalvedLinear(StackedLinear):
         return n_lanes == 1 and width % 32 == 0 and multiplications >= WORTH_THREADS
 
     def _output_call(self) -> BoundCall:
+        if 1 in (self.source.shape[1], self.out.shape[2]):
+            return super()._output_call()
         halves = map(_view_halves, (self.bias.value, self.weight.value))
         both = self.source.expand(2, -1, -1)
         out = _view_halves(self.out)

@@ -18,7 +18,7 @@ from skact.activations.modules import RReLU
 from skact.engine.activation_layers import ActivationLayer, is_custom
 from skact.engine.batches import Tables, is_dense_allowed, to_tensor
 from skact.engine.jobs import HeldOut, HeldOutScores
-from skact.engine.layers import BoundCall, StackedLayerNorm
+from skact.engine.layers import BoundCall, StackedLayerNorm, linear_call
 from skact.engine.losses import LOSSES
 from skact.engine.memory_layout import activation_of
 from skact.engine.plan import BatchShape, runs_of
@@ -159,7 +159,7 @@ class _ForwardPass:
             if i == 0:
                 self.first = bias, weight, z
             else:
-                self.calls.append(partial(torch.baddbmm, bias, weight, source, out=z))
+                self.calls.append(linear_call(bias, weight, source, z))
             source = self._add_after_linear(stack, i, z)
         self.result: Tensor = source
 
@@ -193,7 +193,7 @@ class _ForwardPass:
         bias, weight, z = self.first
         for run, X in rows:
             shared = X.expand(run.stop - run.start, -1, -1)
-            torch.baddbmm(bias[run], weight[run], shared, out=z[run])
+            linear_call(bias[run], weight[run], shared, z[run])()
         for call in self.calls:
             call()
         return self.result
