@@ -2,9 +2,11 @@
 
 import functools
 import os
+import sys
 from typing import Any
 
 import joblib
+import matplotlib
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -29,6 +31,8 @@ IN_CI = os.environ.get("CI") == "true"
 settings.register_profile("skact", deadline=None, derandomize=IN_CI)
 settings.load_profile("skact")
 
+matplotlib.use("Agg")  # pictures need no screen
+
 # joblib's workers end after five idle minutes, and work that comes in that very moment
 # is never done: a search with n_jobs=2 waited forever once, with no worker left. The
 # suite is longer than five minutes
@@ -49,6 +53,15 @@ def _no_workers_by_themselves(monkeypatch):
     """
     monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_START", np.inf)
     monkeypatch.setattr(engine_helpers, "SECONDS_WORTH_A_MESSAGE", np.inf)
+
+
+@pytest.fixture(autouse=True)
+def _figures_closed():
+    """Pictures of earlier tests must not add up to matplotlib's warning of 20."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch.dataset import Dataset
+from skorch.dataset import Dataset, unpack_data
 from skorch.helper import SliceDataset
 from skorch.utils import is_dataset, to_numpy
 from torch import Tensor
@@ -140,8 +140,9 @@ def _forward_step_of(net: Any, training: bool) -> Callable[[tuple, int], Any]:
             set_evaluation_mode(net)  # skorch does so for each batch
 
         def infer(batch: tuple, part: int) -> Any:
+            rows, _ = unpack_data(batch)  # of a loader of the user's, perhaps
             with torch.no_grad():
-                return net.infer(batch[0])
+                return net.infer(rows)
 
         return infer
     if not is_custom:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -27,13 +26,6 @@ from skact import (
 
 X, y = load_iris(return_X_y=True)
 draw = ActivationDisplay.from_activations
-
-
-@pytest.fixture(autouse=True)
-def _no_screen() -> Any:
-    with mpl.rc_context({"backend": "Agg"}):
-        yield
-        plt.close("all")
 
 
 def heights(line: Any) -> np.ndarray:

@@ -3,22 +3,12 @@
 import itertools
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 
 from skact import ComparisonDisplay, compare
 
 
-@pytest.fixture
-def _no_screen() -> Any:
-    with mpl.rc_context({"backend": "Agg"}):
-        yield
-        plt.close("all")
-
-
-@pytest.mark.usefixtures("_no_screen")
 def test_bars_join_what_cannot_be_told_apart(moons: Any) -> None:
     found = compare(moons, ["kernel", "degree"])
     display = ComparisonDisplay.from_comparison(found)
@@ -33,7 +23,6 @@ def test_bars_join_what_cannot_be_told_apart(moons: Any) -> None:
     assert display.ax_.get_xlabel() == "mean roc_auc of 100 folds"
 
 
-@pytest.mark.usefixtures("_no_screen")
 def test_no_bar_joins_a_pair_that_differs(results: Any) -> None:
     rng = np.random.default_rng(0)
     common = rng.normal(0.9, 0.02, size=20)
@@ -58,7 +47,6 @@ def test_no_bar_joins_a_pair_that_differs(results: Any) -> None:
         assert (frozenset((a, b)) in joined) != (frozenset((a, b)) in apart)
 
 
-@pytest.mark.usefixtures("_no_screen")
 def test_values_are_joined_past_a_value_that_differs(results: Any) -> None:
     """Runs of neighbours parted what the verdict could not part."""
     rng = np.random.default_rng(3)
@@ -77,7 +65,6 @@ def test_values_are_joined_past_a_value_that_differs(results: Any) -> None:
         assert bar.get_xdata().tolist() == means.tolist()
 
 
-@pytest.mark.usefixtures("_no_screen")
 def test_a_difference_within_the_rope_parts_nothing(results: Any) -> None:
     """The verdict called them equivalent, the diagram parted them."""
     rng = np.random.default_rng(0)
@@ -90,7 +77,6 @@ def test_a_difference_within_the_rope_parts_nothing(results: Any) -> None:
     assert ComparisonDisplay.from_comparison(found).groups_ == [["b", "a"]]
 
 
-@pytest.mark.usefixtures("_no_screen")
 def test_the_diagram_goes_where_it_is_told(moons: Any) -> None:
     figure, ax = plt.subplots()
     display = ComparisonDisplay.from_search(moons, ["kernel", "degree"], ax=ax)
@@ -104,7 +90,4 @@ def test_a_hostile_name_is_no_markup_and_no_mathematics(results: Any) -> None:
     name = "<script>alert('$x$')</script>"
     found = compare(results({name: [0.9, 0.8, 0.7], "$\\broken{": [0.5, 0.5, 0.6]}))
     assert "<script>" not in found._repr_html_()
-    with mpl.rc_context({"backend": "Agg"}):
-        display = ComparisonDisplay.from_comparison(found)
-        display.figure_.canvas.draw()
-        plt.close("all")
+    ComparisonDisplay.from_comparison(found).figure_.canvas.draw()

@@ -25,13 +25,6 @@ from skact.visualization._matplotlib import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _no_screen() -> Any:
-    with mpl.rc_context({"backend": "Agg"}):
-        yield
-        plt.close("all")
-
-
 def legend(display: TrainingDisplay) -> list[str]:
     return [text.get_text() for text in display.ax_.get_legend().get_texts()]
 

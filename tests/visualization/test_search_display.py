@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -35,13 +34,6 @@ GRID = {
     "actmlp__width": [4, 8],
 }
 draw = SearchDisplay.from_estimator
-
-
-@pytest.fixture(autouse=True)
-def _no_screen() -> Any:
-    with mpl.rc_context({"backend": "Agg"}):
-        yield
-        plt.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -26,13 +25,6 @@ X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)
 FOLDS = StratifiedKFold(3)
 GRID = {"activation": ["relu", "tanh"], "lr": [0.1, 0.01]}
-
-
-@pytest.fixture(autouse=True)
-def _no_screen() -> Any:
-    with mpl.rc_context({"backend": "Agg"}):
-        yield
-        plt.close("all")
 
 
 @pytest.fixture(scope="module")
