@@ -10,6 +10,7 @@ another process, without pickle.
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import onnxruntime
 from sklearn.datasets import load_wine
@@ -36,6 +37,12 @@ print("same labels:", (label == pipe.predict(X)).all())
 print(f"largest difference: {abs(probabilities - pipe.predict_proba(X)).max():.0e}")
 
 # %%
+# Each point is a wine and a class: what Python says, and what the file says.
+fig, ax = plt.subplots(figsize=(4, 4), layout="constrained")
+ax.plot(pipe.predict_proba(X), probabilities, "o", alpha=0.5)
+ax.set(xlabel="predict_proba in Python", ylabel="onnxruntime, without Python")
+
+# %%
 # Another process with Python
 # ---------------------------
 # Loading runs no code of the file, so it may come from somebody else.
@@ -44,4 +51,3 @@ save_model(pipe, file)
 again = load_model(file)
 print(f"{file.stat().st_size:,} bytes")
 print("equal to the last bit:", (again.predict_proba(X) == pipe.predict_proba(X)).all())
-again

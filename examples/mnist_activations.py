@@ -3,7 +3,7 @@
 
 .. code-block:: sh
 
-    SKACT_DATA=<folder> python examples/mnist_activations.py    # about 1 minute
+    SKACT_DATA=<folder> python examples/mnist_activations.py    # a minute
     python examples/mnist_activations.py --quick                # digits, seconds
 
 A 784-128-64-10 network, SGD with lr .01 and momentum .95, batches of 128, 25 epochs, 3
@@ -11,7 +11,8 @@ folds. The notebook prints .97453 (ReLU), .97205 (Tanh) and .97468 (LeakyReLU).
 
 SKACT_DATA is a folder with ``mnist/train-images-idx3-ubyte.gz`` and
 ``mnist/train-labels-idx1-ubyte.gz``, the four files of MNIST as its authors publish
-them; torchvision.datasets.MNIST(download=True) fetches them into ``MNIST/raw``.
+them. torchvision.datasets.MNIST(download=True) fetches them into ``MNIST/raw``: rename
+that folder to ``mnist``.
 """
 
 # %%

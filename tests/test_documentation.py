@@ -43,7 +43,7 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(name, tmp_path):
 def test_each_page_of_the_guide_says_first_what_a_reader_can_do_after_it():
     for name, page in PAGES.items():
         if name.startswith("guide/") and name != "guide/index.md":
-            first = page.split("\n\n")[1]
+            first = re.search(r"^# .*\n\n(.*)", page, flags=re.M)[1]
             assert first.startswith("After this page you "), name
 
 

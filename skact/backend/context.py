@@ -137,7 +137,8 @@ def fused(
     ----------
     n_jobs : int, default=None
         Most processes that train, this one included, or number of workers of `inner`.
-        -1 and None are all cores, or all workers. Processes start only when what is
+        -1 and None are all cores, or all workers. Without `inner` there are never more
+        processes than cores. Processes start only when what is
         left to train will outlast their start, and are kept for five minutes. A search
         in the block may ask for fewer, by its own `n_jobs`.
     inner : str, default=None

@@ -58,10 +58,18 @@ _NO_N_JOBS = -(2**20)
 
 
 def count_processes(n_jobs: int | None) -> int:
-    """Return how many processes may train: for None all cores, in a worker one."""
+    """Return how many processes may train: for None all cores, in a worker one.
+
+    There are never more than cores: each of them computes all the time.
+    """
     if n_jobs is None:
-        return 1 if multiprocessing.parent_process() else joblib.cpu_count()
-    return count_threads(n_jobs)
+        return 1 if multiprocessing.parent_process() else count_cores()
+    return min(count_threads(n_jobs), count_cores())
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    return joblib.cpu_count()
 
 
 def count_threads(n_jobs: int) -> int:

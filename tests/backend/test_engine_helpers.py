@@ -21,7 +21,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skact import ActMLP, ActMLPRegressor, TrainingLog, checkpoints, fused
-from skact.backend import engine_helpers
+from skact.backend import engine_helpers, joblib_backends
 from skact.backend.engine_helpers import TrainWithWorkers, WorkerHelpers
 from skact.backend.engine_worker import MOST_PIECES, open_counters
 from skact.backend.worker_pool import pool
@@ -44,6 +44,11 @@ def workers():
     wait_until(lambda: pool.n_ready == 2)
     yield pool
     pool.stop()
+
+
+@pytest.fixture(autouse=True)
+def _cores_for_the_workers(monkeypatch):
+    monkeypatch.setattr(joblib_backends, "count_cores", lambda: 3)
 
 
 @pytest.fixture

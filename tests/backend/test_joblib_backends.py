@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 
 from skact import ActMLP
+from skact.backend import joblib_backends
 from skact.backend.context import fused
 from skact.backend.joblib_backends import FusingBackend, WorkersBackend, run_piece
 from skact.backend.session import Session
@@ -97,6 +98,16 @@ def test_our_window_is_not_taken_for_a_number_of_threads(session, asked, threads
     with joblib.Parallel(n_jobs=n_jobs, require="sharedmem") as parallel:
         expected = threads or joblib.cpu_count()
         assert parallel._backend.effective_n_jobs(parallel.n_jobs) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "processes"), [(None, 4), (-1, 4), (2, 2), (4, 4), (16, 4)]
+)
+def test_there_are_never_more_processes_than_cores(monkeypatch, asked, processes):
+    monkeypatch.setattr(joblib_backends, "count_cores", lambda: 4)
+    monkeypatch.setattr(joblib_backends, "count_threads", lambda n: 4 if n < 0 else n)
+    with fused(n_jobs=asked) as session:
+        assert session.n_processes == processes
 
 
 def test_no_jobs_at_all_are_refused_as_by_joblib(session):
