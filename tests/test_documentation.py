@@ -1,12 +1,15 @@
 """The pages of the site: their code runs, and they leave out no public name."""
 
 import inspect
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import skact
@@ -27,17 +30,60 @@ def code_of(page):
     "name", [name for name, page in PAGES.items() if code_of(page)]
 )
 def test_the_code_of_a_page_runs_from_top_to_bottom(name, tmp_path):
-    script = tmp_path / "page.py"
-    script.write_text("\n".join(code_of(PAGES[name])))
+    run_code("\n".join(code_of(PAGES[name])), tmp_path)
+
+
+def run_code(code, folder):
+    (folder / "page.py").write_text(code)
     run = subprocess.run(
-        [sys.executable, "-W", "error", str(script)],
-        cwd=tmp_path,
+        [sys.executable, "-W", "error", "page.py"],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stderr
+
+
+@pytest.fixture
+def node_modules(tmp_path):
+    """onnxruntime for Node.js, in a folder of its own."""
+    npm = shutil.which("npm")
+    if npm is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Node.js and npm are missing")
+        pytest.skip("needs Node.js and npm")
+    subprocess.run(
+        [npm, "install", "--no-audit", "--no-fund", "onnxruntime-node@1.30.0"],
+        cwd=tmp_path,
+        # what it brings along is enough: it would also fetch files for GPUs
+        env={**os.environ, "ONNXRUNTIME_NODE_INSTALL": "skip"},
+        check=True,
+    )
+    return tmp_path
+
+
+def test_a_pipeline_predicts_the_same_in_node(node_modules):
+    page = PAGES["guide/deploying.md"]
+    (script,) = re.findall(r"^```js\n(.*?)^```$", page, flags=re.M | re.S)
+    (node_modules / "row.mjs").write_text(script)
+    saved = "json.dump(probabilities.tolist(), open('python.json', 'w'))"
+    code = "\n".join(["import json", *code_of(page), saved])
+    run_code(code, node_modules)
+    printed = subprocess.run(
+        ["node", "row.mjs"],
+        cwd=node_modules,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    label, values = re.fullmatch(
+        r"BigInt64Array\(1\) \[ (\d)n \] Float32Array\(2\) \[ (.*) \]\n", printed
+    ).groups()
+    expected = json.loads((node_modules / "python.json").read_text())[0]
+    assert [float(value) for value in values.split(", ")] == pytest.approx(expected)
+    assert int(label) == np.argmax(expected)
 
 
 def test_each_page_of_the_guide_says_first_what_a_reader_can_do_after_it():
