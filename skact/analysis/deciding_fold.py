@@ -79,14 +79,13 @@ def _times_as_far(table: np.ndarray, fold: int, least: float) -> float:
     """Return how many times as far the scores of a fold deviate as the others do."""
     n, n_values = table.shape
     rest = np.delete(table, fold, axis=0)
-    own = _deviations(table[fold], rest)
-    others = np.array([_deviations(row, rest) for row in rest])
+    own, others = _deviations(table[fold], rest), _deviations(rest, rest)
     usual = np.sqrt((others**2).sum() / (n - 2) / (n_values - 1))
     here = np.sqrt((own**2).sum() / (n_values - 1) * (n - 1) / n)
     return float(here / max(usual, least))
 
 
-def _deviations(row: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Return how far the scores of a fold are from the means of others: (n_values,)."""
-    apart = row - rest.mean(axis=0)
-    return apart - apart.mean()
+def _deviations(scores: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Return how far scores (..., n_values) of folds are from the means of others."""
+    apart = scores - rest.mean(axis=0)
+    return apart - apart.mean(axis=-1, keepdims=True)

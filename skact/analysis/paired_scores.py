@@ -94,7 +94,8 @@ def scores_of_candidates(
     # numbers of cells, because a table of all combinations of values could be enormous
     keyed["cell"] = keyed.groupby(["value", *cell], sort=False, dropna=False).ngroup()
     places = keyed.groupby(["value", "cell", "fold"], sort=False)[score]
-    wide = places.agg(lambda found: found.mean(skipna=False)).unstack("fold")
+    whole = places.count() == places.size()  # a mean must not skip what failed
+    wide = places.mean().where(whole).unstack("fold")
     complete = wide.dropna(axis=0, how="any")
     absent = len(wide) - len(complete) - bad
     if absent > 0:
