@@ -64,6 +64,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skact"
 html_static_path = ["_static"]
 html_css_files = ["skact.css"]
+html_search_scorer = str(HERE / "search_scorer.js")
 html_sourcelink_suffix = ""
 html_show_sourcelink = False
 html_copy_source = False

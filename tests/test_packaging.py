@@ -147,7 +147,10 @@ def test_the_public_ci_does_what_ours_does():
     jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
     steps = [step for job in jobs.values() for step in job["steps"]]
     theirs = targets_of("\n".join(step.get("run", "") for step in steps))
-    assert theirs == targets_of(ours.read_text()) != set()
+    here = targets_of(ours.read_text())
+    assert {"test", "test-oldest"} < here
+    # coverage takes twice the time of the tests; there, jobs run side by side
+    assert theirs == here | {"coverage"}
     systems = jobs["test"]["strategy"]["matrix"]["os"]
     assert [x.partition("-")[0] for x in systems] == ["ubuntu", "macos", "windows"]
     for step in jobs["test"]["steps"]:  # each system runs all tests

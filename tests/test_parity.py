@@ -341,7 +341,9 @@ def test_gradients_are_those_of_finite_differences(kind, norm, activation):
         weights=True,
     )
     loss, values = gradient_of(job)
-    assert torch.autograd.gradcheck(loss, (values,), eps=1e-6, atol=1e-6)
+    assert torch.autograd.gradcheck(
+        loss, (values,), eps=1e-6, atol=1e-6, fast_mode=True
+    )
 
 
 # -------------------------------------------- (b) a lane does not know its neighbours

@@ -54,7 +54,13 @@ def test_each_column_is_known_for_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("n_others", [0, 9])
 def test_numbers_in_words_that_are_not_read_are_said(word: str, n_others: int) -> None:
     words = [word.format(i) for i in range(N - n_others)] + ["low"] * n_others
-    frame = pd.DataFrame({"n": NUMBERS, "w": words})
+    column = pd.Series(words, name="w")
+    with pytest.warns(UserWarning, match="Column 'w' of X holds numbers in words"):
+        warn_of_digits(column, kind_of_column(column))
+
+
+def test_a_search_says_which_numbers_in_words_it_does_not_read() -> None:
+    frame = pd.DataFrame({"n": NUMBERS, "w": [f"${i}" for i in range(N)]})
     options = {"activations": ["relu"], "n_lr": 1, "max_epochs": 1, "progress": False}
     with pytest.warns(UserWarning, match="Column 'w' of X holds numbers in words"):
         search(frame, NUMBERS > 0, cv=2, **options)
