@@ -24,7 +24,7 @@ QUESTIONS = {
     "resume interrupted search": "guide/resuming",
     "go on after a crash": "guide/resuming",
     "deploy without Python": "guide/deploying",
-    "pipeline": "gallery/pipeline",
+    "pipeline": "guide/from_mlpclassifier",
     "search widths": "guide/searches",
     "does not learn": "guide/diagnosing",
     "resume": "guide/resuming",
@@ -44,7 +44,8 @@ return data.filter((value, i) => i % 4 === 3 && value > 0).length;
 RESULTS = """
 const links = [...document.querySelectorAll('#search-results ul.search li > a')];
 const summary = document.querySelector('#search-results .search-summary');
-const n = Number(summary?.innerText.match(/found (\\d+) page/)?.[1] ?? NaN);
+const count = summary?.innerText.match(/found (one|\\d+) page/)?.[1];
+const n = count === 'one' ? 1 : Number(count ?? NaN);
 return links.length === n ? links.map((a) => a.getAttribute('href')) : null;
 """
 
