@@ -16,6 +16,8 @@ from torch import nn
 
 from skact import ActMLP, ActMLPBinary
 
+pytestmark = pytest.mark.once
+
 ARTICLES = Path(__file__).parent.parent / "examples" / "articles"
 NUMBER = r"(-?\d+(?:\.\d+)?(?:e[+-]\d+)?)"
 

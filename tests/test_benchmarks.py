@@ -36,6 +36,8 @@ from common import Row, Section
 from floor import Product, Work
 from peers import PEERS, Task
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 TINY = Task(64, 10, (16,), epochs=12, batch_size=32)
 

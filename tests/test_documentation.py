@@ -14,6 +14,8 @@ import pytest
 
 import skact
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = {

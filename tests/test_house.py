@@ -10,6 +10,8 @@ import pytest
 
 import skact
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(skact.__file__).parent
 FILES = {
     ".".join(path.relative_to(ROOT.parent).with_suffix("").parts): path

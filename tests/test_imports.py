@@ -10,6 +10,8 @@ import pytest
 
 import skact
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(skact.__file__).parent
 
 # from below to above: a folder imports only from those before it, and two that share a

@@ -124,6 +124,7 @@ def results_of(process):
     return json.loads(out.splitlines()[-1].removeprefix("results "))
 
 
+@pytest.mark.once
 def test_a_search_that_is_killed_twenty_times_ends_as_if_undisturbed(script, tmp_path):
     expected, _ = results_of(start(script, "none"))
     folder = tmp_path / "runs"
@@ -157,6 +158,7 @@ def test_a_search_that_is_killed_twenty_times_ends_as_if_undisturbed(script, tmp
     assert runner.returncode == 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", ["loky"])
 def test_workers_share_a_folder_and_go_on_after_a_kill(script, tmp_path, kind):
     expected, _ = results_of(start(script, "none"))
@@ -285,6 +287,7 @@ print(n_interrupts, n_kept)
 """
 
 
+@pytest.mark.once
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals of POSIX")
 @pytest.mark.parametrize("where", ["memory", "folder"])
 def test_a_search_that_ctrl_c_interrupts_at_any_moment_ends_as_if_undisturbed(
