@@ -57,6 +57,8 @@ _SELECTION_NOTES = {
     "mean": "The score of each value is the mean of its candidates.",
 }
 
+_FEW_PAIRS = 10  # so many are printed, whatever they tell
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -153,17 +155,40 @@ and the other is worse.
     def __str__(self) -> str:
         columns = ["a", "b", "difference", "low", "high", "effect_size", "p_holm"]
         columns += ["a_better", "equivalent", "b_better", "verdict"]
-        table = self.frame[columns].to_string(
+        told, others = self._pairs_to_tell()
+        table = told[columns].to_string(
             index=False, float_format=lambda value: f"{value:.4g}"
         )
-        return f"{self.verdict}\n\n{table}"
+        more = f"\n\n{_say(others)}, are in `frame`." if len(others) else ""
+        return f"{self.verdict}\n\n{table}{more}"
 
     def _repr_html_(self) -> str:
-        # the name of an activation may contain markup
-        table = self.frame.style.format(precision=4, escape="html").hide(axis="index")
         answer, *rest = [html.escape(line) for line in self.verdict.split("\n")]
         said = "".join(f"<p>{line}</p>" for line in (f"<b>{answer}</b>", *rest))
-        return f"{said}{table.to_html()}"
+        told, others = self._pairs_to_tell()
+        found = f"{said}{_table_in_html(told)}"
+        if len(others):
+            summary = f"<summary>{_say(others)}</summary>"
+            found += f"<details>{summary}{_table_in_html(others)}</details>"
+        return found
+
+    def _pairs_to_tell(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the pairs that tell something, and those that would hide them."""
+        has_best = self.frame["a"] == self.frame["a"].iloc[0]
+        tells = has_best | (self.frame["verdict"] != "undecided")
+        if len(self.frame) <= _FEW_PAIRS:
+            tells[:] = True
+        return self.frame[tells], self.frame[~tells]
+
+
+def _say(others: pd.DataFrame) -> str:
+    return f"{len(others)} other pairs, all undecided"
+
+
+def _table_in_html(pairs: pd.DataFrame) -> str:
+    # the name of an activation may contain markup
+    table = pairs.style.format(precision=4, escape="html").hide(axis="index")
+    return str(table.to_html())
 
 
 def compare(

@@ -131,6 +131,28 @@ def test_a_difference_that_no_chance_explains_is_shown_by_three_folds(
     assert set(found["verdict"][found["b"] != "lost"]) == {"undecided"}
 
 
+def test_undecided_pairs_hide_none_that_tells_something(results: Any) -> None:
+    """Of 28 pairs those of the best are printed, and those that are decided."""
+    scores = {f"f{i}": np.array([48, 47, 49 - i % 2]) / 50 for i in range(7)}
+    scores["lost"] = np.array([17, 17, 16]) / 50
+    found = compare(results(scores))
+    table = str(found).removeprefix(f"{found.verdict}\n\n")
+    rows = [line.split() for line in table.splitlines()[1:14]]
+    told = {(row[0], row[1]) for row in rows if row}
+    best = found.frame["a"].iloc[0]
+    expected = found.frame[
+        (found.frame["a"] == best) | (found.frame["verdict"] != "undecided")
+    ]
+    assert told == set(zip(expected["a"], expected["b"], strict=True))
+    assert len(told) == 13  # 7 of the best, 6 others of the lost one
+    assert table.endswith("\n\n15 other pairs, all undecided, are in `frame`.")
+    page = found._repr_html_()
+    assert page.count("<tr>") == 30  # 28 pairs and two heads
+    assert "<details><summary>15 other pairs, all undecided</summary>" in page
+    few = compare(results({name: scores[name] for name in ("f0", "f1", "f2", "f3")}))
+    assert "other pairs" not in str(few) + few._repr_html_()
+
+
 def test_scores_that_do_not_tell_their_rows_are_said_to_tell_nothing(
     results: Any,
 ) -> None:
