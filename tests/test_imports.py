@@ -104,20 +104,39 @@ def test_no_modules_import_each_other():
     tuple(graphlib.TopologicalSorter(OURS).static_order())  # raises at a circle
 
 
-@pytest.mark.parametrize("folder", NEVER_LOADED)
-def test_a_folder_does_not_load_what_it_need_not_know(folder):
-    modules = [name for name in FILES if name.startswith(f"skact.{folder}")]
+# folders that one process loads one after the other: a process costs seconds
+TOGETHER = [
+    ("activations", "network", "engine", "resuming"),
+    ("results", "analysis"),
+    ("parameters", "nets"),
+    *(("backend",), ("callbacks",), ("quick_search",), ("deploying",)),
+    ("visualization",),
+]
+
+
+@pytest.mark.parametrize("folders", TOGETHER, ids=" ".join)
+def test_a_folder_does_not_load_what_it_need_not_know(folders):
     script = (
         "import sys, types, importlib\n"
         "package = types.ModuleType('skact')\n"  # one that imports nothing by itself
         f"package.__path__ = [{str(ROOT)!r}]\n"
         "sys.modules['skact'] = package\n"
-        f"for name in {modules!r}:\n"
-        "    importlib.import_module(name)\n"
-        f"loaded = {NEVER_LOADED[folder]!r} & set(sys.modules)\n"
-        "assert not loaded, f'{loaded} is loaded'\n"
     )
+    for folder in folders:
+        modules = [name for name in FILES if name.startswith(f"skact.{folder}")]
+        script += (
+            f"for name in {modules!r}:\n"
+            "    importlib.import_module(name)\n"
+            f"loaded = {NEVER_LOADED[folder]!r} & set(sys.modules)\n"
+            f"assert not loaded, f'{folder} loads {{loaded}}'\n"
+        )
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
+
+
+def test_each_folder_that_must_not_load_something_is_tried():
+    assert sorted(folder for some in TOGETHER for folder in some) == sorted(
+        NEVER_LOADED
+    )
 
 
 def test_only_two_modules_import_hiplot():

@@ -12,6 +12,8 @@ from skact.results.frames import to_frame
 from skact.visualization.hiplot_experiment import to_hiplot
 from tests.browser.test_levels import check_quiet, curves, results_of
 
+pytestmark = pytest.mark.once  # HiPlot has no other version
+
 Open = Callable[..., Any]
 COLOURS = """
 const canvas = document.querySelector('.pplot-root canvas'), {width, height} = canvas;

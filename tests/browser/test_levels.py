@@ -13,6 +13,8 @@ from torch import nn
 from skact.results.frames import to_frame
 from skact.visualization.hiplot_experiment import to_hiplot
 
+pytestmark = pytest.mark.once  # HiPlot has no other version
+
 Open = Callable[..., Any]
 ACTIVATIONS = ["relu", "tanh", "leaky_relu(0.2)"]
 

@@ -10,6 +10,8 @@ import pytest
 from skact.results.frames import to_frame
 from skact.visualization.hiplot_experiment import to_hiplot
 
+pytestmark = pytest.mark.once  # HiPlot has no other version
+
 Open = Callable[..., Any]
 HAS_COLOURS = """
 const canvas = document.querySelector('.pplot-root canvas'), {width, height} = canvas;

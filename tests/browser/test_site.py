@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("sphinx", reason="needs the extra 'docs'")
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 PARTS = ["docs", "examples", "benchmarks/README.md", "CHANGES.md"]
