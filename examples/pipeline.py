@@ -7,8 +7,9 @@ now. Nothing else of the pipeline changes.
 """
 
 # %%
-# A table with numbers and words
-# ------------------------------
+# A table with numeric and categorical columns
+# --------------------------------------------
+# A ``ColumnTransformer`` prepares them, as for any other classifier.
 import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_wine
