@@ -269,9 +269,7 @@ class Report:
         rest = self.seconds - sum(stack.seconds for stack in self.stacks)
         if not self.stacks or rest <= _SHARE_TO_REPORT * self.seconds:
             return ""
-        return (
-            f"  {rest:.3g} s beside them: preparations, and callbacks if there are any"
-        )
+        return f"  {rest:.3g} s beside them: preparations, and callbacks, if any"
 
 
 def _describe_differences(kinds: Sequence[Mapping[str, str]]) -> str:

@@ -73,7 +73,7 @@ def test_what_keeps_networks_apart_is_said_in_the_words_of_the_user():
 def test_time_between_epochs_is_told_if_it_is_much():
     stack = (StackReport(2, 1.0, A),)
     much = lines_of(stacks=stack, fit_seconds=(0.5, 0.5), waves=1, seconds=3.0)
-    assert much[-1] == "  2 s beside them: preparations, and callbacks if there are any"
+    assert much[-1] == "  2 s beside them: preparations, and callbacks, if any"
     little = lines_of(stacks=stack, fit_seconds=(0.5, 0.5), waves=1, seconds=1.05)
     assert len(little) == 3
 
