@@ -150,7 +150,9 @@ def test_a_search_that_is_killed_twenty_times_ends_as_if_undisturbed(script, tmp
         assert results == expected
         assert n_trained + n_restored == 100
         written = (tmp_path / "trained").read_text().split()
-        assert len(written) == len(set(written)) == 100  # none was trained twice
+        assert len(written) == len(set(written))  # none was trained twice
+        # a kill between the write of a file and its note takes the note
+        assert 100 - kills - kills // 5 <= len(written) <= 100
         begin(runner)  # and now all is done
         results, counts = json.loads(read_until(runner, "over")[-1])
         assert (results, counts) == (expected, [0, 100, 0])
