@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLDEST ?= .venv-oldest
 
-.PHONY: demo test coverage test-oldest check format lint types docs picture dist bench clean
+.PHONY: demo test coverage test-oldest check format lint types docs picture dist bench environments clean
 
 demo: $(READY)  ## search 60 networks on digits, print the table, write the HiPlot page
 	$(BIN)/python examples/digits_search.py
@@ -58,6 +58,8 @@ $(OLDEST)/.ready: pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable '.[test]'
 	@touch $@
+
+environments: $(READY) $(OLDEST)/.ready  ## both virtual environments; side by side with --jobs=2
 
 clean:
 	rm -rf dist docs/_build docs/backreferences docs/gallery docs/reference/generated
