@@ -14,6 +14,8 @@ from skact import ActivationMonitor, ActMLP, TrainingLog, fused
 from skact.engine.jobs import FitJob
 from skact.engine.stack import Stack
 
+pytestmark = pytest.mark.once
+
 X, y = load_iris(return_X_y=True)
 X = X.astype(np.float32)
 NETS = {

@@ -48,6 +48,7 @@ def test_the_published_example_comes_out_to_its_printed_digits(moons: Any) -> No
     assert np.round([first["low"], first["high"]], 6).tolist() == [-0.016445, 0.036445]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("n_cells", "select"), [(1, "nested"), (3, "nested"), (3, "mean")]
 )
@@ -170,6 +171,7 @@ def test_scores_that_do_not_tell_their_rows_are_said_to_tell_nothing(
     assert found.frame["verdict"].tolist() == ["equivalent"]
 
 
+@pytest.mark.once
 def test_choosing_by_the_same_folds_flatters_and_nested_choice_does_not(
     results: Any,
 ) -> None:

@@ -53,6 +53,7 @@ def tossed(results: Any, cv: Any, rng: np.random.Generator) -> Given:
     return search
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("as_list", [False, True])
 def test_many_candidates_that_are_no_better_win_no_more_often_by_repeated_folds(
     results: Any, as_list: bool

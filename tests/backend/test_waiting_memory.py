@@ -9,6 +9,8 @@ import pytest
 from skact.backend.waiting_memory import WaitingMemory, default_memory
 from skact.engine.jobs import FitJob, Seeds
 
+pytestmark = pytest.mark.once
+
 
 class Network:
     def parameters(self):

@@ -11,6 +11,8 @@ from skact.backend import worker_pool
 from skact.backend.worker_pool import WorkerPool
 from skact.threads import count_free_threads
 
+pytestmark = pytest.mark.once
+
 
 def wait_until(condition, seconds=120):
     end = time.monotonic() + seconds

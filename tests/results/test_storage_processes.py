@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import skact
 from skact import load_results
+
+pytestmark = pytest.mark.once
 
 # Runs a part of a test in a process of its own, which may fork and be limited.
 IN_A_PROCESS = """
